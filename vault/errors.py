@@ -1,0 +1,254 @@
+"""The one tree of errors that callers of the library know.
+
+Each class is one sentence in ``template`` and the fields that fill it. No error holds a secret or anything that
+a case contains; codes of cases and paths of the vault may be named. A message ends without a full stop and needs
+no traceback. ``commands`` translates ``template`` and gives each class its exit status.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class VaultError(Exception):
+    """Something that the vault refuses or cannot do; ``fields`` fill ``template``."""
+
+    template: ClassVar[str] = "The vault cannot do this"
+
+    def __init__(self, **fields: object) -> None:
+        self.fields = fields
+        super().__init__(self.template.format(**fields))
+
+
+# Where the vault is, and who has it
+
+
+class NoSuchVault(VaultError):
+    """``path`` holds nothing."""
+
+    template = "There is no vault at {path}"
+
+
+class NotAVault(VaultError):
+    """``path`` holds something that is not a vault."""
+
+    template = "{path} is not a case vault"
+
+
+class AlreadyThere(VaultError):
+    """``path`` exists, and nothing is ever overwritten."""
+
+    template = "{path} already exists; nothing was changed"
+
+
+class UnknownFormat(VaultError):
+    """The vault at ``path`` was written in ``format``, which this version does not know."""
+
+    template = "The vault at {path} has format {format}, which this version does not know"
+
+
+class VaultInUse(VaultError):
+    """Another process holds the vault at ``path``."""
+
+    template = "The vault at {path} is in use by another process"
+
+
+class VaultClosed(VaultError):
+    """The vault was closed before this request."""
+
+    template = "The vault is closed"
+
+
+# Secrets
+
+
+class WrongPassphrase(VaultError):
+    """No slot of the header is for the secret that was given."""
+
+    template = "This passphrase, key file or recovery words do not open the vault"
+
+
+class WeakPassphrase(VaultError):
+    """The passphrase would be guessed in ``guesses`` tries or fewer."""
+
+    template = "This passphrase is too weak: about {guesses} guesses would find it"
+
+
+class UnusablePassphrase(VaultError):
+    """The passphrase cannot be taken as it is: ``reason`` is empty, long or characters."""
+
+    template = "This passphrase cannot be used: {reason}"
+
+
+class BadRecoveryWords(VaultError):
+    """The recovery words are not valid: ``reason`` is count, word or checksum."""
+
+    template = "These recovery words are not valid: {reason}"
+
+
+class CostRefused(VaultError):
+    """The header asks for a cost of key derivation outside what is safe."""
+
+    template = "The vault asks for {memory_kib} KiB of memory and {passes} passes to unlock, which is outside what is safe"
+
+
+class TooManyKeys(VaultError):
+    """All eight slots of the header are taken."""
+
+    template = "All eight ways into the vault are taken"
+
+
+# Damage
+
+
+class Damage(VaultError):
+    """Something stored is not as it was written: ``what`` names it."""
+
+    template = "Damaged: {what}"
+
+
+class HeaderDamaged(Damage):
+    """Neither copy of the header can be read."""
+
+    template = "Both copies of the header at {path} are damaged"
+
+
+class DatabaseDamaged(Damage):
+    """The database ``what`` cannot be read."""
+
+    template = "The database of {what} is damaged"
+
+
+class ObjectDamaged(Damage):
+    """The stored bytes of ``what`` are not those that were stored."""
+
+    template = "The stored bytes of {what} are damaged"
+
+
+class ObjectMissing(Damage):
+    """The stored bytes of ``what`` are not there."""
+
+    template = "The stored bytes of {what} are missing"
+
+
+class OlderCopy(Damage):
+    """``what`` is an older copy, or was put together from several."""
+
+    template = "{what} is an older copy, or mixed from several copies"
+
+
+# What was asked for
+
+
+class NoSuchCase(VaultError):
+    """No case has ``code``."""
+
+    template = "There is no case {code}"
+
+
+class NoSuchItem(VaultError):
+    """No item has this reference."""
+
+    template = "There is no item {reference}"
+
+
+class NoSuchPerson(VaultError):
+    """No person has this reference."""
+
+    template = "There is no person {reference}"
+
+
+class CodeTaken(VaultError):
+    """A case with ``code`` exists."""
+
+    template = "There is already a case {code}"
+
+
+class BadCode(VaultError):
+    """A code is 3 to 12 of A to Z and 0 to 9, begins with a letter and is no name of a device."""
+
+    template = "{code} cannot be the code of a case"
+
+
+class BadReference(VaultError):
+    """What was given names neither a case nor an item nor a person."""
+
+    template = "{reference} names no case, item or person"
+
+
+class BadValue(VaultError):
+    """``field`` cannot hold the value that was given: ``reason`` says why."""
+
+    template = "{field} cannot be stored: {reason}"
+
+
+class Refused(VaultError):
+    """A rule forbids it: ``reason`` says which."""
+
+    template = "Refused: {reason}"
+
+
+# The log
+
+
+class LogUnavailable(VaultError):
+    """The log could not record what was about to happen, so it did not happen."""
+
+    template = "The log cannot be written, so nothing was shown or changed"
+
+
+class ReceiptRefused(VaultError):
+    """The receipt is used, or stands for something else."""
+
+    template = "This was not recorded in the log, so it is refused"
+
+
+# Sources and targets outside the vault
+
+
+class SourceMissing(VaultError):
+    """The file to be stored is not there, or vanished while it was read."""
+
+    template = "There is no file {path}"
+
+
+class SourceUnreadable(VaultError):
+    """The file to be stored cannot be read."""
+
+    template = "The file {path} cannot be read"
+
+
+class SourceChanged(VaultError):
+    """The file changed while it was read, so it was not stored."""
+
+    template = "The file {path} changed while it was read; it was not stored"
+
+
+class NotAFile(VaultError):
+    """What was named is a folder, a device or something else than a file."""
+
+    template = "{path} is not a file"
+
+
+class NoSpace(VaultError):
+    """The disk of ``path`` is full, or does not take a file of this size."""
+
+    template = "There is no space left for {path}"
+
+
+class ReadOnly(VaultError):
+    """``path`` cannot be written to."""
+
+    template = "{path} cannot be written to"
+
+
+class DiskFailed(VaultError):
+    """The operating system reported an error for ``path``."""
+
+    template = "The disk failed at {path}: {reason}"
+
+
+class UnsafeLibrary(VaultError):
+    """The database library would write temporary files in the clear."""
+
+    template = "This build of SQLCipher keeps temporary files on the disk in the clear, so it is not used"

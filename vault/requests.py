@@ -1,0 +1,241 @@
+"""What a command may ask of the service that holds the keys, and what it answers: plain values only.
+
+The service (``vault.keeper``) runs inside the command, or behind a socket; a command cannot tell which. So every
+request and answer is a frozen dataclass of text, numbers, bytes, None and tuples of these. Times are RFC 3339 text
+in UTC (``2026-11-22T08:15:00Z``) where the program took them; where a person gave them they stay as given (a bare
+date stays a date). Sizes are bytes. Digests are hexadecimal text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+KINDS = ("statement", "video", "audio", "photo", "document", "other")
+
+
+# Answers: cases
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSummary:
+    """A line of the list of cases."""
+
+    code: str
+    title: str
+    created: str
+    changed: str
+    items: int
+    persons: int
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A remark on a case or one of its items."""
+
+    text: str
+    written: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An old description that was replaced: which field, what it was, what it became, and when."""
+
+    when: str
+    field: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Disposal:
+    """What is left of a deleted item or person: that it was there, and when and why it went."""
+
+    reference: str
+    when: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseDetails:
+    """Everything about a case besides its items and persons."""
+
+    summary: CaseSummary
+    description: str | None
+    notes: tuple[Note, ...]
+    tags: tuple[str, ...]
+    history: tuple[Change, ...]
+    disposals: tuple[Disposal, ...]
+    size_bytes: int
+
+
+# Answers: items
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """One time that these bytes came in: the same bytes may come again from somebody else."""
+
+    when: str
+    file_name: str | None
+    source: str | None
+    via: str | None
+    recorded: str | None
+    received: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSummary:
+    """A line of the list of items."""
+
+    reference: str
+    kind: str
+    title: str
+    size_bytes: int
+    added: str
+    recorded: str | None
+    tags: tuple[str, ...]
+    revises: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDetails:
+    """Everything about an item besides its bytes."""
+
+    summary: ItemSummary
+    file_name: str | None
+    media_type: str | None
+    sha256: str
+    sha512: str | None
+    source: str | None
+    via: str | None
+    received: str | None
+    language: str | None
+    receptions: tuple[Reception, ...]
+    revisions: tuple[str, ...]
+    notes: tuple[Note, ...]
+    history: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectGrant:
+    """The key of one stored object, given for one logged intent, and all that is needed to read it."""
+
+    intent: int
+    reference: str
+    object_id: bytes
+    case_id: bytes
+    folder_id: bytes
+    key: bytes = field(repr=False)
+    size_bytes: int
+    padded_bytes: int
+    sha256: str
+    sha512: str | None
+    file_name: str | None
+    kind: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What came of adding: the item, and whether these bytes were in the case already."""
+
+    item: ItemDetails
+    again: bool
+
+
+# Answers: persons, search, log, state
+
+
+@dataclass(frozen=True, slots=True)
+class PersonDetails:
+    """A person of a case. Every field but the reference and the name may be empty."""
+
+    reference: str
+    name: str
+    aliases: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
+    mails: tuple[str, ...] = ()
+    messengers: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    role: str | None = None
+    safe_times: str | None = None
+    added: str = ""
+    history: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One thing that a search found: ``field`` is title, text, note, tag, person or case."""
+
+    reference: str
+    title: str
+    field: str
+    excerpt: str
+    spans: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One entry of the access log, readable because its body could be unsealed."""
+
+    number: int
+    when: str
+    act: str
+    phase: str
+    actor: str
+    case: str | None
+    item: str | None
+    size_bytes: int | None
+    digest: str | None
+    purpose: str | None
+    answers: int | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLabel:
+    """A way into the vault: ``kind`` is passphrase, passphrase+keyfile, keyfile or recovery."""
+
+    slot: int
+    kind: str
+    label: str
+    added: str
+
+
+@dataclass(frozen=True, slots=True)
+class VaultInfo:
+    """What an open vault says of itself."""
+
+    vault_id: str
+    created: str
+    epoch: int
+    cases: int
+    log_entries: int
+    keys: tuple[KeyLabel, ...]
+    memory_kib: int
+    passes: int
+    last_check: str | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that ``check`` found wrong: ``subject`` is a reference, a code or a file of the vault."""
+
+    kind: str
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What ``check`` read and found; nothing was changed."""
+
+    findings: tuple[Finding, ...]
+    cases: int
+    items: int
+    objects: int
+    objects_read: int
+    objects_not_read: int
+    bytes_read: int
+    log_entries: int

@@ -37,20 +37,20 @@ def entropy_from_words(words: str | Iterable[str]) -> bytes:
     written = (words if isinstance(words, str) else " ".join(words)).split()
     if len(written) != WORD_COUNT:
         raise BadWords("count")
-    found = max(
-        ([_listed_word(language, word) for word in written] for language in LANGUAGES),
-        key=lambda listed: len(listed) - listed.count(None),
+    language, found = max(
+        ((language, [_listed_number(language, word) for word in written]) for language in LANGUAGES),
+        key=lambda candidate: len(candidate[1]) - candidate[1].count(None),
     )
-    listed = []
-    for number, word in enumerate(found, start=1):
-        if word is None:
-            raise BadWords("word", number)
-        listed.append(word)
-    language = next(language for language in LANGUAGES if listed[0] in _folded_words(language).values())
-    try:
-        return bytes(_mnemonic(language).to_entropy(listed))
-    except ValueError:
-        raise BadWords("checksum") from None
+    bits = 0
+    for position, number in enumerate(found, start=1):
+        if number is None:
+            raise BadWords("word", position)
+        bits = bits << 11 | number
+    # 24 words are 264 bits: 256 of entropy, then 8 of checksum.
+    entropy = (bits >> 8).to_bytes(ENTROPY_SIZE, "big")
+    if _mnemonic(language).to_mnemonic(entropy).split()[-1] != _mnemonic(language).wordlist[found[-1] or 0]:
+        raise BadWords("checksum")
+    return entropy
 
 
 def generated_passphrase(words: int = 7) -> str:
@@ -64,13 +64,12 @@ def generated_passphrase(words: int = 7) -> str:
     return "-".join(secrets.choice(wordlist) for _ in range(words))
 
 
-def _listed_word(language: str, word: str) -> str | None:
-    folded = _fold(word)
-    listed = _folded_words(language).get(folded)
-    if listed is None and language == "english" and len(folded) > _PREFIX_LENGTH:
-        # No two English words share their first four letters, so at most one word begins like this.
-        listed = _folded_words(language).get(folded[:_PREFIX_LENGTH])
-    return listed
+def _listed_number(language: str, word: str) -> int | None:
+    folded, numbers = _fold(word), _numbers(language)
+    if language == "english" and folded not in numbers and len(folded) >= _PREFIX_LENGTH:
+        # No two words of the list share their first four letters, so at most one of them begins like this.
+        return next((number for listed, number in numbers.items() if listed.startswith(folded)), None)
+    return numbers.get(folded)
 
 
 def _fold(word: str) -> str:
@@ -79,8 +78,8 @@ def _fold(word: str) -> str:
 
 
 @functools.cache
-def _folded_words(language: str) -> dict[str, str]:
-    return {_fold(word): word for word in _mnemonic(language).wordlist}
+def _numbers(language: str) -> dict[str, int]:
+    return {_fold(word): number for number, word in enumerate(_mnemonic(language).wordlist)}
 
 
 @functools.cache

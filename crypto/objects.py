@@ -85,7 +85,7 @@ class StreamEncryptor:
 
 
 class StreamDecryptor:
-    """Decrypts one stream; every byte it writes is authenticated, but only `finalize` shows that none is missing."""
+    """Decrypts one stream; every byte it hands out is authenticated, but only `finalize` shows that none is missing."""
 
     __slots__ = ("_failed", "_received", "_stream")
 
@@ -102,9 +102,16 @@ class StreamDecryptor:
     def update_into(self, data: Buffer, buffer: Buffer) -> int:
         """Decrypt `data`, write what is authenticated to `buffer`, return how many bytes that is.
 
-        Raises DecryptionFailed, then for ever; ValueError when the buffer is too small or the stream is finished.
+        Raises DecryptionFailed, then for ever, and clears the buffer; ValueError when the buffer is too small or the
+        stream is finished.
         """
-        size = self._checked(lambda: self._stream.update_into(data, buffer))
+        try:
+            size = self._checked(lambda: self._stream.update_into(data, buffer))
+        except DecryptionFailed:
+            # The library may have written plaintext there before it saw that the tag is wrong.
+            writable = memoryview(buffer).cast("B")
+            writable[:] = bytes(len(writable))
+            raise
         self._received += memoryview(data).nbytes
         return size
 

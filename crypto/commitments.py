@@ -1,0 +1,49 @@
+"""Commitments to named fields that can be disclosed one by one.
+
+The commitment is a tree root (RFC 6962) over the fields in the order of their names. Each leaf is salted, because the
+public hash of a short text can be guessed; the salts come from one secret, so that whoever holds it can disclose one
+field and nothing else.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+
+from crypto.encoding import canonical_json, length_prefixed
+from crypto.errors import CommitmentMismatch, NotCanonical
+from crypto.labels import COMMITMENT
+from crypto.tree import leaf_hash, root
+
+SECRET_SIZE = 32
+
+
+def commit(secret: bytes, fields: Mapping[str, object]) -> bytes:
+    """The 32-byte commitment to `fields` under a 32-byte secret that is used for nothing else.
+
+    Leaf = leaf_hash(length_prefixed(label, salt, name, canonical JSON of the value)); salt = HMAC-SHA-256(secret,
+    label || name); names in UTF-8, sorted by code point. Raises NotCanonical for values without a canonical form,
+    ValueError for another length of secret.
+    """
+    if len(secret) != SECRET_SIZE:
+        raise ValueError(f"the secret of a commitment has {SECRET_SIZE} bytes")
+    return root([_leaf(secret, name, fields[name]) for name in sorted(fields)])
+
+
+def verify_commitment(commitment: bytes, secret: bytes, fields: Mapping[str, object]) -> None:
+    """Raises CommitmentMismatch unless `commitment` is the one to exactly these fields, compared in constant time."""
+    try:
+        expected = commit(secret, fields)
+    except NotCanonical:
+        raise CommitmentMismatch("fields that cannot have been committed to") from None
+    if not hmac.compare_digest(expected, commitment):
+        raise CommitmentMismatch("the fields are not those that were committed to")
+
+
+def _leaf(secret: bytes, name: str, value: object) -> bytes:
+    try:
+        encoded_name = name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise NotCanonical("a name without UTF-8 form") from None
+    salt = hmac.digest(secret, COMMITMENT + encoded_name, "sha256")
+    return leaf_hash(length_prefixed(COMMITMENT, salt, encoded_name, canonical_json(value)))

@@ -1,0 +1,55 @@
+"""What can be wrong with bytes that somebody hands to this package.
+
+Every refusal of hostile input is a `CryptoError`. A mistake of the calling program, such as a key of the wrong
+length, is a plain `TypeError` or `ValueError`. No error carries secret bytes or words.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+
+class CryptoError(Exception):
+    """Root of all refusals of this package."""
+
+
+class DecryptionFailed(CryptoError):
+    """Wrong key, altered bytes or wrong context: which of them cannot be known."""
+
+
+class Truncated(DecryptionFailed):
+    """The bytes end where no valid stream ends."""
+
+
+class InvalidPublicKey(CryptoError):
+    """The bytes are no usable public key."""
+
+
+class CostOutOfRange(CryptoError):
+    """An Argon2id cost below the floor, where guessing is cheap, or above the ceiling, where opening never ends."""
+
+    def __init__(self, memory_kib: int, passes: int) -> None:
+        super().__init__(f"Argon2id cost out of range: {memory_kib} KiB, {passes} passes")
+        self.memory_kib = memory_kib
+        self.passes = passes
+
+
+class NotCanonical(CryptoError):
+    """A value without a canonical form, or bytes that are not the canonical form of any value."""
+
+
+class CommitmentMismatch(CryptoError):
+    """The disclosed fields are not the fields that were committed to."""
+
+
+class BadWords(CryptoError):
+    """Recovery words that do not encode 32 bytes.
+
+    `reason` is "count" (not 24 words), "word" (`word_number`, counted from 1, stands in no list) or "checksum"
+    (all are words of the list, but one of them is another one or stands elsewhere). The words are never kept.
+    """
+
+    def __init__(self, reason: Literal["count", "word", "checksum"], word_number: int | None = None) -> None:
+        super().__init__(reason if word_number is None else f"{reason} {word_number}")
+        self.reason = reason
+        self.word_number = word_number

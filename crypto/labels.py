@@ -1,0 +1,31 @@
+"""Domain separation: each purpose of a key or a hash has one label, and each label stands here once.
+
+A label's version changes when the meaning of the bytes under it changes; an old label is never given a new meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Under the vault key
+HEADER_MAC: Final = b"casevault/v1/header-mac"
+VAULT_DATABASE: Final = b"casevault/v1/vault-database"
+LOG_KEY_WRAP: Final = b"casevault/v1/log-key-wrap"
+
+# Secrets that open the header
+SEED_SECRET: Final = b"casevault/v1/seed-secret"
+SLOT: Final = b"casevault/v1/slot"
+
+# Under a case key
+CASE_DATABASE: Final = b"casevault/v1/case-database"
+CASE_LOG: Final = b"casevault/v1/case-log"
+CASE_TITLE: Final = b"casevault/v1/case-title"
+
+# Sealed values
+LOG_BODY: Final = b"casevault/v1/log-body"
+OBJECT: Final = b"casevault/v1/object"
+MARK: Final = b"casevault/v1/mark"
+
+# Hashes
+COMMITMENT: Final = b"casevault/v1/commitment"
+CHANGE: Final = b"casevault/v1/change"

@@ -1,0 +1,91 @@
+"""Recovery words (BIP-39) and generated passphrases. The only home of the `mnemonic` package."""
+
+from __future__ import annotations
+
+import functools
+import secrets
+import unicodedata
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from crypto.errors import BadWords
+
+if TYPE_CHECKING:
+    from mnemonic import Mnemonic
+
+LANGUAGES = ("english", "russian")
+ENTROPY_SIZE = 32
+WORD_COUNT = 24
+FEWEST_PASSPHRASE_WORDS = 5
+_PREFIX_LENGTH = 4
+_YO, _YE = "\N{CYRILLIC SMALL LETTER IO}", "\N{CYRILLIC SMALL LETTER IE}"
+
+
+def words_from_entropy(entropy: bytes, language: str) -> tuple[str, ...]:
+    """The 24 words of 32 bytes, in Unicode NFC. Raises ValueError for another length or language."""
+    if len(entropy) != ENTROPY_SIZE:
+        raise ValueError(f"recovery words stand for {ENTROPY_SIZE} bytes")
+    return tuple(unicodedata.normalize("NFC", word) for word in _mnemonic(language).to_mnemonic(entropy).split())
+
+
+def entropy_from_words(words: str | Iterable[str]) -> bytes:
+    """The 32 bytes that 24 words stand for, in whichever language of LANGUAGES they are.
+
+    White space, letter case and Unicode form do not matter; nor do the dots of the Russian "yo". English words may be
+    cut after four letters or more. Raises BadWords.
+    """
+    written = (words if isinstance(words, str) else " ".join(words)).split()
+    if len(written) != WORD_COUNT:
+        raise BadWords("count")
+    language, found = max(
+        ((language, [_listed_number(language, word) for word in written]) for language in LANGUAGES),
+        key=lambda candidate: len(candidate[1]) - candidate[1].count(None),
+    )
+    bits = 0
+    for position, number in enumerate(found, start=1):
+        if number is None:
+            raise BadWords("word", position)
+        bits = bits << 11 | number
+    # 24 words are 264 bits: 256 of entropy, then 8 of checksum.
+    entropy = (bits >> 8).to_bytes(ENTROPY_SIZE, "big")
+    if _mnemonic(language).to_mnemonic(entropy).split()[-1] != _mnemonic(language).wordlist[found[-1] or 0]:
+        raise BadWords("checksum")
+    return entropy
+
+
+def generated_passphrase(words: int = 7) -> str:
+    """Random words of the English list joined by hyphens, 11 bits each: 77 bits unless told otherwise.
+
+    Raises ValueError for fewer than five words.
+    """
+    if words < FEWEST_PASSPHRASE_WORDS:
+        raise ValueError(f"a generated passphrase has at least {FEWEST_PASSPHRASE_WORDS} words")
+    wordlist = _mnemonic("english").wordlist
+    return "-".join(secrets.choice(wordlist) for _ in range(words))
+
+
+def _listed_number(language: str, word: str) -> int | None:
+    folded, numbers = _fold(word), _numbers(language)
+    if language == "english" and folded not in numbers and len(folded) >= _PREFIX_LENGTH:
+        # No two words of the list share their first four letters, so at most one of them begins like this.
+        return next((number for listed, number in numbers.items() if listed.startswith(folded)), None)
+    return numbers.get(folded)
+
+
+def _fold(word: str) -> str:
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", word).casefold())
+    return folded.replace(_YO, _YE)
+
+
+@functools.cache
+def _numbers(language: str) -> dict[str, int]:
+    return {_fold(word): number for number, word in enumerate(_mnemonic(language).wordlist)}
+
+
+@functools.cache
+def _mnemonic(language: str) -> Mnemonic:
+    if language not in LANGUAGES:
+        raise ValueError("no word list of that language")
+    from mnemonic import Mnemonic
+
+    return Mnemonic(language)

@@ -58,13 +58,13 @@ class Disk:
             os.fsync(descriptor)
 
     def close(self, descriptor: int) -> None:
+        """Give the descriptor back; some file systems report a failed write only here."""
         os.close(descriptor)
 
     def sync_file(self, path: Path) -> None:
         """Fsync a file by its name."""
         # Windows flushes only what is open for writing.
-        access = os.O_RDWR if sys.platform == "win32" else os.O_RDONLY | os.O_NOFOLLOW
-        descriptor = os.open(path, access)
+        descriptor = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
         try:
             platform.full_sync(descriptor)
         finally:
@@ -85,19 +85,19 @@ class Disk:
 
     def rename(self, source: Path, target: Path) -> None:
         """Rename within one file system, over an existing file if there is one."""
-        os.replace(source, target)
+        source.replace(target)
 
     def remove(self, path: Path) -> None:
         """Remove a file, or a symbolic link itself."""
-        os.remove(path)
+        path.unlink()
 
     def make_folder(self, path: Path) -> None:
         """Create one folder for the owner alone."""
-        os.mkdir(path, 0o700)
+        path.mkdir(0o700)
 
     def remove_folder(self, path: Path) -> None:
         """Remove an empty folder."""
-        os.rmdir(path)
+        path.rmdir()
 
     def set_times_to_zero(self, path: Path) -> None:
         """Set the times of access and modification to 1970, or the earliest that the file system knows."""
@@ -171,16 +171,12 @@ class NewFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None and not self._synced:
-                self.sync()
-        except BaseException:
-            self._discard()
-            raise
         if kind is not None:
             self._discard()
             return
         try:
+            if not self._synced:
+                self.sync()
             self._close()
         except BaseException:
             self._discard()
@@ -210,7 +206,7 @@ class NewFile:
     def _flush(self, behind: Disk) -> None:
         try:
             behind.flush(self._descriptor)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 -- raised again by the thread that writes
             self._flush_error = error
 
     def _is_flushing(self) -> bool:

@@ -89,8 +89,8 @@ wheel: env
 
 offline: wheel
 	@rm -rf dist/offline && mkdir -p dist/offline
-	@$(PIP) download -qq --require-hashes --only-binary :all: -r requirements/run.lock -d dist/offline
-	@cp dist/casevault-*.whl requirements/run.lock dist/offline/
+	@$(PIP) download -qq --require-hashes --only-binary :all: -r requirements/offline.lock -d dist/offline
+	@cp dist/casevault-*.whl dist/offline/
 	@$(PY) requirements/offline.py dist/offline
 
 # The lock files name packages, versions and hashes, no addresses; one set serves every platform and Python.
@@ -101,6 +101,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.10 --generate
 lock: env
 	@[ -x $(UV) ] || { $(PY) -m venv build/uv && build/uv/bin/python -m pip install --no-user -qq uv; }
 	@$(COMPILE) -o requirements/run.lock >/dev/null
+	@$(COMPILE) --group offline -c requirements/run.lock -o requirements/offline.lock >/dev/null
 	@$(COMPILE) --group dev -c requirements/run.lock -o requirements/dev.lock >/dev/null
 	@! grep -n '://' requirements/*.lock
 

@@ -12,7 +12,7 @@ INSTALL = """\
 Installing casevault without a network
 ======================================
 
-This folder is for {machine} with Python {python}.
+This folder was made on {machine} with Python {python}, and is for machines of that kind.
 
 1. Check that nothing was changed on the way. Compare the first line with the one that you got by another channel:
 
@@ -46,14 +46,13 @@ An environment of its own, as each of these makes, keeps other programs' package
 def main(folder: Path) -> None:
     """Write the two files into the folder."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    text = INSTALL.format(machine=f"{platform.system()} {platform.machine()}", python=python)
+    machine = " ".join(part for part in (platform.system(), platform.machine(), *platform.libc_ver()) if part)
+    text = INSTALL.format(machine=machine, python=python)
     (folder / "INSTALL.txt").write_text(text, encoding="utf-8")
     names = sorted(path.name for path in folder.iterdir() if path.name != "SHA256SUMS")
     lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
     (folder / "SHA256SUMS").write_text("".join(lines), encoding="utf-8", newline="\n")
-    sys.stdout.write(
-        f"make: {folder} holds {len(names)} files for {platform.system()} {platform.machine()}, Python {python}\n"
-    )
+    sys.stdout.write(f"make: {folder} holds {len(names)} files for {machine}, Python {python}\n")
 
 
 main(Path(sys.argv[1]))

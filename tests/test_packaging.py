@@ -129,6 +129,7 @@ def locked(source: Path) -> Callable[[str], dict[str, set[Version]]]:
 
 def test_the_locks_satisfy_every_floor(project: dict, locked: Callable[[str], dict[str, set[Version]]]) -> None:
     floors = {"run": project["project"]["dependencies"]}
+    floors["offline"] = floors["run"] + project["dependency-groups"]["offline"]
     floors["dev"] = floors["run"] + project["dependency-groups"]["dev"]
     for lock, requirements in floors.items():
         for requirement in map(Requirement, requirements):
@@ -138,9 +139,10 @@ def test_the_locks_satisfy_every_floor(project: dict, locked: Callable[[str], di
 
 def test_the_tests_run_with_the_versions_that_users_install(locked: Callable[[str], dict[str, set[Version]]]) -> None:
     assert locked("run").items() <= locked("dev").items()
+    assert locked("run").items() <= locked("offline").items()
 
 
-@pytest.mark.parametrize("name", ["run", "dev"])
+@pytest.mark.parametrize("name", ["run", "dev", "offline"])
 def test_a_lock_has_a_hash_for_everything_and_no_address(source: Path, name: str) -> None:
     text = (source / "requirements" / f"{name}.lock").read_text(encoding="utf-8")
     entries = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from crypto.chain import change_digest, first_state, next_state
-from crypto.labels import CHANGE
 from hypothesis import given
 from hypothesis import strategies as st
+
+from crypto.chain import change_digest, first_state, next_state
+from crypto.labels import CHANGE
 
 CASE = bytes(range(16))
 changes = st.lists(st.tuples(st.binary(min_size=16, max_size=16), st.binary(max_size=20)), max_size=6)

@@ -19,6 +19,8 @@ def test_a_module_imports_only_what_it_needs(module):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert "crypto" in loaded
-    assert {package for package in HOMES if package in loaded} == {package for package, at in HOMES.items() if module in at}
+    assert {package for package in HOMES if package in loaded} == {
+        package for package, at in HOMES.items() if module in at
+    }
     if module in {"errors", "labels", "encoding", "padding", "tree", "commitments", "chain", "words"}:
         assert "cryptography" not in loaded

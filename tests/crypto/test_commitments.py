@@ -6,11 +6,12 @@ import hashlib
 import hmac
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from crypto.commitments import commit, verify_commitment
 from crypto.errors import CommitmentMismatch, NotCanonical
 from crypto.labels import COMMITMENT
-from hypothesis import given
-from hypothesis import strategies as st
 
 SECRET = bytes(range(32))
 FIELDS = {"act": "open", "case": b"\x01\x02", "item": 3, "purpose": None}

@@ -6,10 +6,17 @@ import enum
 import json
 
 import pytest
-from crypto.encoding import canonical_json, length_prefixed, parse_canonical_json, uint32, uint64
-from crypto.errors import CryptoError, NotCanonical
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
+from crypto.encoding import (
+    canonical_json,
+    length_prefixed,
+    parse_canonical_json,
+    uint32,
+    uint64,
+)
+from crypto.errors import CryptoError, NotCanonical
 
 text = st.text(st.characters(exclude_categories=["Cs"]))
 integers = st.integers(min_value=-(2**53) + 1, max_value=2**53 - 1)
@@ -61,7 +68,7 @@ def test_any_bytes_are_parsed_or_refused_by_name(data):
 
 
 def test_the_form_is_fixed():
-    value = {"я": 1, "b": [True, None, -3], "a": "\n\x7f\"\\/é😀", "Z": b"\x00\xff", "tuple": (1, "2")}
+    value = {"я": 1, "b": [True, None, -3], "a": '\n\x7f"\\/é😀', "Z": b"\x00\xff", "tuple": (1, "2")}
     expected = '{"Z":"00ff","a":"\\n\x7f\\"\\\\/é😀","b":[true,null,-3],"tuple":[1,"2"],"я":1}'
     assert canonical_json(value) == expected.encode()
 
@@ -85,7 +92,8 @@ def test_what_has_no_canonical_form_is_refused(value):
         b"", b" 1", b"1 ", b"1\n", b"{ }", b"[1, 2]", b'{"b":1,"a":2}', b'{"a":1,"a":1}', b'{"a":1,"a":2}', b"1.0",
         b"1e2", b"-0", b"01", b"+1", b"NaN", b"Infinity", b"-Infinity", b"9007199254740992", b"-9007199254740992",
         b"1" * 10_000, b'"\\u0041"', b'"\\/"', b'"\\ud800"', b'"\\ud83d\\ude00"', b'"\xff"', b'"\xed\xa0\x80"',
-        b"\xef\xbb\xbf1", '"é"'.encode("utf-16"), b"'a'", b"[1,]", b"{}{}", b"null\x00", b"tru", b'"\\u007f"', b'"\x01"',
+        b"\xef\xbb\xbf1", '"é"'.encode("utf-16"), b"'a'", b"[1,]", b"{}{}", b"null\x00", b"tru", b'"\\u007f"',
+        b'"\x01"',
     ],
 )  # fmt: skip
 def test_json_in_any_other_form_is_refused(data):

@@ -5,11 +5,19 @@ from __future__ import annotations
 import inspect
 
 import crypto.errors
-from crypto.errors import BadWords, CostOutOfRange, CryptoError, DecryptionFailed, Truncated
+from crypto.errors import (
+    BadWords,
+    CostOutOfRange,
+    CryptoError,
+    DecryptionFailed,
+    Truncated,
+)
 
 
 def test_every_refusal_is_a_crypto_error():
-    classes = [value for _, value in inspect.getmembers(crypto.errors, inspect.isclass) if value.__module__ == "crypto.errors"]
+    classes = [
+        value for _, value in inspect.getmembers(crypto.errors, inspect.isclass) if value.__module__ == "crypto.errors"
+    ]
     assert len(classes) >= 8
     assert all(issubclass(value, CryptoError) for value in classes)
 

@@ -7,12 +7,21 @@ import hmac
 import unicodedata
 
 import pytest
-from crypto import kdf, labels
-from crypto.errors import CostOutOfRange, CryptoError
-from crypto.kdf import CEILING, FLOOR, Cost, argon2id, calibrate, passphrase_secret, secret_seed
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from hypothesis import given
 from hypothesis import strategies as st
+
+from crypto import kdf, labels
+from crypto.errors import CostOutOfRange, CryptoError
+from crypto.kdf import (
+    CEILING,
+    FLOOR,
+    Cost,
+    argon2id,
+    calibrate,
+    passphrase_secret,
+    secret_seed,
+)
 
 SALT = bytes(range(16))
 FOLDER = bytes(range(32))
@@ -111,7 +120,9 @@ def test_nothing_else_of_a_passphrase_is_changed():
     assert len({passphrase_secret(passphrase, None) for passphrase in variants}) == len(variants)
 
 
-passphrases = st.text(st.characters(exclude_categories=["Cs"]), max_size=8).map(lambda t: unicodedata.normalize("NFC", t))
+passphrases = st.text(st.characters(exclude_categories=["Cs"]), max_size=8).map(
+    lambda t: unicodedata.normalize("NFC", t)
+)
 key_files = st.none() | st.binary(max_size=40)
 
 
@@ -143,7 +154,12 @@ def test_seeds_of_kinds_and_folders_differ():
 
 
 def test_a_short_secret_or_folder_id_or_another_kind_is_refused():
-    for secret, folder, kind in ((bytes(15), FOLDER, 3), (bytes(16), bytes(31), 3), (bytes(16), FOLDER, 1), (bytes(16), FOLDER, 2)):
+    for secret, folder, kind in (
+        (bytes(15), FOLDER, 3),
+        (bytes(16), bytes(31), 3),
+        (bytes(16), FOLDER, 1),
+        (bytes(16), FOLDER, 2),
+    ):
         with pytest.raises(ValueError):
             secret_seed(secret, folder_id=folder, kind=kind)
     assert len(secret_seed(bytes(16), folder_id=FOLDER, kind=3)) == 32

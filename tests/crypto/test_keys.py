@@ -9,10 +9,20 @@ import json
 import pickle
 
 import pytest
-from crypto import labels
-from crypto.keys import CaseKey, DatabaseKey, Key, MacKey, ObjectKey, RecordKey, VaultKey, derive
 from hypothesis import given
 from hypothesis import strategies as st
+
+from crypto import labels
+from crypto.keys import (
+    CaseKey,
+    DatabaseKey,
+    Key,
+    MacKey,
+    ObjectKey,
+    RecordKey,
+    VaultKey,
+    derive,
+)
 
 CLASSES = [VaultKey, CaseKey, ObjectKey, DatabaseKey, MacKey, RecordKey]
 SECRET = bytes(range(100, 132))

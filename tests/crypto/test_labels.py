@@ -33,7 +33,11 @@ def test_every_label_is_used():
     code += _code("vault")
     unused = {name for name in LABELS if not re.search(rf"\b{name}\b", code)}
     # As long as the vault is not written, its labels wait for it.
-    waiting = set() if vault else {name for name in LABELS if name not in {"SLOT", "SEED_SECRET", "OBJECT", "COMMITMENT", "CHANGE"}}
+    waiting = (
+        set()
+        if vault
+        else {name for name in LABELS if name not in {"SLOT", "SEED_SECRET", "OBJECT", "COMMITMENT", "CHANGE"}}
+    )
     assert unused <= waiting
 
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import random
 import zlib
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from crypto.errors import DecryptionFailed, Truncated
 from crypto.keys import ObjectKey
 from crypto.labels import OBJECT
@@ -22,11 +29,6 @@ from crypto.objects import (
     ciphertext_size,
     object_context,
 )
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA512
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "cobblestone-256.json").read_text("utf-8"))
 KEY = ObjectKey(bytes(range(32)))
@@ -41,7 +43,7 @@ def _plaintext(size: int) -> bytes:
 
 def _pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [data[start:end] for start, end in itertools.pairwise(edges)]
 
 
 def _through(stream, pieces) -> bytes:
@@ -164,7 +166,12 @@ def test_a_stream_with_something_after_its_end_does_not_open():
 def test_exchanged_doubled_or_missing_chunks_do_not_open():
     sealed = _encrypt(_plaintext(3 * CHUNK + 5))
     prefix, (first, second, third, last) = sealed[:PREFIX], _chunks(sealed)
-    for chunks in ((second, first, third, last), (first, first, second, last), (first, third, last), (second, third, last)):
+    for chunks in (
+        (second, first, third, last),
+        (first, first, second, last),
+        (first, third, last),
+        (second, third, last),
+    ):
         with pytest.raises(DecryptionFailed):
             _decrypt(prefix + b"".join(chunks))
     decryptor = ChunkDecryptor(KEY, CONTEXT, prefix)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
-from crypto.padding import SMALLEST_SIZE, padded_size, padme
 from hypothesis import given
 from hypothesis import strategies as st
+
+from crypto.padding import SMALLEST_SIZE, padded_size, padme
 
 lengths = st.integers(min_value=0, max_value=2**50)
 
@@ -24,8 +25,8 @@ def test_known_lengths(length, padded):
 
 @given(st.integers(min_value=2, max_value=2**45))
 def test_it_is_the_papers_formula(length):
-    exponent = int(math.floor(math.log2(length)))
-    low_bits = exponent - (int(math.floor(math.log2(exponent))) + 1 if exponent else 0)
+    exponent = math.floor(math.log2(length))
+    low_bits = exponent - (math.floor(math.log2(exponent)) + 1 if exponent else 0)
     step = 2**low_bits if low_bits > 0 else 1
     assert padme(length) == -(-length // step) * step
 

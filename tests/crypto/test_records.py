@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from crypto.errors import DecryptionFailed
-from crypto.keys import RecordKey
-from crypto.records import RECORD_OVERHEAD, decrypt_record, encrypt_record
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
+
+from crypto.errors import DecryptionFailed
+from crypto.keys import RecordKey
+from crypto.records import RECORD_OVERHEAD, decrypt_record, encrypt_record
 
 KEY = RecordKey(bytes(range(32)))
 

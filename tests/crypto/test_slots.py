@@ -11,15 +11,26 @@ import pickle
 from pathlib import Path
 
 import pytest
-from crypto import labels, slots
-from crypto.errors import DecryptionFailed, InvalidPublicKey
-from crypto.keys import VaultKey
-from crypto.slots import PUBLIC_KEY_SIZE, SLOT_SIZE, open_slot, seal_slot, slot_keys, throwaway_public_key
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import (
+    X25519PrivateKey,
+    X25519PublicKey,
+)
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from hypothesis import given
 from hypothesis import strategies as st
+
+from crypto import labels, slots
+from crypto.errors import DecryptionFailed, InvalidPublicKey
+from crypto.keys import VaultKey
+from crypto.slots import (
+    PUBLIC_KEY_SIZE,
+    SLOT_SIZE,
+    open_slot,
+    seal_slot,
+    slot_keys,
+    throwaway_public_key,
+)
 
 AGE = json.loads((Path(__file__).parents[1] / "vectors" / "age-hybrid.json").read_text("utf-8"))
 FOLDER = bytes(range(32))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from crypto.errors import NotCanonical
-from crypto.tree import Frontier, leaf_hash, node_hash, root
 from hypothesis import given
 from hypothesis import strategies as st
+
+from crypto.errors import NotCanonical
+from crypto.tree import Frontier, leaf_hash, node_hash, root
 
 # Inputs and roots of the reference trees of certificate-transparency, cpp/merkletree/merkle_tree_test.cc
 INPUTS = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
@@ -95,7 +96,9 @@ def test_any_bytes_are_a_frontier_or_refused_by_name(data):
     assert frontier.to_bytes() == data
 
 
-@pytest.mark.parametrize("data", [b"", bytes(7), bytes(9), bytes(7) + b"\x01", bytes(7) + b"\x03" + bytes(32), bytes(8) + bytes(32)])
+@pytest.mark.parametrize(
+    "data", [b"", bytes(7), bytes(9), bytes(7) + b"\x01", bytes(7) + b"\x03" + bytes(32), bytes(8) + bytes(32)]
+)
 def test_bytes_of_another_size_are_no_frontier(data):
     with pytest.raises(NotCanonical):
         Frontier.from_bytes(data)

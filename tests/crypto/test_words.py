@@ -5,11 +5,17 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from crypto.errors import BadWords
-from crypto.words import LANGUAGES, entropy_from_words, generated_passphrase, words_from_entropy
 from hypothesis import given
 from hypothesis import strategies as st
 from mnemonic import Mnemonic
+
+from crypto.errors import BadWords
+from crypto.words import (
+    LANGUAGES,
+    entropy_from_words,
+    generated_passphrase,
+    words_from_entropy,
+)
 
 entropies = st.binary(min_size=32, max_size=32)
 languages = st.sampled_from(LANGUAGES)
@@ -29,13 +35,17 @@ VECTORS = [
     ("ff" * 32, "zoo " * 23 + "vote"),
     (
         "3edc83b60740d77af3afa2fcb82c2f1bc541ee4e2518ddef4996d32453f54a3c",
-        "disagree tomato unique attend aspect runway solid violin witness scrap armed daring favorite warm decade "
-        "perfect target kid grant play early wide cigar night",
+        (
+            "disagree tomato unique attend aspect runway solid violin witness scrap armed daring favorite warm decade "
+            "perfect target kid grant play early wide cigar night"
+        ),
     ),
     (
         "911fec0fbd88029f6fa99164896c18d898c9232af18bdcca3e42d53b86493104",
-        "much youth advance kitchen lens exile salt cram goose enter alert raise milk muscle profit cousin system "
-        "faint mouse price reveal cause series long",
+        (
+            "much youth advance kitchen lens exile salt cram goose enter alert raise milk muscle profit cousin system "
+            "faint mouse price reveal cause series long"
+        ),
     ),
 ]
 
@@ -50,11 +60,18 @@ def test_known_words_stand_for_known_entropy(entropy, words):
 def test_words_come_back_as_their_entropy(entropy, language):
     words = words_from_entropy(entropy, language)
     assert len(words) == 24
-    assert entropy_from_words(words) == entropy_from_words(list(words)) == entropy_from_words(" ".join(words)) == entropy
+    assert (
+        entropy_from_words(words) == entropy_from_words(list(words)) == entropy_from_words(" ".join(words)) == entropy
+    )
 
 
-@given(entropies, languages, st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]), st.sampled_from([str.upper, str.title, str.lower]),
-       st.sampled_from([" ", "\n", "\t  ", "\u00a0", "\r\n", "\u2003"]))  # fmt: skip
+@given(
+    entropies,
+    languages,
+    st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]),
+    st.sampled_from([str.upper, str.title, str.lower]),
+    st.sampled_from([" ", "\n", "\t  ", "\u00a0", "\r\n", "\u2003"]),
+)
 def test_form_case_and_white_space_do_not_matter(entropy, language, form, case, space):
     words = words_from_entropy(entropy, language)
     written = space + space.join(unicodedata.normalize(form, case(word)) for word in words) + space

@@ -54,7 +54,8 @@ def test_other_fields_do_not_verify(first, second):
     [
         {**FIELDS, "item": 4}, {**FIELDS, "item": "3"}, {**FIELDS, "item": True}, {**FIELDS, "purpose": ""},
         {**FIELDS, "more": None}, {name: FIELDS[name] for name in ("act", "case", "item")}, {},
-        {**FIELDS, "act": FIELDS["purpose"], "purpose": FIELDS["act"]}, {**FIELDS, "item": 3.0}, {**FIELDS, "\ud800": 1},
+        {**FIELDS, "act": FIELDS["purpose"], "purpose": FIELDS["act"]}, {**FIELDS, "item": 3.0},
+        {**FIELDS, "\ud800": 1},
     ],
 )  # fmt: skip
 def test_each_alteration_of_a_field_is_noticed(altered):

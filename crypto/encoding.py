@@ -10,7 +10,6 @@ from crypto.errors import NotCanonical
 
 MAX_DEPTH = 16
 _LARGEST_INTEGER = 2**53 - 1
-_LONGEST_INTEGER = len(str(-_LARGEST_INTEGER))
 
 
 def uint32(value: int) -> bytes:
@@ -51,9 +50,7 @@ def parse_canonical_json(data: bytes, *, max_depth: int = MAX_DEPTH) -> object:
     text that is not UTF-8, values nested deeper than `max_depth`.
     """
     try:
-        value: object = json.loads(
-            data.decode("utf-8"), parse_int=_integer, parse_float=_refuse_number, parse_constant=_refuse_number
-        )
+        value: object = json.loads(data.decode("utf-8"), parse_float=_refuse_number, parse_constant=_refuse_number)
     except (ValueError, RecursionError):
         raise NotCanonical("not JSON in UTF-8, or nested without end") from None
     # Encoding again catches all remaining freedom of JSON at once, duplicate keys included.
@@ -87,13 +84,6 @@ def _plain(value: object, depth_left: int) -> object:
             raise NotCanonical("a key that is not text")
         return {name: _plain(item, depth_left - 1) for name, item in value.items()}
     raise NotCanonical(f"{type(value).__name__} has no canonical form")
-
-
-def _integer(digits: str) -> int:
-    # Before int(), whose time grows with the square of the length.
-    if len(digits) > _LONGEST_INTEGER:
-        raise NotCanonical("integer of 2**53 or more")
-    return int(digits)
 
 
 def _refuse_number(text: str) -> NoReturn:

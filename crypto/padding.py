@@ -9,7 +9,7 @@ SMALLEST_SIZE = 65_536
 def padme(length: int) -> int:
     """`length` in bytes rounded up so that its size leaks O(log log length) bits, for at most 12 % more.
 
-    Of the E + 1 bits of a length only the highest floor(log2 E) + 1 + 1 may be set. Raises ValueError below zero.
+    Of the E + 1 bits of a length only the highest floor(log2 E) + 2 may be set. Raises ValueError below zero.
     """
     if length < 0:
         raise ValueError("a length is not negative")

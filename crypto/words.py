@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import secrets
 import unicodedata
 from collections.abc import Iterable
@@ -37,18 +38,19 @@ def entropy_from_words(words: str | Iterable[str]) -> bytes:
     written = (words if isinstance(words, str) else " ".join(words)).split()
     if len(written) != WORD_COUNT:
         raise BadWords("count")
-    language, found = max(
-        ((language, [_listed_number(language, word) for word in written]) for language in LANGUAGES),
-        key=lambda candidate: len(candidate[1]) - candidate[1].count(None),
+    found = min(
+        ([_listed_number(language, word) for word in written] for language in LANGUAGES),
+        key=lambda numbers: numbers.count(None),
     )
     bits = 0
     for position, number in enumerate(found, start=1):
         if number is None:
             raise BadWords("word", position)
         bits = bits << 11 | number
-    # 24 words are 264 bits: 256 of entropy, then 8 of checksum.
+    # 24 words are 264 bits: the entropy, then the first 8 bits of its SHA-256. Not by the library, which
+    # normalizes a word but not its list, and so does not find Russian words with a composed letter.
     entropy = (bits >> 8).to_bytes(ENTROPY_SIZE, "big")
-    if _mnemonic(language).to_mnemonic(entropy).split()[-1] != _mnemonic(language).wordlist[found[-1] or 0]:
+    if bits & 0xFF != hashlib.sha256(entropy).digest()[0]:
         raise BadWords("checksum")
     return entropy
 

@@ -1,0 +1,45 @@
+"""Every domain separation string, once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from crypto import labels
+
+ROOT = Path(__file__).resolve().parents[2]
+LABELS = {name: value for name, value in vars(labels).items() if name.isupper()}
+
+
+def _code(package: str) -> str:
+    return "\n".join(path.read_text("utf-8") for path in (ROOT / package).glob("**/*.py") if path.name != "labels.py")
+
+
+def test_labels_have_one_form():
+    assert LABELS
+    for value in LABELS.values():
+        assert re.fullmatch(rb"casevault/v1/[a-z]+(-[a-z]+)*", value)
+
+
+def test_no_label_is_the_beginning_of_another():
+    values = list(LABELS.values())
+    assert len(set(values)) == len(values)
+    assert not [(a, b) for a in values for b in values if a is not b and b.startswith(a)]
+
+
+def test_every_label_is_used():
+    code = _code("crypto")
+    vault = [path for path in (ROOT / "vault").glob("**/*.py") if path.name != "__init__.py"]
+    code += _code("vault")
+    unused = {name for name in LABELS if not re.search(rf"\b{name}\b", code)}
+    # As long as the vault is not written, its labels wait for it.
+    waiting = (
+        set()
+        if vault
+        else {name for name in LABELS if name not in {"SLOT", "SEED_SECRET", "OBJECT", "COMMITMENT", "CHANGE"}}
+    )
+    assert unused <= waiting
+
+
+def test_labels_are_written_nowhere_else():
+    assert "casevault/v1/" not in _code("crypto") + _code("vault")

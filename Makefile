@@ -70,8 +70,10 @@ SAMPLES := forensics-samples-files
 
 demo: env
 	@if ! dpkg -s $(SAMPLES) >/dev/null 2>&1; then \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SAMPLES) >/dev/null 2>&1 </dev/null; \
+		get() { DEBIAN_FRONTEND=noninteractive apt-get "$$@" </dev/null >/dev/null 2>&1; }; \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && { \
+			get install -y --no-install-recommends $(SAMPLES) || \
+			{ get update && get install -y --no-install-recommends $(SAMPLES); }; }; \
 		then echo "make: installed Debian's $(SAMPLES)"; \
 		else echo "make: Debian's $(SAMPLES) is not installed: the demo makes its own media"; fi; fi
 	@$(PY) vault.py demo $(ARGS)

@@ -1,6 +1,6 @@
 """Disks that fail: stand-ins for `vault.files.disk`, and a loop that lets every single operation of a scenario fail.
 
-    every_failure(lambda: write_file(path, new), lambda failure: check(path.read_bytes()))
+every_failure(lambda: write_file(path, new), lambda failure: check(path.read_bytes()))
 """
 
 from __future__ import annotations
@@ -201,6 +201,7 @@ def every_failure(
     `raised` None. Whatever `run` raises beyond `expected` and `Crash` passes. Returns how many failures there were;
     raises AssertionError if `run` never touches the disk.
     """
+    awaited: tuple[type[BaseException], ...] = (Crash, *expected)
     failures = 0
     for kind in kinds:
         nth = 0
@@ -212,7 +213,7 @@ def every_failure(
             with replaced(faulty):
                 try:
                     run()
-                except (Crash, *expected) as error:
+                except awaited as error:
                     if not faulty.fired:
                         raise
                     raised = error

@@ -1,8 +1,8 @@
 """Failing writes of SQLCipher, which does not write through `vault.files.disk`: from outside, in a child process.
 
-    library = shim(tmp_path_factory.getbasetemp())
-    environment = fault_environment(library, path=".db", at=3, mode="torn")
-    subprocess.run([sys.executable, …], env=environment)
+library = shim(tmp_path_factory.getbasetemp())
+environment = fault_environment(library, path=".db", at=3, mode="torn")
+subprocess.run([sys.executable, …], env=environment)
 """
 
 from __future__ import annotations

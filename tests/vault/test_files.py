@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from faults import Crash, FatDisk, Failure, FaultyDisk, every_failure, replaced
+from faults import Crash, Failure, FatDisk, FaultyDisk, every_failure, replaced
 from stick import CannotMount, Kind, mounted_stick
 
 from vault import files, platform
@@ -38,6 +38,10 @@ def names(folder: Path) -> list[str]:
 def test_a_file_is_replaced_whole_whatever_fails(tmp_path: Path) -> None:
     path = tmp_path / "file"
 
+    def prepare() -> None:
+        files.remove(*files.leftovers(tmp_path))
+        path.write_bytes(OLD)
+
     def check(failure: Failure) -> None:
         content = path.read_bytes()
         assert content in (OLD, NEW), failure
@@ -46,7 +50,7 @@ def test_a_file_is_replaced_whole_whatever_fails(tmp_path: Path) -> None:
         if failure.kind in ("full", "torn"):
             assert names(tmp_path) == ["file"], failure
 
-    every_failure(lambda: files.write_file(path, NEW), check, prepare=lambda: path.write_bytes(OLD))
+    every_failure(lambda: files.write_file(path, NEW), check, prepare=prepare)
 
 
 def test_on_fat_a_crash_may_lose_a_replaced_file_but_never_mixes_two(tmp_path: Path) -> None:
@@ -70,7 +74,13 @@ def test_on_fat_a_crash_may_lose_a_replaced_file_but_never_mixes_two(tmp_path: P
 
 def test_content_is_durable_before_the_name_and_the_name_before_success(tmp_path: Path, watched: FaultyDisk) -> None:
     files.write_file(tmp_path / "file", NEW)
-    assert [operation for operation, _ in watched.operations] == ["open_new", "write", "fsync", "rename", "fsync_folder"]
+    assert [operation for operation, _ in watched.operations] == [
+        "open_new",
+        "write",
+        "fsync",
+        "rename",
+        "fsync_folder",
+    ]
     assert watched.operations[-1] == ("fsync_folder", tmp_path.name)
 
 
@@ -118,14 +128,15 @@ def test_every_step_of_writing_names_what_the_disk_refused(
 def test_every_other_change_names_what_the_disk_refused(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(OLD)
-    for change in (
+    changes: list[Callable[[], None]] = [
         lambda: files.move(path, tmp_path / "other"),
         lambda: files.remove(path),
         lambda: files.remove_tree(tmp_path),
         lambda: files.make_folder(tmp_path / "folder"),
         lambda: files.sync_file(path),
         lambda: files.sync_folder(tmp_path),
-    ):
+    ]
+    for change in changes:
         with replaced(FaultyDisk().fail_nth(1, OSError(errno.EROFS, "read-only"))), pytest.raises(ReadOnly):
             change()
     assert names(tmp_path) == ["file"]
@@ -163,10 +174,14 @@ def test_a_planted_link_is_not_written_through(tmp_path: Path) -> None:
 
 
 def test_an_error_in_the_block_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), NewFile(tmp_path / "file") as file:
-        file.write(NEW)
-        file.sync()
-        raise ZeroDivisionError
+    def write() -> None:
+        with NewFile(tmp_path / "file") as file:
+            file.write(NEW)
+            file.sync()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write()
     assert names(tmp_path) == []
 
 
@@ -180,7 +195,7 @@ def test_a_file_that_could_not_be_made_durable_is_removed(tmp_path: Path) -> Non
         assert failure.raised is not None
         assert names(tmp_path) == []
 
-    every_failure(write, check, kinds=("full", "torn"))
+    every_failure(write, check, prepare=lambda: files.remove(tmp_path / "file"), kinds=("full", "torn"))
 
 
 def test_leaving_the_block_syncs_what_was_written_after_the_last_sync(tmp_path: Path, watched: FaultyDisk) -> None:
@@ -221,14 +236,17 @@ def test_a_failure_behind_the_writer_is_not_forgotten_by_a_later_sync(
         def flush(self, descriptor: int) -> None:
             raise OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr(files, "FLUSH_BEHIND_BYTES", 4)
-    with replaced(FailsBehind()), pytest.raises(NoSpace), NewFile(tmp_path / "file") as file:
-        file.write(NEW)
-        with pytest.raises(NoSpace):
-            file.sync()
-        with pytest.raises(NoSpace):
+    def write() -> None:
+        with NewFile(tmp_path / "file") as file:
             file.write(NEW)
-        file.sync()
+            with pytest.raises(NoSpace):
+                file.sync()
+            with pytest.raises(NoSpace):
+                file.write(NEW)
+
+    monkeypatch.setattr(files, "FLUSH_BEHIND_BYTES", 4)
+    with replaced(FailsBehind()), pytest.raises(NoSpace):
+        write()
     assert names(tmp_path) == []
 
 
@@ -278,7 +296,10 @@ def test_a_timeless_file_shows_no_time(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", [errno.ENOSYS, errno.EPERM])
 def test_a_file_system_that_keeps_no_times_still_takes_a_timeless_file(tmp_path: Path, code: int) -> None:
-    with replaced(FaultyDisk().fail_nth(3, OSError(code, "no times"))), NewFile(tmp_path / "file", timeless=True) as file:
+    with (
+        replaced(FaultyDisk().fail_nth(3, OSError(code, "no times"))),
+        NewFile(tmp_path / "file", timeless=True) as file,
+    ):
         file.write(NEW)
     assert (tmp_path / "file").read_bytes() == NEW
 
@@ -453,7 +474,8 @@ def test_a_real_stick_takes_every_change_and_is_known_not_to_keep_modes(stick: P
 def test_a_real_full_stick_is_named_and_keeps_nothing_half_written(stick: Path) -> None:
     path = stick / "file"
     files.write_file(path, OLD)
-    with pytest.raises(NoSpace):
+    # fusefat answers "not permitted" where every other driver answers "no space".
+    with pytest.raises((NoSpace, ReadOnly)):
         files.write_file(path, bytes(80 << 20))
     assert path.read_bytes() == OLD
     assert names(stick) == ["file"]

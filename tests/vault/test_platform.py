@@ -56,13 +56,11 @@ def test_hardening_is_believed_only_when_the_kernel_confirms_it(monkeypatch: pyt
     import ctypes
     import resource
 
-    class Kernel:
-        def __init__(self, *args: object, **kwargs: object) -> None:
-            self.prctl = types.SimpleNamespace()
-            self.prctl = type("prctl", (), {"__call__": lambda *arguments: 1})()
+    def accept(*args: object, **kwargs: object) -> int:
+        return 1
 
-    monkeypatch.setattr(ctypes, "CDLL", Kernel)
-    monkeypatch.setattr(resource, "setrlimit", lambda *arguments: None)
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: types.SimpleNamespace(prctl=accept))
+    monkeypatch.setattr(resource, "setrlimit", accept)
     assert platform.harden_process() == Hardening(no_core=True, not_dumpable=False)
 
 
@@ -86,6 +84,7 @@ def test_a_system_without_boot_id_has_none(monkeypatch: pytest.MonkeyPatch, syst
 
 @linux_only
 def test_the_clock_counts_the_time_asleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sys.platform == "linux"
     before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     now = platform.monotonic_ns_including_suspend()
     assert before <= now <= time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -112,7 +111,7 @@ def test_a_file_system_that_reports_success_and_changes_nothing_is_found_out(
 ) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "file").chmod(0o777)
-    monkeypatch.setattr(Path, "chmod", lambda path, mode: None)
+    monkeypatch.setattr(Path, "chmod", lambda *_: None)
     assert not platform.owner_only(tmp_path / "file")
 
 
@@ -144,7 +143,7 @@ def test_on_a_mac_data_goes_past_the_cache_of_the_drive_where_it_can(
 
     monkeypatch.setitem(sys.modules, "fcntl", types.SimpleNamespace(fcntl=fcntl, F_FULLFSYNC=51))
     monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(os, "fsync", lambda descriptor: calls.append("plain"))
+    monkeypatch.setattr(os, "fsync", lambda _: calls.append("plain"))
     if answer == errno.EIO:
         with pytest.raises(OSError, match="Input/output"):
             platform.full_sync(3)
@@ -154,5 +153,7 @@ def test_on_a_mac_data_goes_past_the_cache_of_the_drive_where_it_can(
 
 
 def test_importing_the_seams_costs_no_system_module() -> None:
-    code = "import sys, vault.files, vault.platform; print({'ctypes', 'fcntl', 'resource', 'msvcrt'} & set(sys.modules))"
+    code = (
+        "import sys, vault.files, vault.platform; print({'ctypes', 'fcntl', 'resource', 'msvcrt'} & set(sys.modules))"
+    )
     assert python(code) == "set()"

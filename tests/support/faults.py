@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +20,8 @@ from vault import files
 from vault.errors import VaultError
 from vault.files import Buffer, Disk
 
-Kind = Literal["full", "full for good", "broken", "torn", "crash", "torn crash"]
-KINDS: tuple[Kind, ...] = ("full", "full for good", "broken", "torn", "crash", "torn crash")
+Kind = Literal["full", "full for good", "broken", "torn", "crash", "torn crash", "power cut"]
+KINDS: tuple[Kind, ...] = ("full", "full for good", "broken", "torn", "crash", "torn crash", "power cut")
 
 FAT_STEP_NS = 2_000_000_000
 FAT_EPOCH_NS = 315_532_800_000_000_000  # 1980
@@ -27,6 +29,57 @@ FAT_EPOCH_NS = 315_532_800_000_000_000  # 1980
 
 class Crash(BaseException):
     """The process is dead. Not an Exception, so that no clean-up which catches errors survives it."""
+
+
+class _Unsynced:
+    """What a power cut takes back: content without fsync, names in folders without fsync."""
+
+    def __init__(self) -> None:
+        self._undo: list[tuple[Path, Callable[[], object]]] = []
+        self._durable_bytes: dict[Path, int] = {}
+
+    def file_created(self, path: Path) -> None:
+        self._durable_bytes[path] = 0
+        self._undo.append((path.parent, partial(path.unlink, missing_ok=True)))
+
+    def file_synced(self, path: Path) -> None:
+        self._durable_bytes.pop(path, None)
+
+    def folder_created(self, path: Path) -> None:
+        self._undo.append((path.parent, partial(shutil.rmtree, path, ignore_errors=True)))
+
+    def folder_synced(self, folder: Path) -> None:
+        self._undo = [(changed, undo) for changed, undo in self._undo if changed != folder]
+
+    def before_file_removed(self, path: Path) -> None:
+        if path.is_symlink() or not path.is_file():
+            return
+        durable = path.read_bytes()[: self._durable_bytes.pop(path, None)]
+        self._undo.append((path.parent, partial(path.write_bytes, durable)))
+
+    def before_folder_removed(self, path: Path) -> None:
+        self._undo.append((path.parent, path.mkdir))
+
+    def before_renamed(self, source: Path, target: Path) -> None:
+        if target.is_file():
+            self.before_file_removed(target)
+        self._undo.append((target.parent, partial(self._rename, target, source, then=target.replace)))
+        self._rename(source, target)
+
+    def lose(self) -> None:
+        for _, undo in reversed(self._undo):
+            undo()
+        for path, size in self._durable_bytes.items():
+            if path.is_file():
+                os.truncate(path, size)
+        self._undo.clear()
+        self._durable_bytes.clear()
+
+    def _rename(self, source: Path, target: Path, then: Callable[[Path], object] | None = None) -> None:
+        if source in self._durable_bytes:
+            self._durable_bytes[target] = self._durable_bytes.pop(source)
+        if then is not None:
+            then(target)
 
 
 class FaultyDisk(Disk):
@@ -44,6 +97,11 @@ class FaultyDisk(Disk):
         self._error: BaseException | None = None
         self._forever = False
         self._torn = False
+        self._unsynced = _Unsynced()
+
+    def lose_unsynced(self) -> None:
+        """Cut the power: undo all that no fsync made durable, the worst that a file system may do."""
+        self._unsynced.lose()
 
     def fail_nth(
         self, nth: int, error: BaseException | None = None, *, forever: bool = False, torn: bool = False
@@ -65,6 +123,7 @@ class FaultyDisk(Disk):
         self._count("open_new", path)
         descriptor = super().open_new(path)
         self._paths[descriptor] = path
+        self._unsynced.file_created(path)
         return descriptor
 
     def write(self, descriptor: int, data: Buffer) -> None:
@@ -80,6 +139,7 @@ class FaultyDisk(Disk):
     def fsync(self, descriptor: int) -> None:
         self._count("fsync", self._paths[descriptor])
         super().fsync(descriptor)
+        self._unsynced.file_synced(self._paths[descriptor])
 
     def flush(self, descriptor: int) -> None:
         self._die_again()
@@ -94,25 +154,31 @@ class FaultyDisk(Disk):
     def sync_file(self, path: Path) -> None:
         self._count("sync_file", path)
         super().sync_file(path)
+        self._unsynced.file_synced(path)
 
     def fsync_folder(self, path: Path) -> None:
         self._count("fsync_folder", path)
         super().fsync_folder(path)
+        self._unsynced.folder_synced(path)
 
     def rename(self, source: Path, target: Path) -> None:
         self._count("rename", target)
+        self._unsynced.before_renamed(source, target)
         super().rename(source, target)
 
     def remove(self, path: Path) -> None:
         self._count("remove", path)
+        self._unsynced.before_file_removed(path)
         super().remove(path)
 
     def make_folder(self, path: Path) -> None:
         self._count("make_folder", path)
         super().make_folder(path)
+        self._unsynced.folder_created(path)
 
     def remove_folder(self, path: Path) -> None:
         self._count("remove_folder", path)
+        self._unsynced.before_folder_removed(path)
         super().remove_folder(path)
 
     def set_times_to_zero(self, path: Path) -> None:
@@ -151,6 +217,7 @@ class FatDisk(FaultyDisk):
     def rename(self, source: Path, target: Path) -> None:
         if target.is_file():
             self._count("rename: target removed", target)
+            self._unsynced.before_file_removed(target)
             target.unlink()
         super().rename(source, target)
 
@@ -197,6 +264,7 @@ def every_failure(
 ) -> int:
     """Let the 1st, 2nd, … operation of `run` fail, until it passes untouched; call `check` after each failure.
 
+    A power cut is a crash that also takes back what was not synced; one more comes after the end, when nothing may be lost.
     `prepare` and `check` work on the sound disk. A `run` that returns although an operation failed is checked too, with
     `raised` None. Whatever `run` raises beyond `expected` and `Crash` passes. Returns how many failures there were;
     raises AssertionError if `run` never touches the disk.
@@ -217,7 +285,12 @@ def every_failure(
                     if not faulty.fired:
                         raise
                     raised = error
+            if not faulty.fired and kind != "power cut":
+                break
+            if kind == "power cut":
+                faulty.lose_unsynced()
             if not faulty.fired:
+                check(Failure(kind, nth, "after the end", "", None))
                 break
             operation, name = faulty.operations[nth - 1]
             check(Failure(kind, nth, operation, name, raised))
@@ -228,7 +301,7 @@ def every_failure(
 
 
 def _armed(disk: FaultyDisk, kind: Kind, nth: int) -> FaultyDisk:
-    if kind in ("crash", "torn crash"):
+    if kind in ("crash", "torn crash", "power cut"):
         return disk.fail_nth(nth, Crash(f"at operation {nth}"), torn=kind == "torn crash")
     code = errno.EIO if kind == "broken" else errno.ENOSPC
     return disk.fail_nth(

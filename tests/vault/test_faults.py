@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from faults import KINDS, Crash, Failure, FatDisk, FaultyDisk, coarse_mtime_ns, every_failure, replaced
+from faults import KINDS, Crash, Failure, FatDisk, FaultyDisk, Kind, coarse_mtime_ns, every_failure, replaced
 from sqlite_faults import MODES, Mode, fault_environment, shim
 
 from vault import files
@@ -52,11 +52,50 @@ def test_a_single_fault_passes_and_a_lasting_one_stays(tmp_path: Path) -> None:
 def test_every_operation_of_a_scenario_fails_once_in_every_kind(tmp_path: Path) -> None:
     seen: list[Failure] = []
     count = every_failure(lambda: files.write_file(tmp_path / "file", NEW), seen.append)
-    assert count == len(seen) == 5 * len(KINDS)
+    steps = ["open_new", "write", "fsync", "rename", "fsync_folder"]
+    assert count == len(steps) * len(KINDS)
     for kind in KINDS:
-        assert [failure.operation for failure in seen if failure.kind == kind] == [
-            "open_new", "write", "fsync", "rename", "fsync_folder",
-        ]  # fmt: skip
+        end = ["after the end"] if kind == "power cut" else []
+        assert [failure.operation for failure in seen if failure.kind == kind] == steps + end
+
+
+@pytest.mark.parametrize("forgotten", ["fsync", "fsync_folder"])
+def test_a_power_cut_catches_a_writer_that_forgets_to_sync(tmp_path: Path, forgotten: str) -> None:
+    path = tmp_path / "file"
+
+    class Forgetful(FaultyDisk):
+        """Says that it synced."""
+
+    setattr(Forgetful, forgotten, lambda *_: None)
+
+    def check(failure: Failure) -> None:
+        assert path.read_bytes() == NEW if failure.raised is None else path.read_bytes() in (OLD, NEW)
+
+    def prepare() -> None:
+        path.write_bytes(OLD)
+
+    kinds: tuple[Kind, ...] = ("power cut",)
+    every_failure(lambda: files.write_file(path, NEW), check, prepare=prepare, kinds=kinds)
+    with pytest.raises(AssertionError):
+        every_failure(lambda: files.write_file(path, NEW), check, prepare=prepare, kinds=kinds, disk=Forgetful)
+
+
+def test_a_power_cut_undoes_every_kind_of_change_that_was_not_synced(tmp_path: Path) -> None:
+    for name in ("replaced", "removed"):
+        (tmp_path / name).write_bytes(OLD)
+    (tmp_path / "old").mkdir()
+    disk = FaultyDisk()
+    disk.make_folder(tmp_path / "new")
+    disk.remove_folder(tmp_path / "old")
+    disk.remove(tmp_path / "removed")
+    descriptor = disk.open_new(tmp_path / "created")
+    disk.write(descriptor, NEW)
+    disk.close(descriptor)
+    disk.rename(tmp_path / "created", tmp_path / "replaced")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "replaced"]
+    disk.lose_unsynced()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["old", "removed", "replaced"]
+    assert (tmp_path / "replaced").read_bytes() == OLD
 
 
 def test_a_writer_that_empties_the_file_first_is_caught(tmp_path: Path) -> None:

@@ -84,7 +84,8 @@ def test_a_system_without_boot_id_has_none(monkeypatch: pytest.MonkeyPatch, syst
 
 @linux_only
 def test_the_clock_counts_the_time_asleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sys.platform == "linux"
+    if sys.platform != "linux":
+        return
     before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     now = platform.monotonic_ns_including_suspend()
     assert before <= now <= time.clock_gettime_ns(time.CLOCK_BOOTTIME)

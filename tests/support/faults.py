@@ -68,7 +68,9 @@ class _Unsynced:
 
     def lose(self) -> None:
         for _, undo in reversed(self._undo):
-            undo()
+            # What was in a folder that is durably gone cannot come back.
+            with contextlib.suppress(FileNotFoundError):
+                undo()
         for path, size in self._durable_bytes.items():
             if path.is_file():
                 os.truncate(path, size)

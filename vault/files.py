@@ -10,7 +10,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import stat
 import sys
 import threading
@@ -229,7 +228,7 @@ def write_file(path: Path, data: Buffer) -> None:
     that `leftovers` finds. Raises NoSpace, ReadOnly, OSError; the old content then stands, unless the error came
     from the last step, making the new name durable.
     """
-    temporary = path.with_name(secrets.token_hex(16))
+    temporary = path.with_name(os.urandom(16).hex())
     with NewFile(temporary) as file:
         file.write(data)
     with translated(path):

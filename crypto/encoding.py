@@ -86,5 +86,5 @@ def _plain(value: object, depth_left: int) -> object:
     raise NotCanonical(f"{type(value).__name__} has no canonical form")
 
 
-def _refuse_number(text: str) -> NoReturn:
+def _refuse_number(_text: str) -> NoReturn:
     raise NotCanonical("a number that is not an integer")

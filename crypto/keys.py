@@ -47,7 +47,8 @@ class Key:
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is frozen")
 
-    # Defining __eq__ alone also sets __hash__ to None.
+    __hash__ = None  # type: ignore[assignment]  # so that no set or dictionary compares keys by a fast hash
+
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other) or not isinstance(other, Key):
             return NotImplemented

@@ -1,5 +1,6 @@
 """Sizes that tell little: Padmé, from "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs"
-(Nikitin and others, PoPETs 2019, section 4)."""
+(Nikitin and others, PoPETs 2019, section 4).
+"""
 
 from __future__ import annotations
 

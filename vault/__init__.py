@@ -1,1 +1,63 @@
-"""The case vault as a library: cases, items, persons and the log, with no terminal in it."""
+"""The case vault as a library: cases, items, persons and the log, with no terminal in it.
+
+    with Vault.open(path, PassphraseUnlocker(passphrase)) as vault:
+        case = vault.cases.get("HARBOUR")
+        item = case.items.add_file(Path("statement.mp4"))
+
+What is named here is loaded when it is first used: most of it needs the cryptography, and a command that only prints
+its version should not wait for that.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vault._vault import Vault, inspect_folder
+    from vault.folder import FolderFacts
+    from vault.handles import Case, Exported, Item, Person, Reading
+    from vault.requests import Description, PersonFields
+    from vault.unlock import AnyOf, KeyFileUnlocker, PassphraseUnlocker, RecoveryUnlocker, Unlocker
+
+_HOMES = {
+    "Vault": "vault._vault",
+    "inspect_folder": "vault._vault",
+    "FolderFacts": "vault.folder",
+    "Case": "vault.handles",
+    "Exported": "vault.handles",
+    "Item": "vault.handles",
+    "Person": "vault.handles",
+    "Reading": "vault.handles",
+    "Description": "vault.requests",
+    "PersonFields": "vault.requests",
+    "AnyOf": "vault.unlock",
+    "KeyFileUnlocker": "vault.unlock",
+    "PassphraseUnlocker": "vault.unlock",
+    "RecoveryUnlocker": "vault.unlock",
+    "Unlocker": "vault.unlock",
+}
+
+__all__ = [
+    "AnyOf",
+    "Case",
+    "Description",
+    "Exported",
+    "FolderFacts",
+    "Item",
+    "KeyFileUnlocker",
+    "PassphraseUnlocker",
+    "Person",
+    "PersonFields",
+    "Reading",
+    "RecoveryUnlocker",
+    "Unlocker",
+    "Vault",
+    "inspect_folder",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

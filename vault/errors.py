@@ -89,7 +89,9 @@ class BadRecoveryWords(VaultError):
 class CostRefused(VaultError):
     """The header asks for a cost of key derivation outside what is safe."""
 
-    template = "The vault asks for {memory_kib} KiB of memory and {passes} passes to unlock, which is outside what is safe"
+    template = (
+        "The vault asks for {memory_kib} KiB of memory and {passes} passes to unlock, which is outside what is safe"
+    )
 
 
 class TooManyKeys(VaultError):

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from vault import platform
-from vault.errors import NoSpace, ReadOnly
+from vault.errors import DiskFailed, NoSpace, ReadOnly, VaultError
 
 Buffer = bytes | bytearray | memoryview
 
@@ -108,7 +108,10 @@ disk = Disk()
 
 @contextlib.contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn an OSError of a full disk into `NoSpace(path)`, of one that may not be written into `ReadOnly(path)`."""
+    """Turn an OSError of a full disk into `NoSpace(path)`, of one that may not be written into `ReadOnly(path)`.
+
+    That a file is there already, or is not there, passes unchanged; every other OSError becomes `DiskFailed`.
+    """
     try:
         yield
     except OSError as error:
@@ -116,7 +119,9 @@ def translated(path: Path) -> Iterator[None]:
             raise NoSpace(path=str(path)) from error
         if error.errno in _NOT_WRITABLE:
             raise ReadOnly(path=str(path)) from error
-        raise
+        if isinstance(error, (FileExistsError, FileNotFoundError)):
+            raise
+        raise DiskFailed(path=str(path), reason=os.strerror(error.errno or 0)) from error
 
 
 class NewFile:
@@ -190,7 +195,7 @@ class NewFile:
                 disk.close(descriptor)
 
     def _discard(self) -> None:
-        with contextlib.suppress(OSError, NoSpace, ReadOnly):
+        with contextlib.suppress(OSError, VaultError):
             self._close()
         with contextlib.suppress(OSError):
             disk.remove(self.path)

@@ -13,6 +13,42 @@ from dataclasses import dataclass, field
 KINDS = ("statement", "video", "audio", "photo", "document", "other")
 
 
+# Descriptions that a person gives
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What is said of an item when it is added; all of it can stay empty.
+
+    ``kind`` is guessed from the file name, ``title`` is the file name unless given. ``source`` is a person's
+    reference or free text.
+    """
+
+    kind: str | None = None
+    title: str | None = None
+    note: str | None = None
+    tags: tuple[str, ...] = ()
+    source: str | None = None
+    via: str | None = None
+    recorded: str | None = None
+    received: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonFields:
+    """What is known of a person; everything but the name can stay empty."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
+    mails: tuple[str, ...] = ()
+    messengers: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    role: str | None = None
+    safe_times: str | None = None
+
+
 # Answers: cases
 
 
@@ -117,6 +153,14 @@ class ItemDetails:
 
 
 @dataclass(frozen=True, slots=True)
+class AddGrant:
+    """What binds a new object to its place, before it is staged."""
+
+    case_id: bytes
+    folder_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectGrant:
     """The key of one stored object, given for one logged intent, and all that is needed to read it."""
 
@@ -146,20 +190,12 @@ class Stored:
 # Answers: persons, search, log, state
 
 
-@dataclass(frozen=True, slots=True)
-class PersonDetails:
-    """A person of a case. Every field but the reference and the name may be empty."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonDetails(PersonFields):
+    """A person of a case, with what was said of them before."""
 
     reference: str
-    name: str
-    aliases: tuple[str, ...] = ()
-    phones: tuple[str, ...] = ()
-    mails: tuple[str, ...] = ()
-    messengers: tuple[str, ...] = ()
-    addresses: tuple[str, ...] = ()
-    role: str | None = None
-    safe_times: str | None = None
-    added: str = ""
+    added: str
     history: tuple[Change, ...] = ()
 
 

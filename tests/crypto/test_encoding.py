@@ -77,7 +77,7 @@ def test_the_form_is_fixed():
     "value",
     [
         0.0, 1.5, float("nan"), float("inf"), 2**53, -(2**53), 10**400, "\ud800", {"\udfff": 1}, {1: 2}, {None: 1},
-        {b"a": 1}, {1, 2}, object(), bytearray(b"a"), 1j, [[float("inf")]], _nested(17),
+        {b"a": 1}, {1, 2}, pytest.param(object(), id="object"), bytearray(b"a"), 1j, [[float("inf")]], _nested(17),
     ],
     ids=repr,
 )  # fmt: skip

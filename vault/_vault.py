@@ -1,0 +1,152 @@
+"""The vault as a caller sees it: make or open one, then ask its cases, items and persons.
+
+Control and bulk are apart: a handle asks the keeper with plain values, and what is large is encrypted, hashed and read
+here, with one object's key for one logged intent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+
+from filelock import FileLock
+
+from crypto import kdf
+from vault import errors, mark, opening, platform
+from vault.folder import Folder, FolderFacts
+from vault.handles import Cases
+from vault.keeper import Keeper
+from vault.requests import CheckReport, Hit, KeyLabel, LogEntry, VaultInfo
+from vault.unlock import RecoveryUnlocker, SecretUnlocker, Unlocker
+
+
+def utc_now() -> str:
+    """The time in UTC to the millisecond, RFC 3339."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def inspect_folder(path: Path) -> FolderFacts:
+    """What can be told of a vault without a key. Raises ``NoSuchVault``, ``NotAVault``, ``HeaderDamaged``."""
+    return Folder(path).facts()
+
+
+class Vault:
+    """An open vault; a context manager. Made by ``create`` and ``open``."""
+
+    def __init__(self, keeper: Keeper, lock: FileLock, state_dir: Path | None) -> None:
+        self._keeper: Keeper | None = keeper
+        self._lock = lock
+        self._state_dir = state_dir
+        self.path = keeper.folder.path
+        self.cases = Cases(lambda: self.keeper)
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        unlocker: SecretUnlocker,
+        *,
+        label: str | None = None,
+        recovery: RecoveryUnlocker | None = None,
+        cost: kdf.Cost | None = None,
+        state_dir: Path | None = None,
+        clock: Callable[[], str] = utc_now,
+    ) -> Vault:
+        """Make a vault and open it from what was written.
+
+        ``cost`` is that of the passphrase, calibrated to about a second unless given. Raises ``AlreadyThere``,
+        ``NoSpace``, ``ReadOnly``.
+        """
+        ways: list[tuple[SecretUnlocker, str]] = [(unlocker, label or unlocker.kind)]
+        if recovery is not None:
+            ways.append((recovery, "recovery"))
+        if cost is None:
+            cost = kdf.calibrate() if unlocker.kind.startswith("passphrase") else kdf.FLOOR
+        opening.create(path, ways, cost=cost, clock=clock)
+        return cls.open(path, unlocker, state_dir=state_dir, clock=clock)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        unlocker: Unlocker,
+        *,
+        state_dir: Path | None = None,
+        clock: Callable[[], str] = utc_now,
+    ) -> Vault:
+        """Open a vault; see ``opening.open_vault`` for the steps and the errors.
+
+        ``state_dir`` is where this machine remembers how far the log had come; None remembers nothing.
+        """
+        platform.harden_process()
+        keeper, lock = opening.open_vault(path, unlocker, clock=clock, state_dir=state_dir)
+        return cls(keeper, lock, state_dir)
+
+    @property
+    def keeper(self) -> Keeper:
+        """The service behind this vault. Raises ``VaultClosed``."""
+        if self._keeper is None:
+            raise errors.VaultClosed
+        return self._keeper
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What opening found that a person must hear: unknown-slot, header-repaired, recovered, unsettled."""
+        return tuple(self.keeper.warnings)
+
+    @property
+    def owner_only(self) -> bool:
+        """Whether the disk keeps the vault's files from other users."""
+        return platform.owner_only(self.path)
+
+    def info(self) -> VaultInfo:
+        """What the vault says of itself."""
+        return self.keeper.info()
+
+    def change_passphrase(
+        self,
+        current: Unlocker,
+        new: SecretUnlocker,
+        *,
+        recalibrate: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> tuple[KeyLabel, ...]:
+        """Replace a way in, and every key below it; returns the ways in that were dropped.
+
+        Raises ``WrongPassphrase``, ``Refused``. Objects stay as they are.
+        """
+        return self.keeper.change_passphrase(current, new, recalibrate=recalibrate, progress=progress)
+
+    def search(self, words: str, *, case: str | None = None) -> tuple[Hit, ...]:
+        """What the cases have for some words."""
+        return self.keeper.search(words, case)
+
+    def check(self, *, read_data: bool = False, progress: Callable[[int], None] | None = None) -> CheckReport:
+        """Look for damage in the structure, or in every byte."""
+        return self.keeper.check(read_data=read_data, progress=progress)
+
+    def log(self, case: str | None = None) -> tuple[LogEntry, ...]:
+        """The access log, oldest first, of everything or of one case."""
+        return self.keeper.log_entries(case)
+
+    def close(self) -> None:
+        """Close everything, remember how far the log came, give the vault free. Closing twice is fine."""
+        if self._keeper is None:
+            return
+        keeper, self._keeper = self._keeper, None
+        try:
+            if self._state_dir:
+                mark.remember(keeper.registry, self._state_dir)
+            keeper.close()
+        finally:
+            self._lock.release()
+
+    def __enter__(self) -> Vault:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,275 @@
+"""One case's database: rows, the table of changes behind them, and the state that the changes add up to.
+
+Every change of a row is appended in canonical form, and ``state = SHA-256(previous state || SHA-256(salt || change))``.
+So an older copy of the file ends in an older state, and an older page inside a newer file shows where a row differs
+from its last change. Deleting a row erases its changes down to their salted digests; the chain still holds.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from crypto import chain, labels
+from crypto.encoding import canonical_json, parse_canonical_json
+from crypto.errors import CryptoError
+from crypto.keys import CaseKey, DatabaseKey, ObjectKey, derive
+from vault import errors, schema
+from vault.receipts import Receipt
+from vault.store import Store, Value
+from vault.tables import Row, Table, integer
+
+_SALT_BYTES = 16
+_BY_NAME = {table.name: table for table in (*schema.CASE_TABLES, schema.COUNTERS)}
+
+Clock = Callable[[], str]
+
+
+class Compartment:
+    """An open case. Reading checks each row against its last change and raises ``OlderCopy`` where they differ."""
+
+    def __init__(self, store: Store, *, case_id: bytes, clock: Clock) -> None:
+        self.store = store
+        self.case_id = case_id
+        self._clock = clock
+        self._last: dict[tuple[str, str], int] = {}
+        self._undo: list[tuple[tuple[str, str], int | None]] = []
+        self._live: dict[str, int] = dict.fromkeys(_BY_NAME, 0)
+        self.changes = 0
+        self.state = chain.first_state(case_id)
+        self._load()
+
+    @classmethod
+    def create(cls, path: Path, key: CaseKey, *, code: str, case_id: bytes, clock: Clock) -> Compartment:
+        """A new, empty case."""
+        store = Store.create(path, database_key(key), what=code, schema=schema.CASE_SCHEMA, version=schema.CASE_VERSION)
+        return cls(store, case_id=case_id, clock=clock)
+
+    @classmethod
+    def open(cls, path: Path, key: CaseKey, *, code: str, case_id: bytes, clock: Clock) -> Compartment:
+        """An existing case, its chain of changes replayed. Raises ``DatabaseDamaged`` and ``OlderCopy``."""
+        if not path.exists():
+            raise errors.DatabaseDamaged(what=code)
+        store = Store(path, database_key(key), what=code)
+        try:
+            if store.version != schema.CASE_VERSION:
+                raise errors.UnknownFormat(path=str(path), format=store.version)
+            return cls(store, case_id=case_id, clock=clock)
+        except BaseException:
+            store.close()
+            raise
+
+    def _load(self) -> None:
+        state, number = chain.first_state(self.case_id), 0
+        rows = self.store.stream("SELECT number, place, key, kept, digest, state FROM changes ORDER BY number")
+        for found, place, key, kept, digest, stored in rows:
+            number += 1
+            state = chain.next_state(state, digest)
+            if found != number or state != stored:
+                raise errors.OlderCopy(what=self.store.what)
+            if key:
+                self._remember(place, key, number if kept else None)
+        self.state, self.changes = state, number
+
+    def _remember(self, place: str, key: str, number: int | None) -> None:
+        before = self._last.pop((place, key), None)
+        if number is not None:
+            self._last[place, key] = number
+        self._live[place] += (number is not None) - (before is not None)
+
+    # Reading
+
+    def rows(self, table: Table, where: str = "", values: Sequence[Value] = ()) -> list[Row]:
+        """The rows of ``table``, all or those that match, each compared with its last change."""
+        names = ", ".join(f"t.{name}" for name in table.columns)
+        found = self.store.execute(
+            f"SELECT {names}, t.change_number, c.salt, c.digest FROM {table.name} t"  # noqa: S608 (constants)
+            f" LEFT JOIN changes c ON c.number = t.change_number {where}",
+            values,
+        )
+        if not where and len(found) != self._live[table.name]:
+            raise errors.OlderCopy(what=self.store.what)
+        rows = []
+        for *record, number, salt, digest in found:
+            row = table.from_record(tuple(record))
+            self._verify(table, row, number, salt, digest)
+            rows.append(row)
+        return rows
+
+    def _verify(self, table: Table, row: Row, number: int, salt: bytes | None, digest: bytes | None) -> None:
+        key = table.key_of(row)
+        recorded = salt is not None and chain.change_digest(salt, _change(table, key, row)) == digest
+        if not recorded or self._last.get((table.name, key)) != number:
+            raise errors.OlderCopy(what=self.store.what)
+
+    def row(self, table: Table, *key: Value) -> Row | None:
+        """The row with this key, compared with its last change, or None."""
+        matches = " AND ".join(f"t.{name} = ?" for name in table.key)
+        found = self.rows(table, f"WHERE {matches}", key)
+        if bool(found) != ((table.name, table.key_text(key)) in self._last):
+            raise errors.OlderCopy(what=self.store.what)
+        return found[0] if found else None
+
+    def count(self, table: Table) -> int:
+        """How many rows the table has."""
+        return self._live[table.name]
+
+    def history(self, table: Table, *key: Value) -> list[tuple[str, Row]]:
+        """Every form that a row had, oldest first, with the time of each."""
+        found = self.store.execute(
+            "SELECT happened, salt, digest, change FROM changes WHERE place = ? AND key = ? ORDER BY number",
+            (table.name, table.key_text(key)),
+        )
+        forms = []
+        for happened, salt, digest, change in found:
+            forms.append((happened, _row_of(self.store.what, salt, digest, change)))
+        return forms
+
+    # Changing
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """One transaction: all changes inside, or none."""
+        before = self.state, self.changes
+        self._undo = []
+        try:
+            with self.store.atomic():
+                yield
+        except BaseException:
+            for (place, key), number in reversed(self._undo):
+                self._remember(place, key, number)
+            self.state, self.changes = before
+            raise
+
+    def put(self, table: Table, row: Row) -> None:
+        """Write a row and append the change. A row that stays the same is not written again."""
+        key = table.key_of(row)
+        before = self.row(table, *(row[name] for name in table.key))
+        if before == row:
+            return
+        table.write(self.store, row, self._append(table, key, row))
+
+    def erase(self, table: Table, *key: Value) -> None:
+        """Delete a row, and what its changes said; their salted digests stay."""
+        text = table.key_text(key)
+        table.erase(self.store, key)
+        self._append(table, text, None)
+        self.store.execute(
+            "UPDATE changes SET key = '', salt = NULL, change = NULL WHERE place = ? AND key = ?", (table.name, text)
+        )
+
+    def _append(self, table: Table, key: str, row: Row | None) -> int:
+        salt, change = secrets.token_bytes(_SALT_BYTES), _change(table, key, row)
+        digest = chain.change_digest(salt, change)
+        self.state = chain.next_state(self.state, digest)
+        self.changes += 1
+        self.store.execute(
+            "INSERT INTO changes (number, happened, place, key, kept, salt, digest, change, state)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                self.changes,
+                self._clock(),
+                table.name,
+                key,
+                int(row is not None),
+                salt,
+                digest,
+                change,
+                self.state,
+            ),
+        )
+        self._undo.append(((table.name, key), self._last.get((table.name, key))))
+        self._remember(table.name, key, self.changes if row is not None else None)
+        return self.changes
+
+    def next_number(self, name: str) -> int:
+        """A number that was never given before, for items, persons, notes or receptions."""
+        counter = self.row(schema.COUNTERS, name)
+        number = 1 if counter is None else integer(counter, "last") + 1
+        self.put(schema.COUNTERS, {"name": name, "last": number})
+        return number
+
+    # Object keys: not part of the changes, which outlive a deleted item
+
+    def keep_object_key(self, object_id: bytes, key: ObjectKey) -> None:
+        """Store the key of an object."""
+        self.store.execute("INSERT INTO object_keys (object_id, key) VALUES (?, ?)", (object_id, key.raw))
+
+    def unwrap_object_key(self, receipt: Receipt, object_id: bytes) -> ObjectKey:
+        """The key of an object, for an intent that the log has recorded. Raises ``ReceiptRefused``."""
+        receipt.spend("object")
+        found = self.store.execute("SELECT key FROM object_keys WHERE object_id = ?", (object_id,))
+        if not found:
+            raise errors.DatabaseDamaged(what=self.store.what)
+        return ObjectKey(found[0][0])
+
+    def unwrap_all_object_keys(self, receipt: Receipt) -> dict[bytes, ObjectKey]:
+        """Every object's key, for an intent to check the whole case. Raises ``ReceiptRefused``."""
+        receipt.spend(all_objects_grant(self.case_id))
+        found = self.store.execute("SELECT object_id, key FROM object_keys")
+        return {object_id: ObjectKey(key) for object_id, key in found}
+
+    def forget_object_key(self, object_id: bytes) -> None:
+        """Delete the key of an object: its bytes are unreadable from here on."""
+        self.store.execute("DELETE FROM object_keys WHERE object_id = ?", (object_id,))
+
+    def object_ids(self) -> set[bytes]:
+        """All objects whose keys are here."""
+        return {object_id for (object_id,) in self.store.execute("SELECT object_id FROM object_keys")}
+
+    # Checking
+
+    def problems(self) -> list[str]:
+        """Everything that does not agree: the database's own checks, each change, each row."""
+        found = self.store.problems()
+        changes = self.store.stream("SELECT number, place, key, salt, digest, change FROM changes ORDER BY number")
+        for number, place, key, salt, digest, change in changes:
+            if change is None:
+                continue
+            body = _body_of(salt, digest, change)
+            if body is None or body["table"] != place or body["key"] != key:
+                found.append(f"change {number}")
+        for table in _BY_NAME.values():
+            try:
+                self.rows(table)
+            except errors.OlderCopy:
+                found.append(f"table {table.name}")
+        return found
+
+    def close(self) -> None:
+        """Close the database."""
+        self.store.close()
+
+
+def all_objects_grant(case_id: bytes) -> str:
+    """What a receipt must hold for every object key of a case to be unwrapped."""
+    return f"objects:{case_id.hex()}"
+
+
+def database_key(key: CaseKey) -> DatabaseKey:
+    """The key of a case's database file."""
+    return derive(key, labels.CASE_DATABASE, DatabaseKey)
+
+
+def _change(table: Table, key: str, row: Row | None) -> bytes:
+    after = None if row is None else {name: row[name] for name in table.columns}
+    return canonical_json({"table": table.name, "key": key, "row": after})
+
+
+def _body_of(salt: bytes, digest: bytes, change: bytes) -> dict[str, object] | None:
+    try:
+        if chain.change_digest(salt, change) != digest:
+            return None
+        body = parse_canonical_json(change)
+    except CryptoError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _row_of(what: str, salt: bytes, digest: bytes, change: bytes) -> Row:
+    body = _body_of(salt, digest, change)
+    if body is None or not isinstance(body["row"], dict):
+        raise errors.OlderCopy(what=what)
+    return body["row"]

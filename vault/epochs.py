@@ -1,0 +1,262 @@
+"""New epochs: another vault key, vault.db written anew under it, and where a secret changed every case as well.
+
+The order makes a crash at any moment harmless: first the new databases, complete and durable, then the two headers, then
+the removal of the old files. Until the second header is written, the old secret leads back and the new one forward.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crypto import kdf
+from crypto.keys import CaseKey, VaultKey
+from crypto.records import encrypt_record
+from vault import cases, compartment, errors, files, header, registry, schema
+from vault.compartment import Compartment
+from vault.log import Log
+from vault.receipts import Receipt
+from vault.registry import CaseRow, Registry
+from vault.requests import KeyLabel
+from vault.store import remove_database
+from vault.tables import Row, blob, integer, text
+from vault.unlock import Place, SecretUnlocker, Unlocker
+
+if TYPE_CHECKING:
+    from vault.keeper import Keeper
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the next epoch will be: the rows of the slots, the cost, and which case is gone."""
+
+    slots: tuple[Row, ...]
+    cost: kdf.Cost
+    salt: bytes
+    renew_cases: bool
+    new: Unlocker
+    dropped: tuple[KeyLabel, ...] = ()
+    deleted: CaseRow | None = None
+
+
+def plan_change(keeper: Keeper, current: Unlocker, new: SecretUnlocker, *, recalibrate: bool) -> Plan:
+    """A new secret in place of the current one. Raises ``WrongPassphrase`` and ``Refused``."""
+    rows = keeper.registry.rows(schema.SLOTS)
+    opened = current.unlock(keeper.header)
+    slot = opened.slot if opened.kind != "recovery" else _only_passphrase(rows)
+    cost, salt = keeper.header.cost, keeper.header.salt
+    dropped: list[Row] = []
+    if recalibrate:
+        cost, salt = kdf.calibrate(), os.urandom(kdf.SALT_SIZE)
+        dropped = [row for row in rows if text(row, "kind").startswith("passphrase") and integer(row, "slot") != slot]
+    public = new.slot_key(Place(keeper.header.folder_id, salt, cost)).public_bytes()
+    label = next((text(row, "label") for row in rows if row["slot"] == slot), new.kind)
+    changed: Row = {"slot": slot, "public_key": public, "kind": new.kind, "label": label, "added": keeper.now}
+    kept = [row for row in rows if row["slot"] != slot and row not in dropped]
+    return Plan(
+        slots=(*kept, changed),
+        cost=cost,
+        salt=salt,
+        renew_cases=True,
+        new=new,
+        dropped=tuple(
+            KeyLabel(integer(row, "slot"), text(row, "kind"), text(row, "label"), text(row, "added")) for row in dropped
+        ),
+    )
+
+
+def plan_delete(keeper: Keeper, current: Unlocker, case: CaseRow) -> Plan:
+    """All slots as they are, and one case gone. Raises ``WrongPassphrase``."""
+    current.unlock(keeper.header)
+    return Plan(
+        slots=tuple(keeper.registry.rows(schema.SLOTS)),
+        cost=keeper.header.cost,
+        salt=keeper.header.salt,
+        renew_cases=False,
+        new=current,
+        deleted=case,
+    )
+
+
+def _only_passphrase(rows: list[Row]) -> int:
+    slots = [integer(row, "slot") for row in rows if text(row, "kind").startswith("passphrase")]
+    if len(slots) != 1:
+        raise errors.Refused(reason="recovery words can replace the passphrase only where there is exactly one")
+    return slots[0]
+
+
+def renew(keeper: Keeper, plan: Plan, receipt: Receipt, *, progress: Progress | None) -> None:
+    """Carry out a plan.
+
+    1. Seal a header for a new vault key.
+    2. Copy every case whose key changes into a new database; compare.
+    3. Copy vault.db under the new key and write the changes into the copy, in one step of its log.
+    4. Make all of it durable, then the two headers in turn.
+    5. Open the new secret from a fresh read of the files.
+    6. Go on in the new epoch, and remove the files of the old one.
+    """
+    folder, old = keeper.folder, keeper.header
+    vault_key, epoch = VaultKey.random(), old.epoch + 1
+    new = header.seal(
+        vault_key, folder_id=old.folder_id, epoch=epoch, cost=plan.cost, salt=plan.salt, public_keys=_public_keys(plan)
+    )
+    renewed: dict[bytes, _Renewed] = {}
+    made: list[Path] = [folder.vault_database(epoch)]
+    before = keeper.registry.cases()
+    try:
+        if plan.renew_cases:
+            for case in before:
+                renewed[case.case_id] = _renew_case(keeper, receipt, case, made)
+                if progress:
+                    progress(1)
+        _renew_registry(keeper, plan, receipt, vault_key, new, renewed)
+        files.sync_folder(folder.cases)
+        files.sync_folder(folder.path)
+    except BaseException:
+        _discard(made)
+        raise
+    try:
+        folder.write_headers(new)
+    except BaseException:
+        _lead_back(keeper, old, made)
+        raise
+    plan.new.unlock(folder.read_headers()[0])
+    old_epoch, old_files = old.epoch, [folder.cases / case.file_name for case in before if case.case_id in renewed]
+    keeper.adopt(new, Registry.open(folder.vault_database(epoch), vault_key))
+    # From here on the change has happened; what cannot be removed now is removed at the next open.
+    with contextlib.suppress(errors.VaultError, OSError):
+        remove_database(folder.vault_database(old_epoch))
+        for path in old_files:
+            remove_database(path)
+    if plan.deleted:
+        _remove_deleted(keeper, receipt)
+
+
+@dataclass(frozen=True, slots=True)
+class _Renewed:
+    key: CaseKey
+    epoch: int
+    title: str
+
+
+def _public_keys(plan: Plan) -> list[bytes | None]:
+    keys: list[bytes | None] = [None] * header.SLOTS
+    for row in plan.slots:
+        keys[integer(row, "slot")] = blob(row, "public_key")
+    return keys
+
+
+def _renew_case(keeper: Keeper, receipt: Receipt, case: CaseRow, made: list[Path]) -> _Renewed:
+    was_open = keeper.is_open(case.case_id)
+    source = keeper.opened(case, keeper.registry.unwrap_case_key(receipt, case.case_id))
+    key, epoch = CaseKey.random(), case.epoch + 1
+    path = keeper.folder.cases / f"{case.case_id.hex()}-{epoch}.db"
+    remove_database(path)
+    made.append(path)
+    source.store.export_to(path, compartment.database_key(key))
+    copy = Compartment.open(path, key, code=case.code, case_id=case.case_id, clock=lambda: keeper.now)
+    try:
+        if copy.state != source.state or copy.object_ids() != source.object_ids():
+            raise errors.DatabaseDamaged(what=case.code)
+        title = cases.title(copy)
+    finally:
+        copy.close()
+        if not was_open:
+            keeper.drop(case.case_id)
+    return _Renewed(key, epoch, title)
+
+
+def _renew_registry(
+    keeper: Keeper,
+    plan: Plan,
+    receipt: Receipt,
+    vault_key: VaultKey,
+    new: header.Header,
+    renewed: dict[bytes, _Renewed],
+) -> None:
+    path = keeper.folder.vault_database(new.epoch)
+    remove_database(path)
+    objects = _objects_of(keeper, plan.deleted, receipt) if plan.deleted else ()
+    keeper.registry.store.export_to(path, registry.database_key(vault_key))
+    fresh = Registry.open(path, vault_key)
+    try:
+        log = Log(fresh, wall_time=lambda: keeper.now, actor=keeper.log.actor)
+        if plan.deleted is None:
+            log.conclude(receipt.number, "done", also=[lambda: _rewrite(fresh, plan, new, renewed)])
+        else:
+            # The outcome waits until the case's files are gone.
+            with fresh.step():
+                _rewrite(fresh, plan, new, renewed)
+                _forget_case(fresh, plan.deleted, keeper.now)
+                log.expect_removal(receipt, objects)
+    finally:
+        fresh.close()
+    files.sync_file(path)
+
+
+def _rewrite(fresh: Registry, plan: Plan, new: header.Header, renewed: dict[bytes, _Renewed]) -> None:
+    for row in fresh.rows(schema.SLOTS):
+        fresh.erase(schema.SLOTS, row["slot"])
+    for row in plan.slots:
+        fresh.put(schema.SLOTS, row)
+    fresh.set("header", new.digest())
+    for case_id, case in renewed.items():
+        _rewrap_log_keys(fresh, case_id, case)
+        fresh.update_case(
+            case_id, key=case.key.raw, epoch=case.epoch, title=registry.seal_title(case.key, case_id, case.title)
+        )
+
+
+def _rewrap_log_keys(fresh: Registry, case_id: bytes, case: _Renewed) -> None:
+    epochs = [integer(row, "epoch") for row in fresh.rows(schema.LOG_KEYS) if row["case_id"] == case_id]
+    keys = {epoch: fresh.log_key(case_id, epoch) for epoch in [*epochs, case.epoch - 1]}
+    wrapping = registry.log_wrapping_key(case.key)
+    for epoch, key in keys.items():
+        wrapped = encrypt_record(wrapping, key.raw, context=registry.log_key_context(case_id, epoch))
+        fresh.put(schema.LOG_KEYS, {"case_id": case_id, "epoch": epoch, "wrapped": wrapped})
+
+
+def _objects_of(keeper: Keeper, case: CaseRow, receipt: Receipt) -> tuple[bytes, ...]:
+    source = keeper.opened(case, keeper.registry.unwrap_case_key(receipt, case.case_id))
+    return tuple(sorted(source.object_ids()))
+
+
+def _forget_case(fresh: Registry, case: CaseRow, now: str) -> None:
+    fresh.erase(schema.CASES, case.case_id)
+    for row in fresh.rows(schema.LOG_KEYS):
+        if row["case_id"] == case.case_id:
+            fresh.erase(schema.LOG_KEYS, case.case_id, row["epoch"])
+    fresh.put(
+        schema.DELETED_CASES,
+        {"case_id": case.case_id, "code": case.code, "happened": now, "entries": case.entries},
+    )
+
+
+def _remove_deleted(keeper: Keeper, receipt: Receipt) -> None:
+    """Remove the files of a case that is gone already; an error leaves them to the next open."""
+    with contextlib.suppress(errors.VaultError, OSError):
+        for intent in keeper.log.unanswered():
+            if intent.number == receipt.number:
+                keeper.settle(intent, phase="done")
+
+
+def _discard(made: list[Path]) -> None:
+    for path in made:
+        with contextlib.suppress(errors.VaultError, OSError):
+            remove_database(path)
+
+
+def _lead_back(keeper: Keeper, old: header.Header, made: list[Path]) -> None:
+    """After a header could not be written: back to the old ones, or else leave both ways open and stop here."""
+    try:
+        keeper.folder.repair_headers(old)
+    except (errors.VaultError, OSError):
+        keeper.close()
+        return
+    _discard(made)

@@ -1,0 +1,184 @@
+"""The folder of a vault: where each thing lies, and what can be told without a key."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from vault import errors, files, header
+
+_VAULT_DATABASE = re.compile(r"vault-([1-9][0-9]*)\.db(?:-wal|-shm|-journal)?")
+_CASE_DATABASE = re.compile(r"([0-9a-f]{32})-([1-9][0-9]*)\.db(?:-wal|-shm|-journal)?")
+SUBFOLDERS = ("cases", "objects", "drafts", "staging")
+
+
+@dataclass(frozen=True, slots=True)
+class FolderFacts:
+    """What anybody can tell who has the folder and no key."""
+
+    path: Path
+    format: int
+    compartments: int
+    object_files: int
+    size_bytes: int
+    in_use: bool
+
+
+class Folder:
+    """Paths inside a vault's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.cases = path / "cases"
+        self.objects = path / "objects"
+        self.drafts = path / "drafts"
+        self.staging = path / "staging"
+
+    def vault_database(self, epoch: int) -> Path:
+        """The index and log of an epoch."""
+        return self.path / f"vault-{epoch}.db"
+
+    def vault_databases(self) -> dict[int, Path]:
+        """Every vault.db that lies here, by epoch."""
+        found = (_VAULT_DATABASE.fullmatch(path.name) for path in self.path.iterdir())
+        return {int(match[1]): self.vault_database(int(match[1])) for match in found if match}
+
+    def case_databases(self) -> set[tuple[bytes, int]]:
+        """Every case database that lies here: id and epoch."""
+        found = (_CASE_DATABASE.fullmatch(path.name) for path in self.cases.iterdir())
+        return {(bytes.fromhex(match[1]), int(match[2])) for match in found if match}
+
+    def stored_objects(self) -> dict[bytes, int]:
+        """Every object that lies here, with the number of its files."""
+        found: dict[bytes, int] = {}
+        for path in self.objects.glob("[0-9a-f][0-9a-f]/*"):
+            name, dot, segment = path.name.partition(".")
+            if dot and segment.isdigit() and re.fullmatch(r"[0-9a-f]{30}", name):
+                object_id = bytes.fromhex(path.parent.name + name)
+                found[object_id] = found.get(object_id, 0) + 1
+        return found
+
+    def header_paths(self) -> tuple[Path, ...]:
+        """Where the two copies of the header lie."""
+        return tuple(self.path / name for name in header.FILE_NAMES)
+
+    def read_headers(self) -> list[header.Header]:
+        """The readable copies of the header, newest epoch first, each different one once.
+
+        Raises ``NoSuchVault``, ``NotAVault``, ``UnknownFormat``, ``HeaderDamaged`` and ``ReadOnly``.
+        """
+        if not self.path.exists():
+            raise errors.NoSuchVault(path=str(self.path))
+        found: dict[bytes, header.Header] = {}
+        reasons = []
+        for path in self.header_paths():
+            try:
+                parsed = header.parse(_content(path))
+                found[parsed.to_bytes()] = parsed
+            except header.Unreadable as error:
+                if error.reason == "format":
+                    raise errors.UnknownFormat(path=str(self.path), format=error.format) from None
+                reasons.append(error.reason)
+        if found:
+            return sorted(found.values(), key=lambda each: -each.epoch)
+        if all(reason == "absent" for reason in reasons) and not self._looks_like_a_vault():
+            raise errors.NotAVault(path=str(self.path))
+        if all(reason in ("absent", "foreign") for reason in reasons) and not self._looks_like_a_vault():
+            raise errors.NotAVault(path=str(self.path))
+        raise errors.HeaderDamaged(path=str(self.path))
+
+    def _looks_like_a_vault(self) -> bool:
+        return self.path.is_dir() and all((self.path / name).is_dir() for name in SUBFOLDERS)
+
+    def write_headers(self, found: header.Header) -> None:
+        """Write both copies, in turn, each durable before the next is touched."""
+        for path in self.header_paths():
+            files.write_file(path, found.to_bytes())
+
+    def repair_headers(self, winner: header.Header) -> bool:
+        """Make both copies say the same. True if one had to be written."""
+        repaired = False
+        for path in self.header_paths():
+            if _content(path) != winner.to_bytes():
+                files.write_file(path, winner.to_bytes())
+                repaired = True
+        return repaired
+
+    def lock(self) -> FileLock:
+        """Take the vault for this process. Raises ``VaultInUse`` and ``ReadOnly``."""
+        return _take_lock(self.path / "lock", self.path)
+
+    def facts(self) -> FolderFacts:
+        """What can be told without a key. Raises as ``read_headers`` does."""
+        self.read_headers()
+        sizes = [entry.stat().st_size for entry in self.path.rglob("*") if entry.is_file()]
+        objects = self.stored_objects()
+        try:
+            self.lock().release()
+            in_use = False
+        except errors.VaultInUse:
+            in_use = True
+        except errors.ReadOnly:
+            in_use = False
+        return FolderFacts(
+            path=self.path,
+            format=header.FORMAT,
+            compartments=len({case_id for case_id, _ in self.case_databases()}),
+            object_files=sum(objects.values()),
+            size_bytes=sum(sizes),
+            in_use=in_use,
+        )
+
+
+def _take_lock(path: Path, vault_path: Path) -> FileLock:
+    lock = FileLock(path, timeout=0, mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise errors.VaultInUse(path=str(vault_path)) from None
+    except OSError:
+        raise errors.ReadOnly(path=str(vault_path)) from None
+    return lock
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(header.SIZE + 1)
+    except FileNotFoundError:
+        return b""
+    except NotADirectoryError:
+        return b""
+    except PermissionError:
+        raise errors.ReadOnly(path=str(path)) from None
+    except OSError:
+        # A sector that cannot be read is a damaged copy; the other one may be whole.
+        return b"\0"
+
+
+class Staging:
+    """A process's own subfolder for objects that no case has yet; it holds a lock, so that others leave it alone."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.path = folder.staging / os.urandom(16).hex()
+        files.make_folder(self.path)
+        self._lock = _take_lock(self.path / "lock", folder.path)
+
+    def close(self) -> None:
+        """Remove the subfolder and all in it."""
+        self._lock.release()
+        files.remove_tree(self.path)
+
+
+def sweep_staging(folder: Folder) -> None:
+    """Remove what processes left that do not run any more."""
+    for path in folder.staging.iterdir():
+        try:
+            _take_lock(path / "lock", folder.path).release()
+        except errors.VaultInUse:
+            continue
+        files.remove_tree(path)

@@ -1,0 +1,316 @@
+"""The access log: leaves that can be shown to anybody, bodies sealed under the case they speak of.
+
+A leaf is canonical JSON with a salted commitment to the body's fields, and a leaf of the RFC 6962 tree. An intent is
+durable before anything is unwrapped; what came of it follows as an outcome. An intent without an outcome is settled
+at the next start.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from crypto import labels
+from crypto.commitments import commit, verify_commitment
+from crypto.encoding import canonical_json, length_prefixed, parse_canonical_json
+from crypto.errors import CryptoError
+from crypto.records import decrypt_record, encrypt_record
+from crypto.tree import Frontier, leaf_hash
+from vault import errors, platform, schema
+from vault._version import __version__
+from vault.receipts import Receipt
+from vault.registry import CaseRow, Registry, case_grant
+from vault.requests import LogEntry
+from vault.tables import Row
+
+SOFTWARE = f"casevault/{__version__}"
+_SECRET_BYTES = 32
+
+# Always all present, null when empty, so that a body's size says little and a verifier needs no cases.
+FIELDS = (
+    "act",
+    "actor",
+    "answers",
+    "boot_id",
+    "case",
+    "condition",
+    "consent",
+    "counterparty",
+    "digest",
+    "entry",
+    "item",
+    "monotonic_ms",
+    "objects",
+    "phase",
+    "purpose",
+    "reason",
+    "recipients",
+    "role",
+    "size",
+    "software",
+    "state_after",
+    "state_before",
+    "wall_time",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """An intent without an outcome."""
+
+    number: int
+    act: str
+    case_id: bytes | None
+    item: str | None
+    objects: tuple[bytes, ...]
+    state_after: bytes | None
+
+
+class Log:
+    """Appends to the log of an open registry; ``wall_time`` gives RFC 3339 text, ``actor`` the key's label."""
+
+    def __init__(self, registry: Registry, *, wall_time: Callable[[], str], actor: str) -> None:
+        self._registry = registry
+        self._wall_time = wall_time
+        self.actor = actor
+
+    # Writing
+
+    def intend(
+        self,
+        act: str,
+        *,
+        case: CaseRow | None = None,
+        item: str | None = None,
+        purpose: str | None = None,
+        vault_level: bool = False,
+        grants: Iterable[str] = (),
+        **fields: object,
+    ) -> Receipt:
+        """Record durably what is about to happen and return the receipt for it. Raises ``LogUnavailable``.
+
+        ``vault_level``: the body speaks of a case but is sealed under the vault's key, because the case has no key yet
+        or soon none any more.
+        """
+        try:
+            with self._registry.step() as step:
+                number = self._append(
+                    step,
+                    None if vault_level else case,
+                    act=act,
+                    phase="intent",
+                    case=case.code if case else None,
+                    item=item,
+                    purpose=purpose,
+                    **fields,
+                )
+                case_id = case.case_id if case else None
+                self._put_unanswered(Unanswered(number, act, case_id, item, (), None))
+        except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
+            raise errors.LogUnavailable from error
+        return Receipt(number, act=act, case_id=case_id, item=item, grants=grants)
+
+    def refine(self, receipt: Receipt, *, before: bytes, after: bytes, objects: tuple[bytes, ...]) -> None:
+        """Record durably which states a change leads from and to, before it is made. Raises ``LogUnavailable``."""
+        case = self._case(receipt.case_id)
+        try:
+            with self._registry.step() as step:
+                self._append(
+                    step,
+                    case,
+                    act=receipt.act,
+                    phase="intent",
+                    case=case.code if case else None,
+                    item=receipt.item,
+                    answers=receipt.number,
+                    objects=[object_id.hex() for object_id in objects] or None,
+                    state_before=before.hex(),
+                    state_after=after.hex(),
+                )
+                self._put_unanswered(
+                    Unanswered(receipt.number, receipt.act, receipt.case_id, receipt.item, objects, after)
+                )
+        except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
+            raise errors.LogUnavailable from error
+
+    def expect_removal(self, receipt: Receipt, objects: tuple[bytes, ...]) -> None:
+        """Inside a step: keep in mind which files of a deleted case have still to go."""
+        self._put_unanswered(Unanswered(receipt.number, receipt.act, receipt.case_id, receipt.item, objects, None))
+
+    def conclude(
+        self,
+        number: int,
+        phase: str,
+        *,
+        vault_level: bool = False,
+        also: Iterable[Callable[[], None]] = (),
+        **fields: object,
+    ) -> None:
+        """Record what came of an intent: phase done, failed or recovered. ``also`` runs in the same step.
+
+        Raises ``LogUnavailable``; the intent then stays without an outcome until the next start.
+        """
+        row = self._registry.row(schema.UNANSWERED, number)
+        if row is None:
+            raise errors.ReceiptRefused
+        intent = _unanswered(row)
+        case = None if intent.case_id is None else self._registry.case_by_id(intent.case_id)
+        fields = {"case": case.code if case else None, "item": intent.item, **fields}
+        try:
+            with self._registry.step() as step:
+                self._append(step, None if vault_level else case, act=intent.act, phase=phase, answers=number, **fields)
+                self._registry.erase(schema.UNANSWERED, number)
+                for change in also:
+                    change()
+        except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
+            raise errors.LogUnavailable from error
+
+    def note_hits(self, receipt: Receipt, case: CaseRow) -> None:
+        """Record that a search found something in a case, before it is shown. Raises ``LogUnavailable``."""
+        try:
+            with self._registry.step() as step:
+                self._append(step, case, act=receipt.act, phase="done", case=case.code, answers=receipt.number)
+        except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
+            raise errors.LogUnavailable from error
+
+    def _append(self, step: int, sealed_under: CaseRow | None, **given: object) -> int:
+        case = sealed_under and self._case(sealed_under.case_id)
+        number = self._registry.frontier.size
+        fields: dict[str, object] = dict.fromkeys(FIELDS)
+        fields |= {
+            "actor": self.actor,
+            "boot_id": platform.boot_id(),
+            "monotonic_ms": platform.monotonic_ns_including_suspend() // 1_000_000,
+            "software": SOFTWARE,
+            "wall_time": self._wall_time(),
+            "entry": case.entries + 1 if case else None,
+        }
+        fields |= given
+        secret = secrets.token_bytes(_SECRET_BYTES)
+        leaf = canonical_json({"c": commit(secret, fields), "n": number, "s": step, "v": 1})
+        body = canonical_json({"fields": fields, "secret": secret})
+        case_id = case.case_id if case else None
+        sealed = encrypt_record(self._registry.log_key(case_id), body, context=self._context(number))
+        self._registry.store.execute(
+            "INSERT INTO log_entries (number, leaf, body, case_id, epoch) VALUES (?, ?, ?, ?, ?)",
+            (number, leaf, sealed, case_id, case.epoch if case else None),
+        )
+        self._registry.frontier.append(leaf_hash(leaf))
+        if case:
+            self._registry.update_case(case.case_id, entries=case.entries + 1)
+        return number
+
+    def _put_unanswered(self, intent: Unanswered) -> None:
+        self._registry.put(
+            schema.UNANSWERED,
+            {
+                "number": intent.number,
+                "act": intent.act,
+                "case_id": intent.case_id,
+                "item": intent.item,
+                "objects": json.dumps([object_id.hex() for object_id in intent.objects]),
+                "state_after": intent.state_after,
+            },
+        )
+
+    def _case(self, case_id: bytes | None) -> CaseRow | None:
+        return None if case_id is None else self._registry.case_by_id(case_id)
+
+    def _context(self, number: int) -> bytes:
+        return length_prefixed(labels.LOG_BODY, self._registry.setting("vault_id"), number.to_bytes(8, "big"))
+
+    # Reading
+
+    def unanswered(self) -> list[Unanswered]:
+        """The intents without an outcome, oldest first."""
+        return sorted((_unanswered(row) for row in self._registry.rows(schema.UNANSWERED)), key=lambda i: i.number)
+
+    def reissue(self, intent: Unanswered) -> Receipt:
+        """The receipt of an intent that a crash interrupted, to open its case once and settle it."""
+        grants = () if intent.case_id is None else (case_grant(intent.case_id),)
+        return Receipt(intent.number, act=intent.act, case_id=intent.case_id, item=intent.item, grants=grants)
+
+    def entries(self, receipt: Receipt, case: CaseRow | None) -> list[LogEntry]:
+        """The entries of one case, or all that can still be unsealed, oldest first, for a recorded intent."""
+        receipt.spend("log")
+        where, values = ("WHERE case_id = ?", (case.case_id,)) if case else ("", ())
+        found = self._registry.store.execute(
+            f"SELECT number, leaf, body, case_id, epoch FROM log_entries {where} ORDER BY number",  # noqa: S608 (a constant)
+            values,
+        )
+        known = {row.case_id for row in self._registry.cases()}
+        entries = []
+        for number, _, body, case_id, epoch in found:
+            if case_id is not None and case_id not in known:
+                continue  # the case was deleted, and with it what its entries say
+            entries.append(_log_entry(number, self._unseal(number, body, case_id, epoch)[1]))
+        return entries
+
+    def _unseal(
+        self, number: int, body: bytes, case_id: bytes | None, epoch: int | None
+    ) -> tuple[bytes, dict[str, object]]:
+        try:
+            opened = decrypt_record(self._registry.log_key(case_id, epoch), body, context=self._context(number))
+            value = parse_canonical_json(opened)
+        except CryptoError as error:
+            raise errors.DatabaseDamaged(what=f"log entry {number}") from error
+        if not isinstance(value, dict) or not isinstance(value["fields"], dict):
+            raise errors.DatabaseDamaged(what=f"log entry {number}")
+        return bytes.fromhex(str(value["secret"])), value["fields"]
+
+    def problems(self) -> Iterator[str]:
+        """What does not agree: leaves with their numbers, steps and root, bodies with their commitments."""
+        registry, frontier = self._registry, Frontier()
+        known = {row.case_id for row in registry.cases()}
+        steps = registry.store.stream("SELECT step, size, root FROM log_steps ORDER BY step")
+        step, size, root = next(steps, (0, 0, frontier.root()))
+        expected_step = 1
+        rows = registry.store.execute("SELECT number, leaf, body, case_id, epoch FROM log_entries ORDER BY number")
+        for expected, (number, leaf, body, case_id, epoch) in enumerate(rows):
+            try:
+                parsed = parse_canonical_json(leaf)
+            except CryptoError:
+                parsed = None
+            if not isinstance(parsed, dict) or number != expected:
+                yield f"log entry {number}"
+                return
+            while frontier.size == size and step < registry.steps:
+                step, size, root = next(steps, (registry.steps, -1, b""))
+                expected_step += 1
+            if parsed.get("n") != number or parsed.get("s") != step or step != expected_step:
+                yield f"log entry {number}"
+            frontier.append(leaf_hash(leaf))
+            if frontier.size == size and frontier.root() != root:
+                yield f"log step {step}"
+            if case_id is None or case_id in known:
+                yield from self._body_problems(number, str(parsed.get("c")), body, case_id, epoch)
+        if frontier.root() != registry.frontier.root():
+            yield "log root"
+
+    def _body_problems(
+        self, number: int, commitment: str, body: bytes, case_id: bytes | None, epoch: int | None
+    ) -> Iterator[str]:
+        try:
+            secret, fields = self._unseal(number, body, case_id, epoch)
+            verify_commitment(bytes.fromhex(commitment), secret, fields)
+        except (errors.Damage, CryptoError, ValueError):
+            yield f"log entry {number}"
+
+
+def _unanswered(row: Row) -> Unanswered:
+    objects = tuple(bytes.fromhex(name) for name in json.loads(str(row["objects"])))
+    return Unanswered(row["number"], row["act"], row["case_id"], row["item"], objects, row["state_after"])  # type: ignore[arg-type]  # the columns have these types
+
+
+def _log_entry(number: int, fields: dict[str, object]) -> LogEntry:
+    return LogEntry(
+        number=number,
+        when=str(fields["wall_time"]),
+        size_bytes=fields["size"],  # type: ignore[arg-type]  # canonical JSON that this module wrote
+        **{
+            name: fields[name]  # type: ignore[arg-type]
+            for name in ("act", "phase", "actor", "case", "item", "digest", "purpose", "answers", "reason")
+        },
+    )

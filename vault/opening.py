@@ -1,0 +1,203 @@
+"""Making a vault, and opening one: the steps that stand between a folder and a keeper."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from filelock import FileLock
+
+from crypto import kdf
+from crypto.errors import CryptoError
+from crypto.keys import RecordKey, VaultKey
+from vault import errors, files, header, mark, schema
+from vault.folder import SUBFOLDERS, Folder, sweep_staging
+from vault.keeper import Clock, Keeper
+from vault.registry import Registry
+from vault.store import remove_database
+from vault.tables import integer, text
+from vault.unlock import Place, SecretUnlocker, Unlocked, Unlocker
+
+
+def create(
+    path: Path,
+    ways: Sequence[tuple[SecretUnlocker, str]],
+    *,
+    cost: kdf.Cost,
+    clock: Clock,
+) -> None:
+    """Make a vault at ``path`` with one slot for each way in and its label; whole, or not at all.
+
+    Raises ``AlreadyThere``, ``NoSpace``, ``ReadOnly``, ``TooManyKeys``.
+    """
+    if len(ways) > header.SLOTS:
+        raise errors.TooManyKeys
+    if _is_occupied(path):
+        raise errors.AlreadyThere(path=str(path))
+    with files.translated(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{secrets.token_hex(16)}")
+    files.make_folder(unfinished)
+    try:
+        _fill(Folder(unfinished), ways, cost=cost, clock=clock)
+        with contextlib.suppress(OSError):
+            path.rmdir()  # an empty folder is in nobody's way
+        try:
+            files.move(unfinished, path)
+        except FileExistsError:
+            raise errors.AlreadyThere(path=str(path)) from None
+    except BaseException:
+        with contextlib.suppress(OSError, errors.VaultError):
+            files.remove_tree(unfinished)
+        raise
+
+
+def _is_occupied(path: Path) -> bool:
+    if not path.is_dir() or path.is_symlink():
+        return path.exists() or path.is_symlink()
+    with files.translated(path):
+        return any(path.iterdir())
+
+
+def _fill(folder: Folder, ways: Sequence[tuple[SecretUnlocker, str]], *, cost: kdf.Cost, clock: Clock) -> None:
+    for name in SUBFOLDERS:
+        files.make_folder(folder.path / name)
+    vault_key, folder_id, salt = VaultKey.random(), secrets.token_bytes(32), secrets.token_bytes(kdf.SALT_SIZE)
+    public_keys: list[bytes | None] = [None] * header.SLOTS
+    for slot, (way, _) in enumerate(ways):
+        public_keys[slot] = way.slot_key(Place(folder_id, salt, cost)).public_bytes()
+    sealed = header.seal(vault_key, folder_id=folder_id, epoch=1, cost=cost, salt=salt, public_keys=public_keys)
+    registry = Registry.create(folder.vault_database(1), vault_key)
+    now = clock()[:19] + "Z"
+    try:
+        with registry.step():
+            for slot, (way, label) in enumerate(ways):
+                registry.put(
+                    schema.SLOTS,
+                    {"slot": slot, "public_key": public_keys[slot], "kind": way.kind, "label": label, "added": now},
+                )
+            for name, value in {
+                "vault_id": secrets.token_bytes(32),
+                "created": now.encode(),
+                "log_key": RecordKey.random().raw,
+                mark.KEY_SETTING: RecordKey.random().raw,
+                mark.NAME_SETTING: secrets.token_bytes(16),
+                "header": sealed.digest(),
+            }.items():
+                registry.set(name, value)
+        keeper = Keeper(folder, sealed, registry, actor=ways[0][1], clock=clock)
+        keeper.record_creation()
+    finally:
+        registry.close()
+    files.sync_file(folder.vault_database(1))
+    folder.write_headers(sealed)
+
+
+def open_vault(path: Path, unlocker: Unlocker, *, clock: Clock, state_dir: Path | None) -> tuple[Keeper, FileLock]:
+    """Open a vault.
+
+    1. Read both copies of the header, before anything is locked or written.
+    2. Take the lock.
+    3. Try the secret on each copy, newest epoch first; check the header's MAC.
+    4. Open that epoch's vault.db, and compare the header with the digest that it keeps.
+    5. Compare the log with what this machine remembers.
+    6. Make both copies of the header agree; remove what other epochs and dead processes left.
+    7. Give every intent without an outcome its outcome.
+
+    Raises ``NoSuchVault``, ``NotAVault``, ``UnknownFormat``, ``HeaderDamaged``, ``VaultInUse``, ``WrongPassphrase``,
+    ``CostRefused``, ``DatabaseDamaged``, ``OlderCopy``, ``ReadOnly``, ``NoSpace``.
+    """
+    folder = Folder(path)
+    folder.read_headers()
+    lock = folder.lock()
+    try:
+        keeper = _open_locked(folder, unlocker, clock=clock, state_dir=state_dir)
+    except BaseException:
+        lock.release()
+        raise
+    return keeper, lock
+
+
+def _open_locked(folder: Folder, unlocker: Unlocker, *, clock: Clock, state_dir: Path | None) -> Keeper:
+    found, unlocked, registry = _open_any(folder, folder.read_headers(), unlocker)
+    try:
+        if state_dir:
+            mark.verify(registry, state_dir)
+        label = _label(registry, unlocked)
+        keeper = Keeper(folder, found, registry, actor=label or unlocked.kind, clock=clock)
+        if label is None:
+            keeper.warnings.append("unknown-slot")
+        if folder.repair_headers(found):
+            keeper.warnings.append("header-repaired")
+        _sweep(keeper)
+        _settle(keeper)
+    except BaseException:
+        registry.close()
+        raise
+    return keeper
+
+
+def _open_any(
+    folder: Folder, copies: Sequence[header.Header], unlocker: Unlocker
+) -> tuple[header.Header, Unlocked, Registry]:
+    # During a change of epoch the two copies differ: the old secret leads back, the new one forward.
+    first_error: errors.VaultError | None = None
+    for found in copies:
+        try:
+            unlocked = unlocker.unlock(found)
+            return found, unlocked, _open_registry(folder, found, unlocked.vault_key)
+        except (errors.WrongPassphrase, errors.Damage) as error:
+            if first_error is None or isinstance(first_error, errors.WrongPassphrase):
+                first_error = error
+    raise first_error or errors.HeaderDamaged(path=str(folder.path))
+
+
+def _open_registry(folder: Folder, found: header.Header, vault_key: VaultKey) -> Registry:
+    try:
+        found.verify(vault_key)
+    except CryptoError as error:
+        raise errors.HeaderDamaged(path=str(folder.path)) from error
+    registry = Registry.open(folder.vault_database(found.epoch), vault_key)
+    try:
+        if registry.setting("header") != found.digest():
+            raise errors.OlderCopy(what="the vault")
+    except BaseException:
+        registry.close()
+        raise
+    return registry
+
+
+def _label(registry: Registry, unlocked: Unlocked) -> str | None:
+    for row in registry.rows(schema.SLOTS):
+        if integer(row, "slot") == unlocked.slot and row["public_key"] == unlocked.public_key:
+            return text(row, "label")
+    return None
+
+
+def _sweep(keeper: Keeper) -> None:
+    """Remove what a change of epoch left when it was interrupted, and what dead processes staged."""
+    folder = keeper.folder
+    files.remove(*files.leftovers(folder.path))
+    for epoch, path in folder.vault_databases().items():
+        if epoch != keeper.header.epoch:
+            remove_database(path)
+    current = {case.case_id: case.epoch for case in keeper.registry.cases()}
+    for case_id, epoch in folder.case_databases():
+        # A case that this index does not know is left alone: `check` names it.
+        if case_id in current and epoch != current[case_id]:
+            remove_database(folder.cases / f"{case_id.hex()}-{epoch}.db")
+    sweep_staging(folder)
+
+
+def _settle(keeper: Keeper) -> None:
+    for intent in keeper.log.unanswered():
+        try:
+            keeper.settle(intent, phase="recovered")
+        except errors.Damage:
+            # The case it speaks of does not open; everything else does, and the intent waits.
+            keeper.warnings.append("unsettled")
+            continue
+        if "recovered" not in keeper.warnings:
+            keeper.warnings.append("recovered")

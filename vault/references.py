@@ -1,0 +1,75 @@
+"""Codes of cases and references to what is in them, short enough to say aloud: ``HARBOUR``, ``HARBOUR/3``, ``HARBOUR/p2``."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Container
+
+from vault import errors
+
+_CODE = re.compile(r"[A-Z][A-Z0-9]{2,11}")
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+_GENERATED_LENGTH = 6
+
+# Typed on a Cyrillic keyboard, these look like the Latin letters that were meant.
+_LOOK_ALIKES = str.maketrans("АВЕКМНОРСТУХІЅЈ", "ABEKMHOPCTYXISJ")
+
+_DEVICES = frozenset(
+    {"CON", "PRN", "AUX", "NUL", "CONIN", "CONOUT"}
+    | {f"{port}{number}" for port in ("COM", "LPT") for number in range(10)}
+)
+
+# Without vowels, so that no word comes out, and without what is misheard or misread.
+_LETTERS = "BCDFGHKLMNPQRSTVWXZ"
+_DIGITS = "23456789"
+
+
+def parse_case(text: str) -> str:
+    """The code of a case as it is stored. Raises ``BadCode``."""
+    code = text.strip().upper().translate(_LOOK_ALIKES)
+    if not _CODE.fullmatch(code) or code in _DEVICES:
+        raise errors.BadCode(code=text)
+    return code
+
+
+def parse_item(text: str) -> tuple[str, int]:
+    """Code and number of an item, from ``HARBOUR/3``. Raises ``BadReference``."""
+    return _parse(text, prefix="")
+
+
+def parse_person(text: str) -> tuple[str, int]:
+    """Code and number of a person, from ``HARBOUR/p2``. Raises ``BadReference``."""
+    return _parse(text, prefix="p")
+
+
+def _parse(text: str, *, prefix: str) -> tuple[str, int]:
+    code, slash, rest = text.strip().partition("/")
+    # The letter that marks a person may be the Cyrillic one that looks the same.
+    local = rest.strip().lower().replace("р", "p")
+    number = local.removeprefix(prefix)
+    if not slash or not local.startswith(prefix) or not _NUMBER.fullmatch(number):
+        raise errors.BadReference(reference=text)
+    try:
+        return parse_case(code), int(number)
+    except errors.BadCode:
+        raise errors.BadReference(reference=text) from None
+
+
+def item_reference(code: str, number: int) -> str:
+    """``HARBOUR/3``."""
+    return f"{code}/{number}"
+
+
+def person_reference(code: str, number: int) -> str:
+    """``HARBOUR/p2``."""
+    return f"{code}/p{number}"
+
+
+def generate_code(taken: Container[str]) -> str:
+    """A random code that no case has."""
+    while True:
+        letters = "".join(secrets.choice(_LETTERS) for _ in range(_GENERATED_LENGTH - 2))
+        code = letters + secrets.choice(_DIGITS) + secrets.choice(_DIGITS)
+        if code not in taken:
+            return code

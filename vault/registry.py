@@ -1,0 +1,287 @@
+"""vault.db: the index of cases with their keys, the ways in, the settings, and the rows of the access log.
+
+Besides the log, everything fits into memory and is read at open. Each durable step of the log stores a digest over
+all these rows, so that pages of several copies put together show up at the next open.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from crypto import labels
+from crypto.encoding import length_prefixed
+from crypto.errors import CryptoError
+from crypto.keys import CaseKey, DatabaseKey, RecordKey, VaultKey, derive
+from crypto.records import decrypt_record, encrypt_record
+from crypto.tree import Frontier
+from vault import errors, schema
+from vault.receipts import Receipt
+from vault.store import Store, Value
+from vault.tables import Row, Table, blob
+
+WHAT = "the vault"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """A case as the index has it. ``state`` is the last one that the log has confirmed."""
+
+    case_id: bytes
+    code: str
+    epoch: int
+    created: str
+    changed: str
+    state: bytes
+    entries: int
+    items: int
+    persons: int
+
+    @property
+    def file_name(self) -> str:
+        """The name of the case's database."""
+        return f"{self.case_id.hex()}-{self.epoch}.db"
+
+
+class Registry:
+    """An open vault.db. Changes happen inside ``step``, which makes them durable together with log entries."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.frontier = Frontier()
+        self.steps = 0
+        self._rows: dict[tuple[str, str], Row] = {}
+        self._digests: dict[tuple[str, str], bytes] = {}
+        self._failed = False
+        self._load()
+
+    @classmethod
+    def create(cls, path: Path, key: VaultKey) -> Registry:
+        """An empty index."""
+        store = Store.create(
+            path, database_key(key), what=WHAT, schema=schema.VAULT_SCHEMA, version=schema.VAULT_VERSION
+        )
+        with store.atomic():
+            empty = Frontier()
+            store.execute("INSERT INTO head VALUES (0, 0, ?, ?)", (empty.to_bytes(), _index_digest({})))
+        return cls(store)
+
+    @classmethod
+    def open(cls, path: Path, key: VaultKey) -> Registry:
+        """An existing index. Raises ``DatabaseDamaged``, ``UnknownFormat`` and ``OlderCopy``."""
+        if not path.exists():
+            raise errors.DatabaseDamaged(what=WHAT)
+        store = Store(path, database_key(key), what=WHAT)
+        try:
+            if store.version != schema.VAULT_VERSION:
+                raise errors.UnknownFormat(path=str(path), format=store.version)
+            return cls(store)
+        except BaseException:
+            store.close()
+            raise
+
+    def _load(self) -> None:
+        self._rows, self._digests = {}, {}
+        for table in schema.VAULT_TABLES:
+            for record in self.store.stream(f"SELECT {', '.join(table.columns)} FROM {table.name}"):  # noqa: S608 (constants)
+                self._remember(table, table.from_record(record))
+        head = self.store.execute("SELECT step, frontier, index_digest FROM head")
+        try:
+            ((self.steps, frontier, index_digest),) = head
+            self.frontier = Frontier.from_bytes(frontier)
+        except (ValueError, CryptoError) as error:
+            raise errors.OlderCopy(what=WHAT) from error
+        last = self.store.execute("SELECT max(number), (SELECT max(step) FROM log_steps) FROM log_entries")
+        size, step = (-1 if value is None else value for value in last[0])
+        ends = self.store.execute("SELECT size, root FROM log_steps WHERE step = ?", (self.steps,))
+        expected_ends = [(self.frontier.size, self.frontier.root())] if self.steps else []
+        consistent = size == self.frontier.size - 1 and max(step, 0) == self.steps and ends == expected_ends
+        if index_digest != _index_digest(self._digests) or not consistent:
+            raise errors.OlderCopy(what=WHAT)
+
+    def _remember(self, table: Table, row: Row) -> None:
+        place = table.name, table.key_of(row)
+        self._rows[place] = row
+        self._digests[place] = hashlib.sha256(table.canonical(row)).digest()
+
+    @contextmanager
+    def step(self) -> Iterator[int]:
+        """One durable batch: yields its number; rows and log entries inside appear together or not at all."""
+        if self._failed:
+            raise errors.LogUnavailable
+        try:
+            with self.store.atomic():
+                self.steps += 1
+                yield self.steps
+                root = self.frontier.root()
+                self.store.execute("INSERT INTO log_steps VALUES (?, ?, ?)", (self.steps, self.frontier.size, root))
+                self.store.execute(
+                    "UPDATE head SET step = ?, frontier = ?, index_digest = ?",
+                    (self.steps, self.frontier.to_bytes(), _index_digest(self._digests)),
+                )
+        except BaseException:
+            self._reload()
+            raise
+
+    def _reload(self) -> None:
+        try:
+            self._load()
+        except errors.VaultError:
+            # What the disk holds is not known any more, so nothing further may be recorded or shown.
+            self._failed = True
+
+    # Rows
+
+    def rows(self, table: Table) -> list[Row]:
+        """All rows of a table, in the order of their keys."""
+        return [self._rows[place] for place in sorted(self._rows) if place[0] == table.name]
+
+    def row(self, table: Table, *key: Value) -> Row | None:
+        """The row with this key."""
+        return self._rows.get((table.name, table.key_text(key)))
+
+    def _needed(self, table: Table, *key: Value) -> Row:
+        row = self.row(table, *key)
+        if row is None:
+            raise errors.DatabaseDamaged(what=WHAT)
+        return row
+
+    def put(self, table: Table, row: Row) -> None:
+        """Write a row, inside a step."""
+        table.write(self.store, row)
+        self._remember(table, row)
+
+    def erase(self, table: Table, *key: Value) -> None:
+        """Delete a row, inside a step."""
+        table.erase(self.store, key)
+        place = table.name, table.key_text(key)
+        self._rows.pop(place, None)
+        self._digests.pop(place, None)
+
+    def setting(self, name: str) -> bytes:
+        """A setting that every vault has. Raises ``DatabaseDamaged`` if it is not there."""
+        return blob(self._needed(schema.SETTINGS, name), "value")
+
+    def optional_setting(self, name: str) -> bytes | None:
+        """A setting that may be absent."""
+        return self.setting(name) if self.row(schema.SETTINGS, name) else None
+
+    def set(self, name: str, value: bytes) -> None:
+        """Write a setting, inside a step."""
+        self.put(schema.SETTINGS, {"name": name, "value": value})
+
+    # Cases
+
+    def cases(self) -> list[CaseRow]:
+        """All cases, by code."""
+        return sorted((_case_row(row) for row in self.rows(schema.CASES)), key=lambda case: case.code)
+
+    def case(self, code: str) -> CaseRow:
+        """The case with this code. Raises ``NoSuchCase``."""
+        for row in self.rows(schema.CASES):
+            if row["code"] == code:
+                return _case_row(row)
+        raise errors.NoSuchCase(code=code)
+
+    def case_by_id(self, case_id: bytes) -> CaseRow | None:
+        """The case with this id, or None."""
+        row = self.row(schema.CASES, case_id)
+        return None if row is None else _case_row(row)
+
+    def update_case(self, case_id: bytes, **values: Value) -> None:
+        """Change columns of a case, inside a step."""
+        self.put(schema.CASES, {**self._needed(schema.CASES, case_id), **values})
+
+    # Keys. Besides the log's own sealing, a case key is unwrapped only for a receipt.
+
+    def unwrap_case_key(self, receipt: Receipt, case_id: bytes) -> CaseKey:
+        """The key of a case, for an intent that the log has recorded. Raises ``ReceiptRefused``."""
+        receipt.spend(case_grant(case_id))
+        return self._case_key(case_id)
+
+    def unseal_titles(self, receipt: Receipt) -> dict[bytes, str]:
+        """The titles of all cases, for an intent to list them. Raises ``ReceiptRefused``."""
+        receipt.spend("titles")
+        titles = {}
+        for case in self.cases():
+            try:
+                key = title_key(self._case_key(case.case_id))
+                sealed = blob(self._needed(schema.CASES, case.case_id), "title")
+                titles[case.case_id] = decrypt_record(key, sealed, context=case.case_id).decode()
+            except (CryptoError, UnicodeDecodeError) as error:
+                raise errors.DatabaseDamaged(what=WHAT) from error
+        return titles
+
+    def seal_title(self, case_id: bytes, title: str) -> bytes:
+        """A changed title for the index, sealed under the case's key, which is not given out."""
+        return seal_title(self._case_key(case_id), case_id, title)
+
+    def log_key(self, case_id: bytes | None, epoch: int | None = None) -> RecordKey:
+        """The key that seals the log bodies of a case in one of its epochs (None: now), or those of the vault.
+
+        Called by the log only: a body must be sealed before any receipt exists.
+        """
+        if case_id is None:
+            return RecordKey(self.setting("log_key"))
+        case_key = self._case_key(case_id)
+        case = self.case_by_id(case_id)
+        if epoch is None or (case is not None and epoch == case.epoch):
+            return derive(case_key, labels.CASE_LOG, RecordKey)
+        wrapped = blob(self._needed(schema.LOG_KEYS, case_id, epoch), "wrapped")
+        try:
+            raw = decrypt_record(log_wrapping_key(case_key), wrapped, context=log_key_context(case_id, epoch))
+        except CryptoError as error:
+            raise errors.DatabaseDamaged(what=WHAT) from error
+        return RecordKey(raw)
+
+    def _case_key(self, case_id: bytes) -> CaseKey:
+        return CaseKey(blob(self._needed(schema.CASES, case_id), "key"))
+
+    def close(self) -> None:
+        """Close the database."""
+        self.store.close()
+
+
+def case_grant(case: CaseRow | bytes) -> str:
+    """What a receipt must hold for a case's key to be unwrapped."""
+    return f"case:{(case if isinstance(case, bytes) else case.case_id).hex()}"
+
+
+def database_key(key: VaultKey) -> DatabaseKey:
+    """The key of vault.db in the epoch of ``key``."""
+    return derive(key, labels.VAULT_DATABASE, DatabaseKey)
+
+
+def title_key(key: CaseKey) -> RecordKey:
+    """What seals a case's title in the index."""
+    return derive(key, labels.CASE_TITLE, RecordKey)
+
+
+def seal_title(key: CaseKey, case_id: bytes, title: str) -> bytes:
+    """A case's title for the index."""
+    return encrypt_record(title_key(key), title.encode(), context=case_id)
+
+
+def log_wrapping_key(key: CaseKey) -> RecordKey:
+    """What wraps the log keys of a case's earlier epochs."""
+    return derive(key, labels.LOG_KEY_WRAP, RecordKey)
+
+
+def log_key_context(case_id: bytes, epoch: int) -> bytes:
+    """The place of a wrapped log key."""
+    return length_prefixed(case_id, epoch.to_bytes(8, "big"))
+
+
+def _index_digest(digests: dict[tuple[str, str], bytes]) -> bytes:
+    total = hashlib.sha256()
+    for place in sorted(digests):
+        total.update(length_prefixed(place[0].encode(), place[1].encode(), digests[place]))
+    return total.digest()
+
+
+def _case_row(row: Row) -> CaseRow:
+    wanted = {name: row[name] for name in CaseRow.__dataclass_fields__}
+    return CaseRow(**wanted)  # type: ignore[arg-type]  # the columns have these types, the database keeps them

@@ -1,0 +1,212 @@
+"""What the databases hold: the tables of a case, those of the vault, and their numbers.
+
+The tables of a case have room for everything that custody, consent and courts ask for, also where no command fills
+it yet. Lists (aliases, phone numbers) are canonical JSON arrays in one column. Times are text.
+"""
+
+from __future__ import annotations
+
+from vault.tables import Table
+
+CASE_VERSION = 1
+VAULT_VERSION = 1
+
+TEXT, INTEGER, BLOB = "TEXT", "INTEGER", "BLOB"
+NEEDED_TEXT, NEEDED_INTEGER, NEEDED_BLOB = "TEXT NOT NULL", "INTEGER NOT NULL", "BLOB NOT NULL"
+
+
+def _case(table: str, key_columns: int = 1, /, **columns: str) -> Table:
+    return Table(table, columns, key_columns, tracked=True)
+
+
+CASE = _case("case_info", id=NEEDED_INTEGER, code=NEEDED_TEXT, title=NEEDED_TEXT, description=TEXT, created=NEEDED_TEXT)
+ITEMS = _case(
+    "items",
+    number=NEEDED_INTEGER,
+    kind=NEEDED_TEXT,
+    title=NEEDED_TEXT,
+    file_name=TEXT,
+    media_type=TEXT,
+    object_id=NEEDED_BLOB,
+    size_bytes=NEEDED_INTEGER,
+    padded_bytes=NEEDED_INTEGER,
+    segments=NEEDED_INTEGER,
+    sha256=NEEDED_TEXT,
+    sha512=TEXT,
+    added=NEEDED_TEXT,
+    source=TEXT,
+    via=TEXT,
+    recorded=TEXT,
+    received=TEXT,
+    language=TEXT,
+    revises=INTEGER,
+    derived_from=INTEGER,
+    derivation=TEXT,
+    access_level=TEXT,
+    metadata_as_found=TEXT,
+    earlier_publication=TEXT,
+    existence_known_to=TEXT,
+)
+RECEPTIONS = _case(
+    "receptions",
+    number=NEEDED_INTEGER,
+    item=NEEDED_INTEGER,
+    happened=NEEDED_TEXT,
+    file_name=TEXT,
+    source=TEXT,
+    via=TEXT,
+    recorded=TEXT,
+    received=TEXT,
+    condition=TEXT,
+)
+NOTES = _case("notes", number=NEEDED_INTEGER, item=INTEGER, text=NEEDED_TEXT, written=NEEDED_TEXT)
+TAGS = _case("tags", 2, item=NEEDED_INTEGER, tag=NEEDED_TEXT)
+PERSONS = _case(
+    "persons",
+    number=NEEDED_INTEGER,
+    name=NEEDED_TEXT,
+    aliases=NEEDED_TEXT,
+    phones=NEEDED_TEXT,
+    mails=NEEDED_TEXT,
+    messengers=NEEDED_TEXT,
+    addresses=NEEDED_TEXT,
+    role=TEXT,
+    safe_times=TEXT,
+    instruction_if_taken=TEXT,
+    added=NEEDED_TEXT,
+)
+STATEMENTS = _case(
+    "statements",
+    item=NEEDED_INTEGER,
+    person=INTEGER,
+    within_reach=TEXT,
+    date=TEXT,
+    place=TEXT,
+    started=TEXT,
+    ended=TEXT,
+    language=TEXT,
+    interpreter=TEXT,
+    present=TEXT,
+    earlier_accounts=TEXT,
+    read_back=TEXT,
+    signed=TEXT,
+    recorded_by=TEXT,
+)
+CONSENTS = _case(
+    "consents",
+    number=NEEDED_INTEGER,
+    person=NEEDED_INTEGER,
+    event=NEEDED_TEXT,
+    answers=INTEGER,
+    capacity=TEXT,
+    guardian=TEXT,
+    language=TEXT,
+    wording=TEXT,
+    wording_sha256=TEXT,
+    explained_by=TEXT,
+    items=TEXT,
+    purpose=TEXT,
+    audience=TEXT,
+    named=TEXT,
+    expires=TEXT,
+    safe_contact=TEXT,
+    cannot_be_undone=TEXT,
+    given_how=TEXT,
+    circumstances=TEXT,
+    happened=NEEDED_TEXT,
+)
+RETENTION = _case(
+    "retention",
+    item=NEEDED_INTEGER,
+    until=TEXT,
+    trigger_event=TEXT,
+    reviewer=TEXT,
+    legal_hold=TEXT,
+    decided=NEEDED_TEXT,
+)
+DISPOSALS = _case(
+    "disposals",
+    reference=NEEDED_TEXT,
+    happened=NEEDED_TEXT,
+    reason=TEXT,
+    commitment=TEXT,
+    copies_elsewhere=TEXT,
+)
+
+CASE_TABLES = (CASE, ITEMS, RECEPTIONS, NOTES, TAGS, PERSONS, STATEMENTS, CONSENTS, RETENTION, DISPOSALS)
+
+# Numbers are never used again, so the highest one ever given is known even when its row is gone.
+COUNTERS = _case("counters", name=NEEDED_TEXT, last=NEEDED_INTEGER)
+
+CASE_SCHEMA = (
+    *(table.ddl() for table in (*CASE_TABLES, COUNTERS)),
+    "CREATE INDEX items_by_digest ON items (sha256)",
+    "CREATE INDEX items_by_revised ON items (revises) WHERE revises IS NOT NULL",
+    "CREATE INDEX notes_by_item ON notes (item)",
+    "CREATE INDEX receptions_by_item ON receptions (item)",
+    "CREATE TABLE object_keys (object_id BLOB PRIMARY KEY, key BLOB NOT NULL)",
+    """CREATE TABLE changes (number INTEGER PRIMARY KEY, happened TEXT NOT NULL, place TEXT NOT NULL, key TEXT NOT NULL,
+       kept INTEGER NOT NULL, salt BLOB, digest BLOB NOT NULL, change BLOB, state BLOB NOT NULL)""",
+    "CREATE INDEX changes_by_key ON changes (place, key)",
+    "CREATE TABLE indexed (id INTEGER PRIMARY KEY, reference TEXT NOT NULL, field TEXT NOT NULL)",
+    "CREATE INDEX indexed_by_reference ON indexed (reference)",
+    'CREATE VIRTUAL TABLE words USING fts5 (content, tokenize = "unicode61 remove_diacritics 2")',
+    "INSERT INTO words (words, rank) VALUES ('secure-delete', 1)",
+)
+
+SETTINGS = Table("settings", {"name": NEEDED_TEXT, "value": BLOB})
+SLOTS = Table(
+    "slots",
+    {
+        "slot": NEEDED_INTEGER,
+        "public_key": NEEDED_BLOB,
+        "kind": NEEDED_TEXT,
+        "label": NEEDED_TEXT,
+        "added": NEEDED_TEXT,
+    },
+)
+CASES = Table(
+    "cases",
+    {
+        "case_id": NEEDED_BLOB,
+        "code": NEEDED_TEXT,
+        "key": NEEDED_BLOB,
+        "epoch": NEEDED_INTEGER,
+        "title": NEEDED_BLOB,
+        "created": NEEDED_TEXT,
+        "changed": NEEDED_TEXT,
+        "state": NEEDED_BLOB,
+        "entries": NEEDED_INTEGER,
+        "items": NEEDED_INTEGER,
+        "persons": NEEDED_INTEGER,
+    },
+)
+LOG_KEYS = Table("log_keys", {"case_id": NEEDED_BLOB, "epoch": NEEDED_INTEGER, "wrapped": NEEDED_BLOB}, 2)
+DELETED_CASES = Table(
+    "deleted_cases",
+    {"case_id": NEEDED_BLOB, "code": NEEDED_TEXT, "happened": NEEDED_TEXT, "entries": NEEDED_INTEGER},
+)
+UNANSWERED = Table(
+    "unanswered",
+    {
+        "number": NEEDED_INTEGER,
+        "act": NEEDED_TEXT,
+        "case_id": BLOB,
+        "item": TEXT,
+        "objects": NEEDED_TEXT,
+        "state_after": BLOB,
+    },
+)
+
+VAULT_TABLES = (SETTINGS, SLOTS, CASES, LOG_KEYS, DELETED_CASES, UNANSWERED)
+
+VAULT_SCHEMA = (
+    *(table.ddl() for table in VAULT_TABLES),
+    "CREATE UNIQUE INDEX cases_by_code ON cases (code)",
+    """CREATE TABLE log_entries (number INTEGER PRIMARY KEY, leaf BLOB NOT NULL, body BLOB NOT NULL, case_id BLOB,
+       epoch INTEGER)""",
+    "CREATE INDEX log_entries_by_case ON log_entries (case_id) WHERE case_id IS NOT NULL",
+    "CREATE TABLE log_steps (step INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL)",
+    """CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 0), step INTEGER NOT NULL, frontier BLOB NOT NULL,
+       index_digest BLOB NOT NULL)""",
+)

@@ -144,16 +144,18 @@ class Output:
             grid.add_row(Text(name, style="dim"), Text(line))
         _console().print(grid)
 
-    def marked(self, pieces: Sequence[tuple[str, bool]]) -> None:
-        """A line in which some pieces stand out where there are colours. The pieces may come from anywhere."""
+    def marked(self, *cells: Sequence[tuple[str, bool]]) -> None:
+        """Cells on a line, in pieces of which some stand out where there are colours. They may come from anywhere."""
         if not self.rich:
-            self._print("".join(visible(text) for text, _strong in pieces))
+            self._print("\t".join("".join(visible(text) for text, _strong in cell) for cell in cells))
             return
         from rich.text import Text
 
         line = Text()
-        for text, strong in pieces:
-            line.append(visible(text), style="bold" if strong else "")
+        for cell in cells:
+            for text, strong in cell:
+                line.append(visible(text), style="bold" if strong else "")
+            line.append("  ")
         _console().print(line)
 
     def _print(self, text: str) -> None:

@@ -15,7 +15,9 @@ def confirm(reference: str, given: str | None, *, parse: Callable[[str], object]
     """Return if ``reference`` was confirmed by ``--confirm``, by ``agreed``, or by typing it. Raises ``Stop``."""
     if given is not None:
         if not _names(given, reference, parse):
-            raise Stop(REFUSED, _("What --confirm names is not {reference}; nothing was deleted").format(reference=reference))
+            raise Stop(
+                REFUSED, _("What --confirm names is not {reference}; nothing was deleted").format(reference=reference)
+            )
         return
     if agreed:
         return

@@ -58,7 +58,9 @@ def global_options(*, shown: bool) -> list[click.Parameter]:
         option(
             "--passphrase-file",
             metavar="FILE",
-            help_text=_("Read the passphrase from a file or /dev/fd/N; else CASEVAULT_PASSPHRASE_FILE, else it is asked."),
+            help_text=_(
+                "Read the passphrase from a file or /dev/fd/N; else CASEVAULT_PASSPHRASE_FILE, else it is asked."
+            ),
         ),
         option(
             "--key-file",
@@ -127,7 +129,9 @@ def group(name: str, help_text: str) -> Group:
     return Group(name, help=help_text, no_args_is_help=True)
 
 
-pass_settings = click.make_pass_decorator(Settings, ensure=True)
+def pass_settings(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the global options as its first argument."""
+    return click.make_pass_decorator(Settings, ensure=True)(function)
 
 
 # Words that are given, read or asked for
@@ -174,7 +178,9 @@ def asked(question: str) -> str:
         return _terminal.ask(question)
     except _terminal.UnreadableLine:
         raise click.UsageError(
-            _("What was typed is too long for a terminal, or is no text; write it to a file and give it with `-` and `<`")
+            _(
+                "What was typed is too long for a terminal, or is no text; write it to a file and give it with `-` and `<`"
+            )
         ) from None
 
 
@@ -213,7 +219,9 @@ def fill_in(questions: Mapping[str, tuple[str, str | None]]) -> dict[str, str]:
     """Ask for fields one after the other, showing what is there; Enter leaves it. Returns what was typed."""
     answers = {}
     for field, (question, current) in questions.items():
-        shown = _("{question} [{current}]:").format(question=question, current=visible(current)) if current else question
+        shown = (
+            _("{question} [{current}]:").format(question=question, current=visible(current)) if current else question
+        )
         answer = asked(shown)
         if answer.strip():
             answers[field] = answer

@@ -28,12 +28,10 @@ def human_size(size_bytes: int) -> str:
     """``1.5 MB``."""
     if size_bytes < 1000:
         return ngettext("{number} byte", "{number} bytes", size_bytes).format(number=size_bytes)
-    size, unit = float(size_bytes), ""
-    for unit in _UNITS:
-        size /= 1000
-        if size < 999.95:
-            break
-    return f"{size:.1f} {unit}"
+    power = 1
+    while size_bytes / 1000**power >= 999.95 and power < len(_UNITS):  # 999.95 would be rounded to 1000.0
+        power += 1
+    return f"{size_bytes / 1000**power:.1f} {_UNITS[power - 1]}"
 
 
 def exact_size(size_bytes: int) -> str:
@@ -202,7 +200,14 @@ class _Bar:
             self._update(self._done)
 
     def _start(self) -> None:
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
 
         bar = Progress(
             TextColumn("{task.description}", markup=False),

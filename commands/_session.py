@@ -195,16 +195,20 @@ def _open(settings: Settings, path: Path, key_file: bytes | None) -> Session:
         text = read_passphrase(name) if name else ask_passphrase(_("Passphrase:"))
         try:
             secret = _Secret(text, key_file)
+        except errors.UnusablePassphrase as error:
+            if not left:
+                raise
+            _terminal.say(message_of(error))
+            continue
+        try:
             return Session(Vault.open(path, secret.unlocker, state_dir=state), secret.unlocker, key_file)
         except errors.WrongPassphrase as error:
             shown = secret.bad_words or error
             if not left:
                 raise shown from None
-            _terminal.say(_("{message}. Look at the keyboard layout and at Caps Lock.").format(message=message_of(shown)))
-        except errors.UnusablePassphrase as error:
-            if not left:
-                raise
-            _terminal.say(message_of(error))
+            _terminal.say(
+                _("{message}. Look at the keyboard layout and at Caps Lock.").format(message=message_of(shown))
+            )
     raise errors.WrongPassphrase
 
 

@@ -35,7 +35,11 @@ _OF_ONE_FILE = (
 )
 
 
-@command("add", example="casevault add HARBOUR FILE\ncasevault add HARBOUR -r FOLDER\ncasevault add HARBOUR --text -", fields=ADDED)
+@command(
+    "add",
+    example="casevault add HARBOUR FILE\ncasevault add HARBOUR -r FOLDER\ncasevault add HARBOUR --text -",
+    fields=ADDED,
+)
 @click.argument("code", metavar="CASE")
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("-r", "--recursive", is_flag=True, help="Take folders, with all that is in them.")
@@ -85,7 +89,9 @@ def _needed_title(title: str | None) -> str:
     if title not in (None, "-"):
         return str(title)
     if not _terminal.can_ask():
-        raise click.UsageError(_("What comes from standard input needs --title, and there is no terminal to ask for it"))
+        raise click.UsageError(
+            _("What comes from standard input needs --title, and there is no terminal to ask for it")
+        )
     return asked(_("Title:"))
 
 
@@ -131,11 +137,9 @@ class _Adding:
 
     def pipe(self) -> None:
         with progress(self.settings, _("standard input"), None) as further:
-            stream = sys.stdin.buffer
-            self._stored(
-                self.items.add_stream(stream, file_name=None, description=self.shared, progress=further),
-                None,
-            )
+            # Unbuffered: nothing of it lies twice in memory.
+            with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stream:  # noqa: PTH123 -- a descriptor
+                self._stored(self.items.add_stream(stream, description=self.shared, progress=further), None)
 
     def path(self, path: Path, *, recursive: bool) -> None:
         if recursive and path.is_dir():
@@ -233,7 +237,9 @@ class _Adding:
 def _say_originals(originals: list[Path]) -> None:
     if len(originals) == 1:
         _terminal.say(
-            _("The original is still at {path}, unencrypted; we never delete it.").format(path=visible(str(originals[0])))
+            _("The original is still at {path}, unencrypted; we never delete it.").format(
+                path=visible(str(originals[0]))
+            )
         )
         return
     _terminal.say(

@@ -20,7 +20,9 @@ case = group("case", _("Cases: new, list, show, edit, delete."))
 
 @command("new", example="casevault case new", fields=CASE)
 @click.argument("title", required=False)
-@click.option("--code", metavar="CODE", help="How the case is called aloud: 3 to 12 of A to Z and 0 to 9; else one is made.")
+@click.option(
+    "--code", metavar="CODE", help="How the case is called aloud: 3 to 12 of A to Z and 0 to 9; else one is made."
+)
 @pass_settings
 def new(settings: Settings, title: str | None, code: str | None) -> None:
     """Make a case. The title is asked for when it is left out.
@@ -124,7 +126,9 @@ def delete(settings: Settings, code: str, confirmed: str | None) -> None:
                 number=summary.items, size=exact_size(details.size_bytes)
             )
         )
-        _terminal.say("  " + ngettext("{number} person", "{number} persons", summary.persons).format(number=summary.persons))
+        _terminal.say(
+            "  " + ngettext("{number} person", "{number} persons", summary.persons).format(number=summary.persons)
+        )
         _terminal.say(_("Its key is destroyed, so nothing in this folder opens it any more. It can't be undone."))
         confirm(summary.code, confirmed, parse=references.parse_case)
         handle.delete(session.unlocker)
@@ -143,4 +147,3 @@ def delete(settings: Settings, code: str, confirmed: str | None) -> None:
 
 for each in (new, list_cases, show, edit, delete):
     case.add_command(each)
-

@@ -162,9 +162,7 @@ def delete(settings: Settings, reference: str, reason: str | None, confirmed: st
             )
         )
         if details.revisions:
-            _terminal.say(
-                _("Its later versions stay: {references}.").format(references=", ".join(details.revisions))
-            )
+            _terminal.say(_("Its later versions stay: {references}.").format(references=", ".join(details.revisions)))
         confirm(summary.reference, confirmed, parse=references.parse_item, agreed=settings.yes)
         disposal = item.delete(reason)
     output = Output(settings)

@@ -28,7 +28,9 @@ _TRIES = 5
 
 
 @command("init", example="casevault init", fields=MADE)
-@click.option("--recovery-file", type=click.Path(path_type=Path), metavar="FILE", help="Write the recovery words to a new file.")
+@click.option(
+    "--recovery-file", type=click.Path(path_type=Path), metavar="FILE", help="Write the recovery words to a new file."
+)
 @click.option("--no-recovery", is_flag=True, help="No recovery words: a forgotten passphrase loses everything.")
 @click.option("--words", type=click.Choice(["english", "russian"]), default="english", help="Language of the words.")
 @click.option("--no-passphrase", is_flag=True, help="The key file alone opens the vault.")
@@ -59,7 +61,9 @@ def init(
             _("`--recovery-file FILE` writes them to a file, `--no-recovery` does without"),
         )
     if recovery_file and _inside(recovery_file, path):
-        raise Stop(REFUSED, _("The recovery words must not lie in the vault's own folder"), _("put them somewhere else"))
+        raise Stop(
+            REFUSED, _("The recovery words must not lie in the vault's own folder"), _("put them somewhere else")
+        )
     with contextlib.ExitStack() as undo:
         key_file, key_file_made = _key_file(settings.key_file, path, undo)
         way = (
@@ -121,7 +125,9 @@ def _explain(
             ).format(path=visible(str(recovery_file)))
         )
     if no_recovery:
-        _terminal.warn(_("there are no recovery words: without the passphrase or key file all is lost, and nobody can help"))
+        _terminal.warn(
+            _("there are no recovery words: without the passphrase or key file all is lost, and nobody can help")
+        )
     if not owner_only:
         _terminal.warn(
             _(

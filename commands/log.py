@@ -31,7 +31,9 @@ def log(settings: Settings, code: str | None) -> None:
                 str(each.number),
                 moment(each.when),
                 each.act,
-                each.phase if each.answers is None else _("{phase} ({number})").format(phase=each.phase, number=each.answers),
+                each.phase
+                if each.answers is None
+                else _("{phase} ({number})").format(phase=each.phase, number=each.answers),
                 each.item or each.case or "",
                 "" if each.size_bytes is None else human_size(each.size_bytes),
                 each.purpose or each.reason or "",

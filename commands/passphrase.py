@@ -41,7 +41,9 @@ def change(settings: Settings, new_passphrase_file: str | None, recalibrate: boo
     else:
         output.line(_("The passphrase is changed."))
     for key in dropped:
-        _terminal.warn(_("this way in is gone: {label} ({kind})").format(label=visible(key.label), kind=visible(key.kind)))
+        _terminal.warn(
+            _("this way in is gone: {label} ({kind})").format(label=visible(key.label), kind=visible(key.kind))
+        )
     _terminal.say(
         _(
             "Whoever has an older copy of this folder and the old passphrase can still read what was in it then. What is "

@@ -198,7 +198,9 @@ def remove(settings: Settings, reference: str, reason: str | None, confirmed: st
     else:
         output.line(_("{reference} is removed.").format(reference=details.reference))
     _terminal.say(
-        _("Titles, notes and statements may still name the person; backups and older copies may still hold the contacts.")
+        _(
+            "Titles, notes and statements may still name the person; backups and older copies may still hold the contacts."
+        )
     )
 
 

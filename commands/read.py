@@ -34,9 +34,7 @@ _OF_ONE_ITEM = (errors.Damage, errors.AlreadyThere, errors.NoSuchItem)
 @click.option("--force", is_flag=True, help="Send the bytes to a terminal as they are.")
 @click.option("--purpose", metavar="TEXT", help="What for; the log keeps it.")
 @pass_settings
-def cat(
-    settings: Settings, reference: str, offset: int, length: int | None, force: bool, purpose: str | None
-) -> None:
+def cat(settings: Settings, reference: str, offset: int, length: int | None, force: bool, purpose: str | None) -> None:
     """Write an item's bytes to standard output.
 
     On a terminal only text is shown, with what a terminal would obey made visible. If the stored bytes turn out to be
@@ -84,7 +82,9 @@ def _looks_like_text(data: bytes) -> bool:
 
 
 def _lines(text: str) -> str:
-    return "\n".join("\t".join(visible(cell) for cell in line.split("\t")) for line in text.replace("\r\n", "\n").split("\n"))
+    return "\n".join(
+        "\t".join(visible(cell) for cell in line.split("\t")) for line in text.replace("\r\n", "\n").split("\n")
+    )
 
 
 # export
@@ -92,7 +92,9 @@ def _lines(text: str) -> str:
 
 @command("export", example="casevault export HARBOUR/3 --to FOLDER", fields=EXPORTED)
 @click.argument("reference", metavar="ITEM|CASE")
-@click.option("--to", "folder", required=True, type=click.Path(path_type=Path), metavar="DIR", help="The folder to write to.")
+@click.option(
+    "--to", "folder", required=True, type=click.Path(path_type=Path), metavar="DIR", help="The folder to write to."
+)
 @click.option("--purpose", metavar="TEXT", help="What for; the log keeps it.")
 @pass_settings
 def export(settings: Settings, reference: str, folder: Path, purpose: str | None) -> int:
@@ -107,9 +109,9 @@ def export(settings: Settings, reference: str, folder: Path, purpose: str | None
         code, number = references.parse_item(reference)
     purpose = optional(purpose, _("Purpose:"))
     _terminal.warn(
-        _("what is exported leaves the vault: it lies in {folder} unencrypted, for everybody who gets at this disk").format(
-            folder=visible(str(folder))
-        )
+        _(
+            "what is exported leaves the vault: it lies in {folder} unencrypted, for everybody who gets at this disk"
+        ).format(folder=visible(str(folder)))
     )
     with opened(settings) as session:
         numbers = list(_numbers(session, code)) if whole_case else [number]

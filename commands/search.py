@@ -42,7 +42,12 @@ def search(settings: Settings, words: tuple[str, ...], code: str | None) -> None
 def _show(output: Output, hit: Hit) -> None:
     if output.plain:
         output.facts(
-            [(_("Found in"), hit.reference), (_("Title"), hit.title), (_("Field"), hit.field), (_("Excerpt"), hit.excerpt)]
+            [
+                (_("Found in"), hit.reference),
+                (_("Title"), hit.title),
+                (_("Field"), hit.field),
+                (_("Excerpt"), hit.excerpt),
+            ]
         )
         output.line("")
         return

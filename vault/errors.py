@@ -199,6 +199,12 @@ class LogUnavailable(VaultError):
     template = "The log cannot be written, so nothing was shown or changed"
 
 
+class OutcomeUnrecorded(VaultError):
+    """It was done, and the log has the intent, but not yet the outcome."""
+
+    template = "It was done, but the log could not record how it ended; it will at the next start"
+
+
 class ReceiptRefused(VaultError):
     """The receipt is used, or stands for something else."""
 

@@ -59,6 +59,8 @@ class Store:
         run = self._connection.execute
         # The library reports a wrong key on the terminal by itself; the caller gets an error instead.
         run("PRAGMA cipher_log_level = NONE").fetchall()
+        # Its own buffers are wiped when freed, and locked into memory as far as the system lets us.
+        run("PRAGMA cipher_memory_security = ON").fetchall()
         run(f"PRAGMA key = \"x'{key.raw.hex()}'\"").fetchall()
         if not any(option in _MEMORY_TEMP_STORE for (option,) in run("PRAGMA compile_options")):
             raise errors.UnsafeLibrary

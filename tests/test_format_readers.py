@@ -21,17 +21,22 @@ from vault.store import Store
 SECRET = KeyFileUnlocker(b"k" * 32)
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A vault with two cases; FIRST has two items and a person."""
-    path = tmp_path / "vault"
-    with Vault.create(path, SECRET, state_dir=tmp_path / "state") as vault:
+    path = tmp_path_factory.mktemp("template") / "vault"
+    with Vault.create(path, SECRET) as vault:
         for code in ("FIRST", "SECOND"):
             vault.cases.new(code.title(), code=code)
             vault.cases.get(code).items.add_text(f"words of {code}")
         vault.cases.get("FIRST").items.add_text("further words")
         vault.cases.get("FIRST").persons.add(PersonFields("Anna", phones=("+1 234",)))
     return path
+
+
+@pytest.fixture
+def folder(template: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(template, tmp_path / "vault"))
 
 
 def opened(path: Path, *, state_dir: Path | None = None) -> Vault:
@@ -241,7 +246,8 @@ def test_a_database_of_another_schema_is_an_unknown_format(folder: Path) -> None
 def test_a_database_with_an_altered_page_is_damaged(folder: Path) -> None:
     path = case_file(folder, "FIRST")
     data = bytearray(path.read_bytes())
-    data[4096 + 100] ^= 1
+    for page in range(4096, len(data), 4096):
+        data[page + 100] ^= 1
     path.write_bytes(data)
     with opened(folder) as vault:
         with pytest.raises(errors.DatabaseDamaged, match="FIRST"):

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int], None]
 
+# The acts that start a new epoch.
+ACTS = frozenset({"passphrase-change", "case-delete"})
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

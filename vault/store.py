@@ -125,7 +125,9 @@ class Store:
         version = self.version
         self.execute(f"ATTACH DATABASE ? AS fresh KEY \"x'{key.raw.hex()}'\"", (str(path),))
         try:
-            self.execute("PRAGMA fresh.secure_delete = ON")
+            # Nobody reads the copy before it is whole and synced below; until then it may be lost at any moment.
+            self.execute("PRAGMA fresh.journal_mode = OFF")
+            self.execute("PRAGMA fresh.synchronous = OFF")
             self.execute("SELECT sqlcipher_export('fresh')")
             self.execute(f"PRAGMA fresh.user_version = {version}")  # the export drops it
             if self._shape("main") != self._shape("fresh"):

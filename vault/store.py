@@ -81,7 +81,9 @@ class Store:
     def stream(self, statement: str, values: Sequence[Value] = ()) -> Iterator[Record]:
         """The rows of one statement, one at a time, for what may not fit into memory."""
         with self._translated():
-            yield from self._connection.execute(statement, tuple(values))
+            # Not `yield from`: that would close the cursor with the generator, perhaps after the database is closed.
+            for row in self._connection.execute(statement, tuple(values)):  # noqa: UP028
+                yield row
 
     @contextmanager
     def atomic(self) -> Iterator[None]:

@@ -8,9 +8,9 @@ from its last change. Deleting a row erases its changes down to their salted dig
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from crypto import chain, labels
@@ -37,9 +37,9 @@ class Compartment:
         self.case_id = case_id
         self._clock = clock
         self._numbers: dict[Place, list[int]] = {}  # of the changes of each row that is there, oldest first
-        self._live: dict[str, set[int]] = {name: set() for name in _BY_NAME}  # the last ones of each table's rows
-        self._complete: set[str] = set()
-        self._undo: list[Callable[[], None]] = []
+        self._undo: list[tuple[Place, list[int]]] = []
+        self._live: Counter[str] = Counter()
+        self._live_under: Counter[Place] = Counter()
         self.changes = 0
         self.state = chain.first_state(case_id)
         self._load()
@@ -72,41 +72,51 @@ class Compartment:
             state = chain.next_state(state, digest)
             if found != number or state != stored:
                 raise errors.OlderCopy(what=self.store.what)
-            if key:
-                self._remember((place, key), number if kept else None)
+            if key and kept:
+                self._numbers.setdefault((place, key), []).append(number)
+        self._live.update(place for place, _ in self._numbers)
+        self._live_under.update(_under(place) for place in self._numbers)
         self.state, self.changes = state, number
 
-    def _remember(self, place: Place, number: int | None) -> None:
-        if number is None:
-            self._replace(place, [])
-        else:
-            live, numbers = self._live[place[0]], self._numbers.setdefault(place, [])
-            live.difference_update(numbers[-1:])
-            live.add(number)
-            numbers.append(number)
-
-    def _forget_last(self, place: Place) -> None:
-        self._replace(place, self._numbers[place][:-1])
-
-    def _replace(self, place: Place, numbers: list[int]) -> None:
-        live = self._live[place[0]]
-        live.difference_update(self._numbers.pop(place, ())[-1:])
-        live.update(numbers[-1:])
+    def _remember(self, place: Place, numbers: list[int]) -> None:
+        """Which changes wrote a row, the last one being its present form; none if it is not there."""
+        before = self._numbers.pop(place, [])
         if numbers:
             self._numbers[place] = numbers
+        more = bool(numbers) - bool(before)
+        self._live[place[0]] += more
+        self._live_under[_under(place)] += more
 
     # Reading
 
-    def rows(self, table: Table, where: str = "", values: Sequence[Value] = ()) -> list[Row]:
-        """The rows of ``table``, all or those that match, each compared with its last change, and none missing."""
-        self._verify_complete(table)
-        # An index has pages of its own: an older one would hide rows.
-        return self._matching(f"{table.name} t NOT INDEXED", table, where, values)
+    def rows(self, table: Table, first: Value = None) -> list[Row]:
+        """All rows of ``table``, or those whose key begins with ``first``: each as last changed, and none missing."""
+        if first is None:
+            found, expected = self._select(table, "", ()), self._live[table.name]
+        else:
+            found = self._select(table, f"WHERE t.{table.key[0]} = ? ORDER BY t.{table.key[1]}", (first,))
+            expected = self._live_under[table.name, table.key_text([first])[:-1]]
+        if len({table.key_of(row) for row in found}) != expected:
+            raise errors.OlderCopy(what=self.store.what)
+        return found
 
-    def _matching(self, source: str, table: Table, where: str, values: Sequence[Value]) -> list[Row]:
+    def row(self, table: Table, *key: Value) -> Row | None:
+        """The row with this key, as last changed, or None."""
+        matches = " AND ".join(f"t.{name} = ?" for name in table.key)
+        found = self._select(table, f"WHERE {matches}", key)
+        if bool(found) != (_place(table, key) in self._numbers):
+            raise errors.OlderCopy(what=self.store.what)
+        return found[0] if found else None
+
+    def first_with(self, table: Table, column: str, value: Value) -> Row | None:
+        """A row with this value in a column. That there is none is a hint only: an older index could hide it."""
+        found = self._select(table, f"WHERE t.{column} = ? LIMIT 1", (value,))
+        return found[0] if found else None
+
+    def _select(self, table: Table, where: str, values: Sequence[Value]) -> list[Row]:
         names = ", ".join(f"t.{name}" for name in table.columns)
         found = self.store.execute(
-            f"SELECT {names}, t.change_number, c.salt, c.digest FROM {source}"  # noqa: S608 (constants)
+            f"SELECT {names}, t.change_number, c.salt, c.digest FROM {table.name} t"  # noqa: S608 (constants)
             f" LEFT JOIN changes c ON c.number = t.change_number {where}",
             values,
         )
@@ -117,42 +127,26 @@ class Compartment:
             rows.append(row)
         return rows
 
-    def _verify_complete(self, table: Table) -> None:
-        """That the table has each row in its last form: the numbers of changes, once, as nobody else writes."""
-        if table.name not in self._complete:
-            found = self.store.execute(f"SELECT change_number FROM {table.name} NOT INDEXED")  # noqa: S608 (a constant)
-            if sorted(number for (number,) in found) != sorted(self._live[table.name]):
-                raise errors.OlderCopy(what=self.store.what)
-            self._complete.add(table.name)
-
     def _verify(self, table: Table, row: Row, number: int, salt: bytes | None, digest: bytes | None) -> None:
         key = table.key_of(row)
         recorded = salt is not None and chain.change_digest(salt, _change(table, key, row)) == digest
         if not recorded or self._numbers.get((table.name, key), [0])[-1] != number:
             raise errors.OlderCopy(what=self.store.what)
 
-    def row(self, table: Table, *key: Value) -> Row | None:
-        """The row with this key, compared with its last change, or None."""
-        matches = " AND ".join(f"t.{name} = ?" for name in table.key)
-        found = self._matching(f"{table.name} t", table, f"WHERE {matches}", key)
-        if bool(found) != (_place(table, key) in self._numbers):
-            raise errors.OlderCopy(what=self.store.what)
-        return found[0] if found else None
-
     def count(self, table: Table) -> int:
         """How many rows the table has."""
-        return len(self._live[table.name])
+        return self._live[table.name]
 
     def history(self, table: Table, *key: Value) -> list[tuple[str, Row]]:
         """Every form that a row had, oldest first, with the time of each; none of a row that is not there."""
         if self.row(table, *key) is None:
             return []
         forms = []
-        for number in self._numbers.get(_place(table, key), ()):
-            for happened, salt, digest, change in self.store.execute(
+        for number in self._numbers[_place(table, key)]:
+            ((happened, salt, digest, change),) = self.store.execute(
                 "SELECT happened, salt, digest, change FROM changes WHERE number = ?", (number,)
-            ):
-                forms.append((happened, _row_of(self.store.what, salt, digest, change)))
+            )
+            forms.append((happened, _row_of(self.store.what, salt, digest, change)))
         return forms
 
     # Changing
@@ -166,25 +160,25 @@ class Compartment:
             with self.store.atomic():
                 yield
         except BaseException:
-            for undo in reversed(self._undo):
-                undo()
+            for place, numbers in reversed(self._undo):
+                self._remember(place, numbers)
             self.state, self.changes = before
             raise
 
     def put(self, table: Table, row: Row) -> None:
         """Write a row and append the change. A row that stays the same is not written again."""
         try:
-            key = table.key_of(row)
-            change = _change(table, key, row)
+            change = _change(table, table.key_of(row), row)
         except CryptoError:
             raise errors.BadValue(field="text", reason="it is not valid Unicode") from None
         before = self.row(table, *(row[name] for name in table.key))
         if before == row:
             return
-        place = table.name, key
+        place = table.name, table.key_of(row)
+        numbers = self._numbers.get(place, [])
         number = self._append(place, change, kept=True)
-        self._undo.append(partial(self._forget_last, place))
-        self._remember(place, number)
+        self._undo.append((place, numbers))
+        self._remember(place, [*numbers, number])
         table.write(self.store, row, number)
 
     def erase(self, table: Table, *key: Value) -> None:
@@ -195,8 +189,8 @@ class Compartment:
         number = self._append(place, _change(table, place[1], None), kept=False)
         for each in (*numbers, number):
             self.store.execute("UPDATE changes SET key = '', salt = NULL, change = NULL WHERE number = ?", (each,))
-        self._undo.append(partial(self._replace, place, numbers))
-        self._remember(place, None)
+        self._undo.append((place, numbers))
+        self._remember(place, [])
 
     def _append(self, place: Place, change: bytes, *, kept: bool) -> int:
         salt = secrets.token_bytes(_SALT_BYTES)
@@ -286,6 +280,11 @@ def _change(table: Table, key: str, row: Row | None) -> bytes:
 
 def _place(table: Table, key: Sequence[Value]) -> Place:
     return table.name, table.key_text(key)
+
+
+def _under(place: Place) -> Place:
+    """The table and the first column of the key: canonical, it is what stands before the first comma."""
+    return place[0], place[1].partition(",")[0]
 
 
 def _body_of(salt: bytes | None, digest: bytes, change: bytes | None) -> dict[str, object] | None:

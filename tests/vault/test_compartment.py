@@ -37,8 +37,8 @@ def consent(number: int, event: str) -> Row:
     return row | {"number": number, "person": 1, "event": event, "happened": "2026-11-22", "wording": "x" * 300}
 
 
-def note(number: int, text: str, item: int | None = None) -> Row:
-    return {"number": number, "item": item, "text": text, "written": "2026-11-22"}
+def note(number: int, text: str, item: int = 0) -> Row:
+    return {"item": item, "number": number, "text": text, "written": "2026-11-22"}
 
 
 def everything(compartment: Compartment) -> dict[str, list[Row]]:
@@ -51,9 +51,9 @@ def everything(compartment: Compartment) -> dict[str, list[Row]]:
             key = [row[name] for name in table.key]
             assert compartment.row(table, *key) == row
             found[f"{table.name} {key}"] = [form for _, form in compartment.history(table, *key)]
-    for item in (None, 1, 2, 3):
+    for item in (cases.OF_THE_CASE, 1, 2, 3):
         found[f"notes of {item}"] = [{"text": each.text} for each in cases.notes(compartment, item)]
-        found[f"tags of {item}"] = [{"tag": tag} for tag in cases.tags(compartment, item or 0)]
+        found[f"tags of {item}"] = [{"tag": tag} for tag in cases.tags(compartment, item)]
     return found
 
 
@@ -130,7 +130,7 @@ def test_the_state_is_the_hash_over_the_salted_changes(tmp_path: Path) -> None:
     assert state == compartment.state
     (change,) = compartment.store.execute("SELECT change FROM changes WHERE number = 1")[0]
     assert change == (
-        b'{"key":"[1]","row":{"item":null,"number":1,"text":"first","written":"2026-11-22"},"table":"notes"}'
+        b'{"key":"[0,1]","row":{"item":0,"number":1,"text":"first","written":"2026-11-22"},"table":"notes"}'
     )
 
 
@@ -138,7 +138,7 @@ def test_two_equal_changes_have_different_digests_so_that_nobody_can_guess_an_er
     compartment = created(tmp_path / "case.db")
     with compartment.changing():
         compartment.put(schema.NOTES, note(1, "same"))
-        compartment.erase(schema.NOTES, 1)
+        compartment.erase(schema.NOTES, 0, 1)
         compartment.put(schema.NOTES, note(1, "same"))
     digests = [digest for (digest,) in compartment.store.execute("SELECT digest FROM changes")]
     assert len(set(digests)) == 3
@@ -159,7 +159,7 @@ def test_history_keeps_every_form_of_a_row_in_order(tmp_path: Path) -> None:
     for text in ("one", "two", "three"):
         with compartment.changing():
             compartment.put(schema.NOTES, note(1, text))
-    forms = compartment.history(schema.NOTES, 1)
+    forms = compartment.history(schema.NOTES, 0, 1)
     assert [form["text"] for _, form in forms] == ["one", "two", "three"]
     assert sorted(when for when, _ in forms) == [when for when, _ in forms]
 
@@ -171,12 +171,12 @@ def test_erasing_leaves_of_a_row_only_the_digests_of_its_changes(tmp_path: Path)
         compartment.put(schema.NOTES, note(1, "ZAYNAB again"))
         compartment.put(schema.NOTES, note(2, "another"))
     with compartment.changing():
-        compartment.erase(schema.NOTES, 1)
+        compartment.erase(schema.NOTES, 0, 1)
     rows = compartment.store.execute("SELECT key, kept, salt, change FROM changes ORDER BY number")
     assert [row == ("", 1, None, None) for row in rows] == [True, True, False, False]
     assert rows[3] == ("", 0, None, None)
     assert "ZAYNAB" not in repr(dumped(compartment.store))
-    assert compartment.history(schema.NOTES, 1) == []
+    assert compartment.history(schema.NOTES, 0, 1) == []
     assert compartment.problems() == []
 
 
@@ -221,7 +221,7 @@ def withdrawn(folder: Path) -> tuple[Path, Path, bytes]:
         compartment.put(schema.CONSENTS, consent(7, "withdrawn"))
         compartment.put(schema.NOTES, note(30, "do not call this number any more", item=2))
         compartment.put(schema.TAGS, {"item": 2, "tag": "endangered"})
-        compartment.erase(schema.NOTES, 4)
+        compartment.erase(schema.NOTES, 2, 4)
         compartment.erase(schema.TAGS, 2, "tag 4")
     state = compartment.state
     compartment.close()
@@ -270,13 +270,11 @@ def _questions(compartment: Compartment) -> list[tuple[str, Callable[[], list[Ro
     asked: list[tuple[str, Callable[[], list[Row]]]] = [
         (table.name, partial(compartment.rows, table)) for table in (*schema.CASE_TABLES, schema.COUNTERS)
     ]
-    for item in (None, 1, 2, 3):
+    for item in (cases.OF_THE_CASE, 1, 2, 3):
         asked.append(
             (f"notes of {item}", lambda item=item: [{"text": each.text} for each in cases.notes(compartment, item)])
         )
-        asked.append(
-            (f"tags of {item}", lambda item=item: [{"tag": tag} for tag in cases.tags(compartment, item or 0)])
-        )
+        asked.append((f"tags of {item}", lambda item=item: [{"tag": tag} for tag in cases.tags(compartment, item)]))
     for number in range(1, 31):
         asked.append(
             (
@@ -285,7 +283,10 @@ def _questions(compartment: Compartment) -> list[tuple[str, Callable[[], list[Ro
             )
         )
         asked.append(
-            (f"notes [{number}]", lambda number=number: [form for _, form in compartment.history(schema.NOTES, number)])
+            (
+                f"notes [{number % 3 + 1}, {number}]",
+                lambda number=number: [form for _, form in compartment.history(schema.NOTES, number % 3 + 1, number)],
+            )
         )
     return asked
 
@@ -430,7 +431,7 @@ def test_a_case_of_a_newer_schema_is_named_as_such(tmp_path: Path) -> None:
 TAMPERED = {
     "a row changed": "UPDATE consents SET event = 'given' WHERE number = 7",
     "a row removed": "DELETE FROM consents WHERE number = 7",
-    "a row added": "INSERT INTO notes SELECT 99, item, text, written, change_number FROM notes WHERE number = 1",
+    "a row added": "INSERT INTO notes SELECT item, 99, text, written, change_number FROM notes WHERE number = 1",
     "a change removed": "DELETE FROM changes WHERE number = 7",
     "the last change removed": "DELETE FROM changes WHERE number = (SELECT max(number) FROM changes)",
     "a change altered": "UPDATE changes SET change = replace(change, 'withdrawn', 'given') WHERE key = '[7]'",

@@ -1,6 +1,6 @@
 """The header of a vault: bytes to typed value and back, strictly, with no keys in hand.
 
-Layout (big-endian, 9,496 bytes, no byte without meaning)::
+Layout (big-endian, 9,492 bytes, no byte without meaning)::
 
     magic 16 | format 4 | folder id 32 | epoch 8 | memory KiB 4 | passes 4 | salt 16 | 8 slots of 1,168 | MAC 32 | SHA-256 32
 

@@ -8,6 +8,7 @@ from its last change. Deleting a row erases its changes down to their salted dig
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +37,8 @@ class Compartment:
         self._clock = clock
         self._last: dict[tuple[str, str], int] = {}
         self._undo: list[tuple[tuple[str, str], int | None]] = []
-        self._live: dict[str, int] = dict.fromkeys(_BY_NAME, 0)
+        self._live: Counter[str] = Counter()
+        self._live_under: Counter[tuple[str, str]] = Counter()
         self.changes = 0
         self.state = chain.first_state(case_id)
         self._load()
@@ -77,20 +79,44 @@ class Compartment:
         before = self._last.pop((place, key), None)
         if number is not None:
             self._last[place, key] = number
-        self._live[place] += (number is not None) - (before is not None)
+        more = (number is not None) - (before is not None)
+        self._live[place] += more
+        # The canonical key of a table with several key columns: what stands before the first comma is the first one.
+        self._live_under[place, key.partition(",")[0]] += more
 
     # Reading
 
-    def rows(self, table: Table, where: str = "", values: Sequence[Value] = ()) -> list[Row]:
-        """The rows of ``table``, all or those that match, each compared with its last change."""
+    def rows(self, table: Table, first: Value = None) -> list[Row]:
+        """All rows of ``table``, or those whose key begins with ``first``: each as last changed, and none missing."""
+        if first is None:
+            found, expected = self._select(table, "", ()), self._live[table.name]
+        else:
+            found = self._select(table, f"WHERE t.{table.key[0]} = ? ORDER BY t.{table.key[1]}", (first,))
+            expected = self._live_under[table.name, table.key_text([first])[:-1]]
+        if len(found) != expected:
+            raise errors.OlderCopy(what=self.store.what)
+        return found
+
+    def row(self, table: Table, *key: Value) -> Row | None:
+        """The row with this key, as last changed, or None."""
+        matches = " AND ".join(f"t.{name} = ?" for name in table.key)
+        found = self._select(table, f"WHERE {matches}", key)
+        if bool(found) != ((table.name, table.key_text(key)) in self._last):
+            raise errors.OlderCopy(what=self.store.what)
+        return found[0] if found else None
+
+    def first_with(self, table: Table, column: str, value: Value) -> Row | None:
+        """A row with this value in a column. That there is none is a hint only: an older index could hide it."""
+        found = self._select(table, f"WHERE t.{column} = ? LIMIT 1", (value,))
+        return found[0] if found else None
+
+    def _select(self, table: Table, where: str, values: Sequence[Value]) -> list[Row]:
         names = ", ".join(f"t.{name}" for name in table.columns)
         found = self.store.execute(
             f"SELECT {names}, t.change_number, c.salt, c.digest FROM {table.name} t"  # noqa: S608 (constants)
             f" LEFT JOIN changes c ON c.number = t.change_number {where}",
             values,
         )
-        if not where and len(found) != self._live[table.name]:
-            raise errors.OlderCopy(what=self.store.what)
         rows = []
         for *record, number, salt, digest in found:
             row = table.from_record(tuple(record))
@@ -103,14 +129,6 @@ class Compartment:
         recorded = salt is not None and chain.change_digest(salt, _change(table, key, row)) == digest
         if not recorded or self._last.get((table.name, key)) != number:
             raise errors.OlderCopy(what=self.store.what)
-
-    def row(self, table: Table, *key: Value) -> Row | None:
-        """The row with this key, compared with its last change, or None."""
-        matches = " AND ".join(f"t.{name} = ?" for name in table.key)
-        found = self.rows(table, f"WHERE {matches}", key)
-        if bool(found) != ((table.name, table.key_text(key)) in self._last):
-            raise errors.OlderCopy(what=self.store.what)
-        return found[0] if found else None
 
     def count(self, table: Table) -> int:
         """How many rows the table has."""

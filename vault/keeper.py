@@ -410,7 +410,7 @@ class Keeper:
     def case_note(self, code: str, remark: str) -> Note:
         """A further remark on a case."""
         with self._act("case-note", code) as act, self._changing(act) as compartment:
-            return cases.add_note(compartment, None, remark, now=self.now)
+            return cases.add_note(compartment, cases.OF_THE_CASE, remark, now=self.now)
 
     def case_tag(self, code: str, add: tuple[str, ...], remove: tuple[str, ...]) -> tuple[str, ...]:
         """Add and remove tags of a case."""

@@ -45,7 +45,7 @@ def details(compartment: Compartment, case: CaseRow) -> CaseDetails:
             persons=compartment.count(schema.PERSONS),
         ),
         description=optional_text(row, "description"),
-        notes=notes(compartment, None),
+        notes=notes(compartment, OF_THE_CASE),
         tags=tags(compartment, OF_THE_CASE),
         history=history(compartment, schema.CASE, _FIELDS, _ONLY),
         disposals=tuple(
@@ -80,20 +80,18 @@ def _row(compartment: Compartment) -> Row:
 # Remarks and tags, of the case or of one item
 
 
-def add_note(compartment: Compartment, item: int | None, remark: str, *, now: str) -> Note:
-    """A further remark."""
+def add_note(compartment: Compartment, item: int, remark: str, *, now: str) -> Note:
+    """A further remark on an item, or on the case (``OF_THE_CASE``)."""
     checked = checked_text("note", remark)
     number = compartment.next_number("notes")
-    compartment.put(schema.NOTES, {"number": number, "item": item, "text": checked, "written": now})
+    compartment.put(schema.NOTES, {"item": item, "number": number, "text": checked, "written": now})
     search.index(compartment, local_reference(item), "note", checked)
     return Note(checked, now)
 
 
-def notes(compartment: Compartment, item: int | None) -> tuple[Note, ...]:
+def notes(compartment: Compartment, item: int) -> tuple[Note, ...]:
     """The remarks on an item or on the case, oldest first."""
-    where, values = ("WHERE t.item IS NULL", ()) if item is None else ("WHERE t.item = ?", (item,))
-    rows = compartment.rows(schema.NOTES, f"{where} ORDER BY t.number", values)
-    return tuple(Note(text(row, "text"), text(row, "written")) for row in rows)
+    return tuple(Note(text(row, "text"), text(row, "written")) for row in compartment.rows(schema.NOTES, item))
 
 
 def change_tags(compartment: Compartment, item: int, add: Iterable[str], remove: Iterable[str]) -> tuple[str, ...]:
@@ -104,7 +102,7 @@ def change_tags(compartment: Compartment, item: int, add: Iterable[str], remove:
     for tag in {tag.strip() for tag in remove} & present:
         compartment.erase(schema.TAGS, item, tag)
     left = tags(compartment, item)
-    reference = local_reference(item or None)
+    reference = local_reference(item)
     search.forget(compartment, reference, "tag")
     for tag in left:
         search.index(compartment, reference, "tag", tag)
@@ -113,13 +111,12 @@ def change_tags(compartment: Compartment, item: int, add: Iterable[str], remove:
 
 def tags(compartment: Compartment, item: int) -> tuple[str, ...]:
     """The tags of an item, or of the case (``OF_THE_CASE``)."""
-    rows = compartment.rows(schema.TAGS, "WHERE t.item = ? ORDER BY t.tag", (item,))
-    return tuple(text(row, "tag") for row in rows)
+    return tuple(text(row, "tag") for row in compartment.rows(schema.TAGS, item))
 
 
-def local_reference(item: int | None) -> str:
+def local_reference(item: int) -> str:
     """How the search index names an item inside its case, or the case itself."""
-    return search.CASE_REFERENCE if item is None else str(item)
+    return search.CASE_REFERENCE if item == OF_THE_CASE else str(item)
 
 
 # What describes things generally

@@ -87,10 +87,11 @@ class BadRecoveryWords(VaultError):
 
 
 class CostRefused(VaultError):
-    """The header asks for a cost of key derivation outside what is safe."""
+    """The header asks for a cost of key derivation outside what is safe, or for more memory than there is."""
 
     template = (
-        "The vault asks for {memory_kib} KiB of memory and {passes} passes to unlock, which is outside what is safe"
+        "The vault asks for {memory_kib} KiB of memory and {passes} passes to unlock:"
+        " more than is safe or than this machine has, or too little to be safe"
     )
 
 
@@ -197,6 +198,12 @@ class LogUnavailable(VaultError):
     """The log could not record what was about to happen, so it did not happen."""
 
     template = "The log cannot be written, so nothing was shown or changed"
+
+
+class OutcomeUnrecorded(VaultError):
+    """It was done, and the log has the intent, but not yet the outcome."""
+
+    template = "It was done, but the log could not record how it ended; it will at the next start"
 
 
 class ReceiptRefused(VaultError):

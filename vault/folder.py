@@ -75,14 +75,17 @@ class Folder:
             raise errors.NoSuchVault(path=str(self.path))
         found: dict[bytes, header.Header] = {}
         reasons = []
-        for path in self.header_paths():
+        contents = [_content(path) for path in self.header_paths()]
+        for content in contents:
             try:
-                parsed = header.parse(_content(path))
+                parsed = header.parse(content)
                 found[parsed.to_bytes()] = parsed
             except header.Unreadable as error:
                 if error.reason == "format":
                     raise errors.UnknownFormat(path=str(self.path), format=error.format) from None
                 reasons.append(error.reason)
+        if not found and (healed := header.heal(*contents)):
+            found[healed.to_bytes()] = healed
         if found:
             return sorted(found.values(), key=lambda each: -each.epoch)
         if all(reason == "absent" for reason in reasons) and not self._looks_like_a_vault():

@@ -118,10 +118,11 @@ class Items:
         *,
         file_name: str | None = None,
         description: Description | None = None,
+        size_hint: int | None = None,
         both_digests: bool = True,
         progress: Progress | None = None,
     ) -> Stored:
-        """Store everything that comes out of a stream."""
+        """Store everything that comes out of a stream; ``size_hint`` is about how many bytes, if known."""
 
         def stage(case_id: bytes, folder_id: bytes, folder: Path) -> tuple[Staged, str | None]:
             collector = intake.TextCollector(stream, file_name)
@@ -130,6 +131,7 @@ class Items:
                 folder,
                 folder_id=folder_id,
                 case_id=case_id,
+                size_hint=size_hint,
                 both_digests=both_digests,
                 progress=progress,
             )
@@ -140,7 +142,9 @@ class Items:
     def add_text(self, text: str, *, description: Description | None = None) -> Stored:
         """Store text, as UTF-8."""
         stream = intake.TextStream(text)
-        return self.add_stream(stream, file_name=None, description=description or Description(kind="statement"))
+        return self.add_stream(
+            stream, description=description or Description(kind="statement"), size_hint=stream.size_bytes
+        )
 
     def _add_file(
         self,

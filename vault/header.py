@@ -1,6 +1,6 @@
 """The header of a vault: bytes to typed value and back, strictly, with no keys in hand.
 
-Layout (big-endian, 9,496 bytes, no byte without meaning)::
+Layout (big-endian, 9,492 bytes, no byte without meaning)::
 
     magic 16 | format 4 | folder id 32 | epoch 8 | memory KiB 4 | passes 4 | salt 16 | 8 slots of 1,168 | MAC 32 | SHA-256 32
 
@@ -10,7 +10,9 @@ that damage can be told from a wrong passphrase before any key is known.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -89,6 +91,21 @@ def parse(data: bytes) -> Header:
     )
     tag = data[_BODY_SIZE : _BODY_SIZE + 32]
     return Header(folder_id, epoch, kdf.Cost(memory_kib, passes), salt, sealed, tag)
+
+
+def heal(first: bytes, second: bytes) -> Header | None:
+    """A header put together from two damaged copies, unless some field is damaged in both.
+
+    The copies differ in a few of eleven fields; the digest at the end says which choice among them is right.
+    """
+    if len(first) != SIZE or len(second) != SIZE:
+        return None
+    ends = [_FIXED.size + i * slots.SLOT_SIZE for i in range(SLOTS + 1)] + [_BODY_SIZE + 32, SIZE]
+    fields = [(first[start:end], second[start:end]) for start, end in itertools.pairwise([0, *ends])]
+    for choice in itertools.product(*(dict.fromkeys(field) for field in fields)):
+        with contextlib.suppress(Unreadable):
+            return parse(b"".join(choice))
+    return None
 
 
 def _digest_holds(data: bytes) -> bool:

@@ -118,9 +118,11 @@ class TextStream:
 
     def __init__(self, text: str) -> None:
         try:
-            self._bytes = io.BytesIO(text.encode())
+            encoded = text.encode()
         except UnicodeEncodeError:
             raise errors.BadValue(field="text", reason="it is not valid Unicode") from None
+        self.size_bytes = len(encoded)
+        self._bytes = io.BytesIO(encoded)
 
     def readinto(self, buffer: memoryview) -> int | None:
         """See ``Source.readinto``."""

@@ -47,19 +47,17 @@ def add(
     Returns its number, and whether the bytes were there before.
     """
     file_name = _checked_file_name(file_name)
-    known = compartment.rows(schema.ITEMS, "WHERE t.sha256 = ? ORDER BY t.number", (staged.sha256,))
-    again = bool(known) and known[0]["size_bytes"] == staged.size_bytes and revises is None
+    known = compartment.first_with(schema.ITEMS, "sha256", staged.sha256) if revises is None else None
     if revises is not None:
         _row(compartment, code, revises)
-    number = (
-        integer(known[0], "number")
-        if again
-        else _add_new(compartment, staged, description, file_name=file_name, words=words, revises=revises, now=now)
-    )
+    if known is not None:
+        number = integer(known, "number")
+    else:
+        number = _add_new(compartment, staged, description, file_name=file_name, words=words, revises=revises, now=now)
     reception: Row = dict.fromkeys(schema.RECEPTIONS.columns)
     reception |= {
-        "number": compartment.next_number("receptions"),
         "item": number,
+        "number": compartment.next_number("receptions"),
         "happened": now,
         "file_name": file_name,
         **_circumstances(description),
@@ -69,7 +67,7 @@ def add(
         cases.add_note(compartment, number, description.note, now=now)
     if description.tags:
         cases.change_tags(compartment, number, description.tags, ())
-    return number, again
+    return number, known is not None
 
 
 def _add_new(
@@ -103,6 +101,8 @@ def _add_new(
         **_circumstances(description),
     }
     compartment.put(schema.ITEMS, row)
+    if revises is not None:
+        compartment.put(schema.REVISIONS, {"item": revises, "number": number})
     _index(compartment, number, title=title, file_name=file_name)
     search.index(compartment, str(number), "text", words)
     return number
@@ -146,12 +146,11 @@ def delete(compartment: Compartment, code: str, number: int, reason: str | None,
     """Delete an item's row, key, remarks and words, leave a record of it; returns the id of its object."""
     row = _row(compartment, code, number)
     object_id = blob(row, "object_id")
-    for note in compartment.rows(schema.NOTES, "WHERE t.item = ?", (number,)):
-        compartment.erase(schema.NOTES, note["number"])
-    for tag in cases.tags(compartment, number):
-        compartment.erase(schema.TAGS, number, tag)
-    for reception in compartment.rows(schema.RECEPTIONS, "WHERE t.item = ?", (number,)):
-        compartment.erase(schema.RECEPTIONS, reception["number"])
+    for table in (schema.NOTES, schema.TAGS, schema.RECEPTIONS, schema.REVISIONS):
+        for belonging in compartment.rows(table, number):
+            compartment.erase(table, *(belonging[name] for name in table.key))
+    if row["revises"] is not None and compartment.row(schema.REVISIONS, row["revises"], number):
+        compartment.erase(schema.REVISIONS, row["revises"], number)
     for table in (schema.STATEMENTS, schema.RETENTION):
         if compartment.row(table, number) is not None:
             compartment.erase(table, number)
@@ -174,8 +173,8 @@ def summaries(compartment: Compartment, code: str) -> tuple[ItemSummary, ...]:
 def details(compartment: Compartment, code: str, number: int) -> ItemDetails:
     """Everything about an item besides its bytes. Raises ``NoSuchItem``."""
     row = _row(compartment, code, number)
-    receptions = compartment.rows(schema.RECEPTIONS, "WHERE t.item = ? ORDER BY t.number", (number,))
-    revisions = compartment.rows(schema.ITEMS, "WHERE t.revises = ? ORDER BY t.number", (number,))
+    receptions = compartment.rows(schema.RECEPTIONS, number)
+    revisions = compartment.rows(schema.REVISIONS, number)
     return ItemDetails(
         summary=_summary(row, code, cases.tags(compartment, number)),
         file_name=optional_text(row, "file_name"),

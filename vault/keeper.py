@@ -138,13 +138,18 @@ class Keeper:
 
     def _end(self, act: Act) -> None:
         act.receipt.void()
-        self.log.conclude(
-            act.receipt.number,
-            "done",
-            vault_level=act.receipt.act in VAULT_LEVEL,
-            also=act.also,
-            **act.outcome,
-        )
+        try:
+            self.log.conclude(
+                act.receipt.number,
+                "done",
+                vault_level=act.receipt.act in VAULT_LEVEL,
+                also=act.also,
+                **act.outcome,
+            )
+        except errors.LogUnavailable as error:
+            if act.refined:
+                raise errors.OutcomeUnrecorded from error
+            raise
 
     def _fail(self, act: Act, reason: str) -> None:
         """Record that a request failed; where a change had been announced, look what became of it."""
@@ -405,7 +410,7 @@ class Keeper:
     def case_note(self, code: str, remark: str) -> Note:
         """A further remark on a case."""
         with self._act("case-note", code) as act, self._changing(act) as compartment:
-            return cases.add_note(compartment, None, remark, now=self.now)
+            return cases.add_note(compartment, cases.OF_THE_CASE, remark, now=self.now)
 
     def case_tag(self, code: str, add: tuple[str, ...], remove: tuple[str, ...]) -> tuple[str, ...]:
         """Add and remove tags of a case."""
@@ -493,7 +498,10 @@ class Keeper:
         """Record what came of ``item_open``: done or failed, and how much was given out."""
         if self._reads.pop(intent, None) is None:
             raise errors.ReceiptRefused
-        self.log.conclude(intent, phase, size=size, digest=digest, reason=reason)
+        try:
+            self.log.conclude(intent, phase, size=size, digest=digest, reason=reason)
+        except errors.LogUnavailable as error:
+            raise errors.OutcomeUnrecorded from error
 
     def item_edit(self, code: str, number: int, values: dict[str, str | None]) -> ItemDetails:
         """Change what is said of an item; the old values stay in its history."""

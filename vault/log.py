@@ -261,42 +261,50 @@ class Log:
         return bytes.fromhex(str(value["secret"])), value["fields"]
 
     def problems(self) -> Iterator[str]:
-        """What does not agree: leaves with their numbers, steps and root, bodies with their commitments."""
+        """What does not agree: leaves with their numbers, steps and roots, bodies with their commitments."""
         registry, frontier = self._registry, Frontier()
         known = {row.case_id for row in registry.cases()}
+        entries = registry.store.stream("SELECT number, leaf, body, case_id, epoch FROM log_entries ORDER BY number")
         steps = registry.store.stream("SELECT step, size, root FROM log_steps ORDER BY step")
-        step, size, root = next(steps, (0, 0, frontier.root()))
-        expected_step = 1
-        rows = registry.store.execute("SELECT number, leaf, body, case_id, epoch FROM log_entries ORDER BY number")
-        for expected, (number, leaf, body, case_id, epoch) in enumerate(rows):
-            try:
-                parsed = parse_canonical_json(leaf)
-            except CryptoError:
-                parsed = None
-            if not isinstance(parsed, dict) or number != expected:
-                yield f"log entry {number}"
+        for expected, (step, size, root) in enumerate(steps, 1):
+            if step != expected:
+                yield f"log step {expected}"
                 return
-            while frontier.size == size and step < registry.steps:
-                step, size, root = next(steps, (registry.steps, -1, b""))
-                expected_step += 1
-            if parsed.get("n") != number or parsed.get("s") != step or step != expected_step:
-                yield f"log entry {number}"
-            frontier.append(leaf_hash(leaf))
-            if frontier.size == size and frontier.root() != root:
+            while frontier.size < size:
+                number, leaf, body, case_id, epoch = next(entries, (-1, b"", b"", None, None))
+                if number != frontier.size:
+                    yield f"log entry {frontier.size}"
+                    return
+                commitment = _commitment(leaf, number=number, step=step)
+                if commitment is None:
+                    yield f"log entry {number}"
+                elif case_id is None or case_id in known:
+                    yield from self._body_problems(number, commitment, body, case_id, epoch)
+                frontier.append(leaf_hash(leaf))
+            if frontier.root() != root:
                 yield f"log step {step}"
-            if case_id is None or case_id in known:
-                yield from self._body_problems(number, str(parsed.get("c")), body, case_id, epoch)
-        if frontier.root() != registry.frontier.root():
+        if frontier.root() != registry.frontier.root() or next(entries, None) is not None:
             yield "log root"
 
     def _body_problems(
-        self, number: int, commitment: str, body: bytes, case_id: bytes | None, epoch: int | None
+        self, number: int, commitment: bytes, body: bytes, case_id: bytes | None, epoch: int | None
     ) -> Iterator[str]:
         try:
             secret, fields = self._unseal(number, body, case_id, epoch)
-            verify_commitment(bytes.fromhex(commitment), secret, fields)
-        except (errors.Damage, CryptoError, ValueError):
+            verify_commitment(commitment, secret, fields)
+        except (errors.Damage, CryptoError):
             yield f"log entry {number}"
+
+
+def _commitment(leaf: bytes, *, number: int, step: int) -> bytes | None:
+    """The commitment of a leaf in canonical form with this number and step, else None."""
+    try:
+        value = parse_canonical_json(leaf)
+        if not isinstance(value, dict) or (value.get("n"), value.get("s"), value.get("v")) != (number, step, 1):
+            return None
+        return bytes.fromhex(str(value.get("c")))
+    except (CryptoError, ValueError):
+        return None
 
 
 def _unanswered(row: Row) -> Unanswered:

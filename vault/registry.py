@@ -105,7 +105,7 @@ class Registry:
     def _remember(self, table: Table, row: Row) -> None:
         place = table.name, table.key_of(row)
         self._rows[place] = row
-        self._digests[place] = hashlib.sha256(table.canonical(row)).digest()
+        self._digests[place] = hashlib.sha256(length_prefixed(table.name.encode(), table.canonical(row))).digest()
 
     @contextmanager
     def step(self) -> Iterator[int]:
@@ -276,10 +276,7 @@ def log_key_context(case_id: bytes, epoch: int) -> bytes:
 
 
 def _index_digest(digests: dict[tuple[str, str], bytes]) -> bytes:
-    total = hashlib.sha256()
-    for place in sorted(digests):
-        total.update(length_prefixed(place[0].encode(), place[1].encode(), digests[place]))
-    return total.digest()
+    return hashlib.sha256(b"".join(sorted(digests.values()))).digest()
 
 
 def _case_row(row: Row) -> CaseRow:

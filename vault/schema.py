@@ -47,10 +47,12 @@ ITEMS = _case(
     earlier_publication=TEXT,
     existence_known_to=TEXT,
 )
+# What belongs to an item has the item first in its key; 0 stands for the case itself.
 RECEPTIONS = _case(
     "receptions",
-    number=NEEDED_INTEGER,
+    2,
     item=NEEDED_INTEGER,
+    number=NEEDED_INTEGER,
     happened=NEEDED_TEXT,
     file_name=TEXT,
     source=TEXT,
@@ -59,7 +61,8 @@ RECEPTIONS = _case(
     received=TEXT,
     condition=TEXT,
 )
-NOTES = _case("notes", number=NEEDED_INTEGER, item=INTEGER, text=NEEDED_TEXT, written=NEEDED_TEXT)
+NOTES = _case("notes", 2, item=NEEDED_INTEGER, number=NEEDED_INTEGER, text=NEEDED_TEXT, written=NEEDED_TEXT)
+REVISIONS = _case("revisions", 2, item=NEEDED_INTEGER, number=NEEDED_INTEGER)
 TAGS = _case("tags", 2, item=NEEDED_INTEGER, tag=NEEDED_TEXT)
 PERSONS = _case(
     "persons",
@@ -133,7 +136,19 @@ DISPOSALS = _case(
     copies_elsewhere=TEXT,
 )
 
-CASE_TABLES = (CASE, ITEMS, RECEPTIONS, NOTES, TAGS, PERSONS, STATEMENTS, CONSENTS, RETENTION, DISPOSALS)
+CASE_TABLES = (
+    CASE,
+    ITEMS,
+    RECEPTIONS,
+    REVISIONS,
+    NOTES,
+    TAGS,
+    PERSONS,
+    STATEMENTS,
+    CONSENTS,
+    RETENTION,
+    DISPOSALS,
+)
 
 # Numbers are never used again, so the highest one ever given is known even when its row is gone.
 COUNTERS = _case("counters", name=NEEDED_TEXT, last=NEEDED_INTEGER)
@@ -141,13 +156,9 @@ COUNTERS = _case("counters", name=NEEDED_TEXT, last=NEEDED_INTEGER)
 CASE_SCHEMA = (
     *(table.ddl() for table in (*CASE_TABLES, COUNTERS)),
     "CREATE INDEX items_by_digest ON items (sha256)",
-    "CREATE INDEX items_by_revised ON items (revises) WHERE revises IS NOT NULL",
-    "CREATE INDEX notes_by_item ON notes (item)",
-    "CREATE INDEX receptions_by_item ON receptions (item)",
     "CREATE TABLE object_keys (object_id BLOB PRIMARY KEY, key BLOB NOT NULL)",
     """CREATE TABLE changes (number INTEGER PRIMARY KEY, happened TEXT NOT NULL, place TEXT NOT NULL, key TEXT NOT NULL,
        kept INTEGER NOT NULL, salt BLOB, digest BLOB NOT NULL, change BLOB, state BLOB NOT NULL)""",
-    "CREATE INDEX changes_by_key ON changes (place, key)",
     "CREATE TABLE indexed (id INTEGER PRIMARY KEY, reference TEXT NOT NULL, field TEXT NOT NULL)",
     "CREATE INDEX indexed_by_reference ON indexed (reference)",
     'CREATE VIRTUAL TABLE words USING fts5 (content, tokenize = "unicode61 remove_diacritics 2")',

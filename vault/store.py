@@ -59,6 +59,8 @@ class Store:
         run = self._connection.execute
         # The library reports a wrong key on the terminal by itself; the caller gets an error instead.
         run("PRAGMA cipher_log_level = NONE").fetchall()
+        # Its own buffers are wiped when freed, and locked into memory as far as the system lets us.
+        run("PRAGMA cipher_memory_security = ON").fetchall()
         run(f"PRAGMA key = \"x'{key.raw.hex()}'\"").fetchall()
         if not any(option in _MEMORY_TEMP_STORE for (option,) in run("PRAGMA compile_options")):
             raise errors.UnsafeLibrary
@@ -79,7 +81,9 @@ class Store:
     def stream(self, statement: str, values: Sequence[Value] = ()) -> Iterator[Record]:
         """The rows of one statement, one at a time, for what may not fit into memory."""
         with self._translated():
-            yield from self._connection.execute(statement, tuple(values))
+            # Not `yield from`: it closes the cursor of a reader who stops early, perhaps after the connection.
+            for record in self._connection.execute(statement, tuple(values)):  # noqa: UP028
+                yield record
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
@@ -123,7 +127,9 @@ class Store:
         version = self.version
         self.execute(f"ATTACH DATABASE ? AS fresh KEY \"x'{key.raw.hex()}'\"", (str(path),))
         try:
-            self.execute("PRAGMA fresh.secure_delete = ON")
+            # Nobody reads the copy before it is whole and synced below; until then it may be lost at any moment.
+            self.execute("PRAGMA fresh.journal_mode = OFF")
+            self.execute("PRAGMA fresh.synchronous = OFF")
             self.execute("SELECT sqlcipher_export('fresh')")
             self.execute(f"PRAGMA fresh.user_version = {version}")  # the export drops it
             if self._shape("main") != self._shape("fresh"):

@@ -90,7 +90,7 @@ class Command(click.Command):
         self.fields = dict(fields or {})
         self.many = many
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- as above
         """The example, and where the other options are."""
         if self.example:
             with formatter.section(_("Example")):
@@ -108,7 +108,7 @@ class Group(click.Group):
         super().__init__(*args, **kwargs)
         self.params += global_options(shown=False)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
         """In the order in which they are written."""
         return list(self.commands)
 

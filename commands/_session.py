@@ -223,6 +223,10 @@ def warning(code: str) -> str:
             "this vault is older than when it was last open on this computer; a part of it may have been put back"
         ),
         "header-repaired": _("one of the two copies of the header was damaged and has been written anew"),
+        "newer-files": _(
+            "there are files of a later time than this copy of the vault: a part may have been put back. They were left "
+            "as they are; do not add anything, and compare with a backup"
+        ),
         "recovered": _("the last command did not end; what it had not finished was taken back, and the log says so"),
         "unsettled": _("a case does not open, so what was begun in it could not be settled: run `casevault check`"),
     }

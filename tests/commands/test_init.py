@@ -55,7 +55,7 @@ def test_without_a_terminal_both_secrets_must_have_a_place(cv: Any, phrase: Path
 
 
 def test_a_weak_passphrase_is_refused_unless_insisted_upon(cv: Any, folder: Path) -> None:
-    for weak in ("password123", "casevault", "зфыыцщкв"):  # the last is "password" on a Russian keyboard
+    for weak in ("password123", "letmein1", "зфыыцщкв"):  # the last is "password" on a Russian keyboard
         cv.secret("weak", weak.encode())
         done = cv.bare("--vault", "new", "--passphrase-file", "weak", "init", "--recovery-file", "words.txt", status=15)
         assert weak not in done.stderr
@@ -144,8 +144,8 @@ def test_a_generated_passphrase_and_the_words_are_shown_once_and_given_back(
     screen.send("")
     asked = []
     for _number in range(3):
-        question = screen.expect("?") if not asked else screen.expect("?")
-        number = int(question.rsplit("number ", 1)[1].rstrip("?"))
+        screen.expect("Word number ")
+        number = int(screen.expect("?").rstrip("?"))
         asked.append(number)
         screen.send(words[number])
     assert len(set(asked)) == 3

@@ -10,7 +10,6 @@ from typing import Final
 # Under the vault key
 HEADER_MAC: Final = b"casevault/v1/header-mac"
 VAULT_DATABASE: Final = b"casevault/v1/vault-database"
-LOG_KEY_WRAP: Final = b"casevault/v1/log-key-wrap"
 
 # Secrets that open the header
 SEED_SECRET: Final = b"casevault/v1/seed-secret"
@@ -20,6 +19,7 @@ SLOT: Final = b"casevault/v1/slot"
 CASE_DATABASE: Final = b"casevault/v1/case-database"
 CASE_LOG: Final = b"casevault/v1/case-log"
 CASE_TITLE: Final = b"casevault/v1/case-title"
+LOG_KEY_WRAP: Final = b"casevault/v1/log-key-wrap"
 
 # Sealed values
 LOG_BODY: Final = b"casevault/v1/log-body"

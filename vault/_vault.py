@@ -93,7 +93,9 @@ class Vault:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What opening found that a person must hear: unknown-slot, header-repaired, recovered, unsettled."""
+        """What opening found that a person must hear: unknown-slot, header-repaired, newer-files,
+        recovered, unsettled.
+        """
         return tuple(self.keeper.warnings)
 
     @property

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int], None]
 
+# The acts that start a new epoch.
+ACTS = frozenset({"passphrase-change", "case-delete"})
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -126,9 +129,15 @@ def renew(keeper: Keeper, plan: Plan, receipt: Receipt, *, progress: Progress | 
     except BaseException:
         _lead_back(keeper, old, made)
         raise
-    plan.new.unlock(folder.read_headers()[0])
+    try:
+        plan.new.unlock(folder.read_headers()[0])
+        fresh = Registry.open(folder.vault_database(epoch), vault_key)
+    except BaseException:
+        # The next start opens the new epoch and removes the old one: nothing more may be written there.
+        keeper.close()
+        raise
     old_epoch, old_files = old.epoch, [folder.cases / case.file_name for case in before if case.case_id in renewed]
-    keeper.adopt(new, Registry.open(folder.vault_database(epoch), vault_key))
+    keeper.adopt(new, fresh)
     # From here on the change has happened; what cannot be removed now is removed at the next open.
     with contextlib.suppress(errors.VaultError, OSError):
         remove_database(folder.vault_database(old_epoch))

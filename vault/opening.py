@@ -12,7 +12,7 @@ from filelock import FileLock
 from crypto import kdf
 from crypto.errors import CryptoError
 from crypto.keys import RecordKey, VaultKey
-from vault import errors, files, header, mark, schema
+from vault import epochs, errors, files, header, mark, schema
 from vault.folder import SUBFOLDERS, Folder, sweep_staging
 from vault.keeper import Clock, Keeper
 from vault.registry import Registry
@@ -180,13 +180,18 @@ def _sweep(keeper: Keeper) -> None:
     """Remove what a change of epoch left when it was interrupted, and what dead processes staged."""
     folder = keeper.folder
     files.remove(*files.leftovers(folder.path))
+    # A change that was interrupted left its intent here. Without one, newer files mean that this is an older copy put
+    # back among them: they may hold the only newer work, and are not removed.
+    interrupted = any(intent.act in epochs.ACTS for intent in keeper.log.unanswered())
     for epoch, path in folder.vault_databases().items():
-        if epoch != keeper.header.epoch:
+        if epoch < keeper.header.epoch or (interrupted and epoch > keeper.header.epoch):
             remove_database(path)
+        elif epoch > keeper.header.epoch:
+            keeper.warnings.append("newer-files")
     current = {case.case_id: case.epoch for case in keeper.registry.cases()}
     for case_id, epoch in folder.case_databases():
         # A case that this index does not know is left alone: `check` names it.
-        if case_id in current and epoch != current[case_id]:
+        if case_id in current and (epoch < current[case_id] or (interrupted and epoch > current[case_id])):
             remove_database(folder.cases / f"{case_id.hex()}-{epoch}.db")
     sweep_staging(folder)
 

@@ -81,9 +81,9 @@ class Store:
     def stream(self, statement: str, values: Sequence[Value] = ()) -> Iterator[Record]:
         """The rows of one statement, one at a time, for what may not fit into memory."""
         with self._translated():
-            # Not `yield from`: that would close the cursor with the generator, perhaps after the database is closed.
-            for row in self._connection.execute(statement, tuple(values)):  # noqa: UP028
-                yield row
+            # Not `yield from`: it closes the cursor of a reader who stops early, perhaps after the connection.
+            for record in self._connection.execute(statement, tuple(values)):  # noqa: UP028
+                yield record
 
     @contextmanager
     def atomic(self) -> Iterator[None]:

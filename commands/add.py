@@ -138,7 +138,7 @@ class _Adding:
     def pipe(self) -> None:
         with progress(self.settings, _("standard input"), None) as further:
             # Unbuffered: nothing of it lies twice in memory.
-            with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stream:
+            with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stream:  # noqa: PTH123 -- a descriptor
                 self._stored(self.items.add_stream(stream, description=self.shared, progress=further), None)
 
     def path(self, path: Path, *, recursive: bool) -> None:

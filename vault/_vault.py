@@ -14,7 +14,7 @@ from types import TracebackType
 from filelock import FileLock
 
 from crypto import kdf
-from vault import errors, mark, opening, platform
+from vault import cases, errors, mark, opening, platform
 from vault.folder import Folder, FolderFacts
 from vault.handles import Cases
 from vault.keeper import Keeper
@@ -57,8 +57,9 @@ class Vault:
         """Make a vault and open it from what was written.
 
         ``cost`` is that of the passphrase, calibrated to about a second unless given. Raises ``AlreadyThere``,
-        ``NoSpace``, ``ReadOnly``.
+        ``NoSpace``, ``ReadOnly``, ``BadValue``.
         """
+        label = cases.optional_checked_text("label", label)
         ways: list[tuple[SecretUnlocker, str]] = [(unlocker, label or unlocker.kind)]
         if recovery is not None:
             ways.append((recovery, "recovery"))

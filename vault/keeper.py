@@ -120,6 +120,7 @@ class Keeper:
         self, name: str, code: str | None, *, item: str | None, purpose: str | None, grants: tuple[str, ...]
     ) -> Act:
         case = self.registry.case(references.parse_case(code)) if code is not None else None
+        purpose = cases.optional_checked_text("purpose", purpose)
         allowed = (*grants, case_grant(case)) if case else grants
         receipt = self.log.intend(
             name, case=case, item=item, purpose=purpose, grants=allowed, vault_level=name in VAULT_LEVEL

@@ -392,6 +392,19 @@ def test_an_older_copy_of_the_whole_folder_is_not_found_by_another_machine(folde
         assert vault.check(read_data=True).findings == ()
 
 
+def test_lost_entries_about_mere_looking_are_found_by_the_mark_alone(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(folder / "vault-1.db", tmp_path / "older.db")
+    with opened(folder, state_dir=tmp_path / "state") as vault:
+        vault.cases.get("FIRST").persons.list()
+        entries = vault.info().log_entries
+    shutil.copy(tmp_path / "older.db", folder / "vault-1.db")
+    with opened(folder) as vault:
+        assert vault.info().log_entries < entries
+        assert vault.check(read_data=True).findings == ()
+    with pytest.raises(errors.OlderCopy, match="the vault"):
+        opened(folder, state_dir=tmp_path / "state")
+
+
 def test_an_older_copy_goes_unnoticed_if_the_newer_one_was_never_closed(folder: Path, tmp_path: Path) -> None:
     state_dir = tmp_path / "state"
     shutil.copytree(folder, tmp_path / "older")

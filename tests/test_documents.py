@@ -149,6 +149,36 @@ def test_everything_public_is_in_the_library_page(source: Path) -> None:
     assert [name for name in vault.__all__ if not re.search(rf"\b{name}\b", text)] == []
 
 
+def test_the_numbers_in_the_security_page_are_those_of_the_program(source: Path) -> None:
+    from crypto.kdf import FLOOR
+    from crypto.padding import padded_size
+    from crypto.words import _mnemonic, generated_passphrase
+
+    text = (source / "SECURITY.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^ *\| ([\d,]+) \| ([\d,]+) \| ([\d,]+) lengths \| ([\d.]+) % \|", text, flags=re.MULTILINE)
+    assert len(rows) >= 4
+    for row in rows:
+        length, stored, bucket = (int(value.replace(",", "")) for value in row[:3])
+        assert stored == padded_size(length)
+        assert padded_size(stored - bucket + 1) == stored
+        assert padded_size(stored - bucket) < stored
+        assert row[3] == f"{100 * (stored - length) / length:.1f}"
+    assert f"There are {buckets(2**20, 2**30)} buckets between 1 MiB and 1 GiB, {buckets(2**16, 2**32)} up to" in text
+    assert f"{FLOOR.memory_kib // 1024} MiB, {FLOOR.passes} passes" in text
+    words, bits = generated_passphrase().count("-") + 1, len(_mnemonic("english").wordlist).bit_length() - 1
+    assert f"seven words of a list of 2,048, that is {words * bits} bits" in text
+    assert (words, bits) == (7, 11)
+
+
+def buckets(smallest: int, largest: int) -> int:
+    from crypto.padding import padme
+
+    count, size = 0, smallest
+    while size <= largest:
+        count, size = count + 1, padme(size + 1)
+    return count
+
+
 def test_every_command_and_option_in_the_readme_exists(source: Path) -> None:
     from commands.cli import root
 

@@ -75,14 +75,16 @@ class Vault:
         unlocker: Unlocker,
         *,
         state_dir: Path | None = None,
+        accept_older: bool = False,
         clock: Callable[[], str] = utc_now,
     ) -> Vault:
         """Open a vault; see ``opening.open_vault`` for the steps and the errors.
 
-        ``state_dir`` is where this machine remembers how far the log had come; None remembers nothing.
+        ``state_dir`` is where this machine remembers how far the log had come; None remembers nothing. With
+        ``accept_older`` a vault that is older than remembered opens all the same, and its log says so.
         """
         platform.harden_process()
-        keeper, lock = opening.open_vault(path, unlocker, clock=clock, state_dir=state_dir)
+        keeper, lock = opening.open_vault(path, unlocker, clock=clock, state_dir=state_dir, accept_older=accept_older)
         return cls(keeper, lock, state_dir)
 
     @property

@@ -142,6 +142,7 @@ class Vault:
             return
         keeper, self._keeper = self._keeper, None
         try:
+            keeper.end_readings()
             if self._state_dir:
                 mark.remember(keeper.registry, self._state_dir)
             keeper.close()

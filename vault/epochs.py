@@ -169,7 +169,7 @@ def _renew_case(keeper: Keeper, receipt: Receipt, case: CaseRow, made: list[Path
     remove_database(path)
     made.append(path)
     source.store.export_to(path, compartment.database_key(key))
-    copy = Compartment.open(path, key, code=case.code, case_id=case.case_id, clock=lambda: keeper.now)
+    copy = Compartment.open(path, key, code=case.code, case_id=case.case_id, clock=keeper.clock)
     try:
         if copy.state != source.state or copy.object_ids() != source.object_ids():
             raise errors.DatabaseDamaged(what=case.code)
@@ -195,7 +195,7 @@ def _renew_registry(
     keeper.registry.store.export_to(path, registry.database_key(vault_key))
     fresh = Registry.open(path, vault_key)
     try:
-        log = Log(fresh, wall_time=lambda: keeper.now, actor=keeper.log.actor)
+        log = Log(fresh, wall_time=keeper.clock, actor=keeper.log.actor)
         if plan.deleted is None:
             log.conclude(receipt.number, "done", also=[lambda: _rewrite(fresh, plan, new, renewed)])
         else:

@@ -223,6 +223,10 @@ def warning(code: str) -> str:
             "this vault is older than when it was last open on this computer; a part of it may have been put back"
         ),
         "header-repaired": _("one of the two copies of the header was damaged and has been written anew"),
+        "newer-files": _(
+            "this folder holds files that are newer than the vault in it. It may be an older copy that was put back: "
+            "nothing newer was removed; compare with a backup before you go on"
+        ),
         "recovered": _("the last command did not end; what it had not finished was taken back, and the log says so"),
         "unsettled": _("a case does not open, so what was begun in it could not be settled: run `casevault check`"),
     }

@@ -12,7 +12,8 @@ from vault import errors, files, platform
 from vault.requests import ObjectGrant
 
 _LONGEST_STEM_BYTES = 120
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
+_UNSAFE = re.compile(r'[<>:"/\\|?*]')
+_POWERFUL = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # control, bidirectional, not a character
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
 
 
@@ -22,9 +23,7 @@ def safe_name(name: str | None, number: int) -> str:
     No separator, control or bidirectional character, no leading dot or dash, no name of a device, and short.
     """
     shown = unicodedata.normalize("NFC", name or "")
-    shown = "".join(
-        "_" if unicodedata.category(char) in ("Cf", "Cs", "Co", "Cn", "Zl", "Zp") else char for char in shown
-    )
+    shown = "".join("_" if unicodedata.category(char) in _POWERFUL else char for char in shown)
     shown = _UNSAFE.sub("_", shown).strip(" .")
     if _DEVICES.match(shown):
         shown = f"_{shown}"
@@ -44,6 +43,7 @@ class NewExport:
         self._digests = {name: self.path.with_name(f"{self.path.name}.{name}") for name in ("sha256", "sha512")}
         self._grant = grant
         self._file = files.NewFile(self.path)
+        self._made: list[Path] = []
 
     def __enter__(self) -> NewExport:
         for path in self._digests.values():
@@ -55,6 +55,7 @@ class NewExport:
             raise errors.AlreadyThere(path=str(self.path)) from None
         except (FileNotFoundError, NotADirectoryError):
             raise errors.SourceMissing(path=str(self.path.parent)) from None
+        self._made.append(self.path)
         return self
 
     def write(self, data: memoryview) -> None:
@@ -67,8 +68,16 @@ class NewExport:
         digests = {self._digests["sha256"]: self._grant.sha256, self._digests["sha512"]: self._grant.sha512}
         for path, digest in digests.items():
             if digest is not None:
-                files.write_file(path, f"{digest}  {self.path.name}\n".encode())
+                self._write_new(path, f"{digest}  {self.path.name}\n".encode())
         return self._digests["sha256"]
+
+    def _write_new(self, path: Path, data: bytes) -> None:
+        try:
+            with files.NewFile(path) as file:
+                self._made.append(path)
+                file.write(data)
+        except FileExistsError:
+            raise errors.AlreadyThere(path=str(path)) from None
 
     @property
     def owner_only(self) -> bool:
@@ -78,9 +87,18 @@ class NewExport:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.__exit__(kind, error, trace)
+        try:
+            self._file.__exit__(kind, error, trace)
+            if kind is None:
+                files.sync_folder(self.path.parent)
+        except BaseException:
+            self._discard()
+            raise
         if kind is not None:
+            self._discard()
+
+    def _discard(self) -> None:
+        """Remove what this export made, and nothing that others put there meanwhile."""
+        for path in self._made:
             with contextlib.suppress(errors.VaultError, OSError):
-                files.remove(*self._digests.values())
-        elif kind is None:
-            files.sync_folder(self.path.parent)
+                files.remove(path)

@@ -49,7 +49,7 @@ class Folder:
 
     def case_databases(self) -> set[tuple[bytes, int]]:
         """Every case database that lies here: id and epoch."""
-        found = (_CASE_DATABASE.fullmatch(path.name) for path in self.cases.iterdir())
+        found = (_CASE_DATABASE.fullmatch(path.name) for path in self.cases.glob("*"))
         return {(bytes.fromhex(match[1]), int(match[2])) for match in found if match}
 
     def stored_objects(self) -> dict[bytes, int]:
@@ -110,6 +110,12 @@ class Folder:
                 files.write_file(path, winner.to_bytes())
                 repaired = True
         return repaired
+
+    def make_missing_subfolders(self) -> None:
+        """Make the folders again that a program left out which copies no empty ones. Raises ``NoSpace``, ``ReadOnly``."""
+        for name in SUBFOLDERS:
+            if not (self.path / name).is_dir():
+                files.make_folder(self.path / name)
 
     def lock(self) -> FileLock:
         """Take the vault for this process. Raises ``VaultInUse`` and ``ReadOnly``."""
@@ -179,7 +185,9 @@ class Staging:
 
 def sweep_staging(folder: Folder) -> None:
     """Remove what processes left that do not run any more."""
-    for path in folder.staging.iterdir():
+    for path in folder.staging.glob("*"):
+        if not path.is_dir():
+            continue  # no process of ours made it
         try:
             _take_lock(path / "lock", folder.path).release()
         except errors.VaultInUse:

@@ -34,6 +34,8 @@ class SourceFile:
             self._file = self.path.open("rb", buffering=0)
         except OSError as error:
             raise self._reported(error) from error
+        except ValueError:  # a NUL in the name
+            raise errors.SourceMissing(path=str(self.path)) from None
         self._before = os.fstat(self._file.fileno())
         self._opened_ns = time.time_ns()
         self.size_bytes = self._before.st_size

@@ -39,8 +39,8 @@ def create(
     with files.translated(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{secrets.token_hex(16)}")
-    files.make_folder(unfinished)
     try:
+        files.make_folder(unfinished)
         _fill(Folder(unfinished), ways, cost=cost, clock=clock)
         with contextlib.suppress(OSError):
             path.rmdir()  # an empty folder is in nobody's way
@@ -207,6 +207,7 @@ def _change_interrupted(keeper: Keeper) -> bool:
 def _sweep(keeper: Keeper) -> None:
     """Remove what a change of epoch left when it was interrupted, and what dead processes staged."""
     folder = keeper.folder
+    folder.make_missing_subfolders()
     files.remove(*files.leftovers(folder.path))
     interrupted = _change_interrupted(keeper)
     for epoch, path in folder.vault_databases().items():

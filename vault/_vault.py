@@ -145,8 +145,8 @@ class Vault:
             keeper.end_readings()
             if self._state_dir:
                 mark.remember(keeper.registry, self._state_dir)
-            keeper.close()
         finally:
+            keeper.close()
             self._lock.release()
 
     def __enter__(self) -> Vault:

@@ -154,6 +154,8 @@ class Keeper:
 
     def _fail(self, act: Act, reason: str) -> None:
         """Record that a request failed; where a change had been announced, look what became of it."""
+        if act.receipt.act in epochs.ACTS and not epochs.is_swept(self):
+            return  # without an outcome it tells the next open to remove what lies there
         for intent in self.log.unanswered():
             if intent.number == act.receipt.number:
                 if act.refined and act.case:
@@ -224,6 +226,7 @@ class Keeper:
         if intent.case_id is not None and case is None:
             self.drop(intent.case_id)
             # Either the case was never finished, or it is deleted and its files still wait.
+            self.drop(intent.case_id)
             for case_id, epoch in self.folder.case_databases():
                 if case_id == intent.case_id:
                     remove_database(self.folder.cases / f"{case_id.hex()}-{epoch}.db")
@@ -302,6 +305,9 @@ class Keeper:
         case: CaseRow | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
+        epochs.sweep(self)
+        if not epochs.is_swept(self):
+            raise errors.OlderCopy(what="the vault")
         receipt = self.log.intend(
             name,
             case=case,

@@ -99,6 +99,11 @@ class Keeper:
         """The time to the second."""
         return self.clock()[:19] + "Z"
 
+    def warn(self, code: str) -> None:
+        """Keep what a person must hear after opening, once."""
+        if code not in self.warnings:
+            self.warnings.append(code)
+
     # The one door
 
     @contextmanager
@@ -255,7 +260,7 @@ class Keeper:
         """An older or other copy than this machine remembers is used on purpose: that is said in its log."""
         receipt = self.log.intend("older-copy-accepted")
         self.log.conclude(receipt.number, "done")
-        self.warnings.append("older-than-last-time")
+        self.warn("older-than-last-time")
 
     def info(self) -> VaultInfo:
         """What the vault says of itself; nothing of a case."""

@@ -133,11 +133,11 @@ def _open_locked(
         label = _label(registry, unlocked)
         keeper = Keeper(folder, found, registry, actor=label or unlocked.kind, clock=clock)
         if label is None:
-            keeper.warnings.append("unknown-slot")
+            keeper.warn("unknown-slot")
         if found.epoch < copies[0].epoch and not epochs.is_interrupted(keeper):
             raise errors.OlderCopy(what=WHAT)
         if folder.repair_headers(found):
-            keeper.warnings.append("header-repaired")
+            keeper.warn("header-repaired")
         folder.make_subfolders()
         _sweep(keeper)
         _settle(keeper)
@@ -202,11 +202,11 @@ def _sweep(keeper: Keeper) -> None:
     try:
         epochs.sweep(keeper)
         if not epochs.is_swept(keeper):
-            _warn(keeper, "newer-files")
+            keeper.warn("newer-files")
         files.remove(*files.leftovers(keeper.folder.path))
         sweep_staging(keeper.folder)
     except _CANNOT_REMOVE:
-        _warn(keeper, "unsettled")
+        keeper.warn("unsettled")
 
 
 def _settle(keeper: Keeper) -> None:
@@ -215,11 +215,6 @@ def _settle(keeper: Keeper) -> None:
             keeper.settle(intent, phase="recovered")
         except (errors.Damage, *_CANNOT_REMOVE):
             # The case it speaks of does not open, or a file does not go; everything else opens, and the intent waits.
-            _warn(keeper, "unsettled")
+            keeper.warn("unsettled")
             continue
-        _warn(keeper, "recovered")
-
-
-def _warn(keeper: Keeper, warning: str) -> None:
-    if warning not in keeper.warnings:
-        keeper.warnings.append(warning)
+        keeper.warn("recovered")

@@ -83,7 +83,7 @@ EXEMPT = {
     "drop": "closes",
     "close": "closes",
     "end_readings": "the outcomes of intents that were recorded",
-    "clock": "the time",
+    "warn": "inside",
     "record_older_copy": "an entry of the log itself",
     "settle": "the outcome of an intent that was recorded",
     "record_creation": "the log's first entry itself",

@@ -13,6 +13,7 @@ from vault import errors, files, header
 
 _VAULT_DATABASE = re.compile(r"vault-([1-9][0-9]*)\.db(?:-wal|-shm|-journal)?")
 _CASE_DATABASE = re.compile(r"([0-9a-f]{32})-([1-9][0-9]*)\.db(?:-wal|-shm|-journal)?")
+_STAGING = re.compile(r"[0-9a-f]{32}")
 SUBFOLDERS = ("cases", "objects", "drafts", "staging")
 
 
@@ -49,7 +50,8 @@ class Folder:
 
     def case_databases(self) -> set[tuple[bytes, int]]:
         """Every case database that lies here: id and epoch."""
-        found = (_CASE_DATABASE.fullmatch(path.name) for path in self.cases.iterdir())
+        names = [path.name for path in self.cases.iterdir()] if self.cases.is_dir() else []
+        found = (_CASE_DATABASE.fullmatch(name) for name in names)
         return {(bytes.fromhex(match[1]), int(match[2])) for match in found if match}
 
     def stored_objects(self) -> dict[bytes, int]:
@@ -96,6 +98,19 @@ class Folder:
 
     def _looks_like_a_vault(self) -> bool:
         return self.path.is_dir() and all((self.path / name).is_dir() for name in SUBFOLDERS)
+
+    def make_subfolders(self) -> None:
+        """Make again the subfolders that a copy left out because they were empty.
+
+        Raises ``Damage`` if one is a link or a file: what is removed there would be somebody else's.
+        """
+        for name in SUBFOLDERS:
+            path = self.path / name
+            if files.is_folder(path):
+                continue
+            if os.path.lexists(path):
+                raise errors.Damage(what=name)
+            files.make_folder(path)
 
     def write_headers(self, found: header.Header) -> None:
         """Write both copies, in turn, each durable before the next is touched."""
@@ -178,8 +193,10 @@ class Staging:
 
 
 def sweep_staging(folder: Folder) -> None:
-    """Remove what processes left that do not run any more."""
+    """Remove what processes left that do not run any more, and nothing else that lies there."""
     for path in folder.staging.iterdir():
+        if not _STAGING.fullmatch(path.name) or not files.is_folder(path):
+            continue
         try:
             _take_lock(path / "lock", folder.path).release()
         except errors.VaultInUse:

@@ -141,9 +141,11 @@ class Vault:
         try:
             if self._state_dir:
                 mark.remember(keeper.registry, self._state_dir)
-            keeper.close()
         finally:
-            self._lock.release()
+            try:
+                keeper.close()
+            finally:
+                self._lock.release()
 
     def __enter__(self) -> Vault:
         return self

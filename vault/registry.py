@@ -133,6 +133,11 @@ class Registry:
             # What the disk holds is not known any more, so nothing further may be recorded or shown.
             self._failed = True
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether what this object says is what the disk holds; not after a write failed and reading failed too."""
+        return not self._failed
+
     # Rows
 
     def rows(self, table: Table) -> list[Row]:

@@ -23,7 +23,7 @@ from vault.compartment import Compartment
 from vault.folder import Folder
 from vault.header import Header
 from vault.log import Log, Unanswered
-from vault.objects import Staged, place, remove_object
+from vault.objects import Staged, is_stored, place, remove_object
 from vault.receipts import Receipt
 from vault.registry import CaseRow, Registry, case_grant, seal_title
 from vault.requests import (
@@ -470,10 +470,17 @@ class Keeper:
                     revises=revises,
                     now=self.now,
                 )
-                if not again:
+                row = items.stored_row(compartment, act.code, number)
+                lost = None
+                if again and not is_stored(self.folder.objects, blob(row, "object_id"), integer(row, "padded_bytes")):
+                    lost = items.replace_object(compartment, act.code, number, staged)
+                    act.objects.append(lost)
+                if not again or lost:
                     compartment.keep_object_key(staged.object_id, ObjectKey(staged.key))
                     act.objects.append(staged.object_id)
                     act.before_commit.append(partial(place, staged, Path(staging), self.folder.objects))
+            if lost:
+                remove_object(self.folder.objects, lost)
             act.outcome |= {"item": str(number), "size": staged.size_bytes, "digest": staged.sha256}
             return Stored(items.details(compartment, act.code, number), again)
 

@@ -298,6 +298,14 @@ def remove_tree(folder: Path) -> None:
         disk.fsync_folder(folder.parent)
 
 
+def is_folder(path: Path) -> bool:
+    """Whether there is a real folder at `path`: a link that leads to one is none. Raises OSError."""
+    try:
+        return _is_folder(path.lstat())
+    except FileNotFoundError:
+        return False
+
+
 def make_folder(path: Path) -> None:
     """Create one folder, durably, for the owner alone. Raises FileExistsError, NoSpace, ReadOnly, OSError."""
     with translated(path):

@@ -15,6 +15,7 @@ from vault import errors, files, header
 _VAULT_DATABASE = re.compile(r"vault-([1-9][0-9]*)\.db(?:-wal|-shm|-journal)?")
 _CASE_DATABASE = re.compile(r"([0-9a-f]{32})-([1-9][0-9]*)\.db(?:-wal|-shm|-journal)?")
 _OBJECT = re.compile(r"[0-9a-f]{30}\.[0-9]+")
+_STAGING = re.compile(r"[0-9a-f]{32}")
 
 # Whoever looks at the folder without a key holds the lock for an instant.
 _PATIENCE_SECONDS = 0.2
@@ -103,6 +104,19 @@ class Folder:
     def _looks_like_a_vault(self) -> bool:
         return self.path.is_dir() and all((self.path / name).is_dir() for name in SUBFOLDERS)
 
+    def make_subfolders(self) -> None:
+        """Make again the subfolders that a copy left out because they were empty.
+
+        Raises ``Damage`` if one is a link or a file: what is removed there would be somebody else's.
+        """
+        for name in SUBFOLDERS:
+            path = self.path / name
+            if files.is_folder(path):
+                continue
+            if os.path.lexists(path):
+                raise errors.Damage(what=name)
+            files.make_folder(path)
+
     def write_headers(self, found: header.Header) -> None:
         """Write both copies, in turn, each durable before the next is touched."""
         for path in self.header_paths():
@@ -116,12 +130,6 @@ class Folder:
                 files.write_file(path, winner.to_bytes())
                 repaired = True
         return repaired
-
-    def make_subfolders(self) -> None:
-        """Make those that are not there: programs that copy or synchronise often leave empty folders out."""
-        for name in SUBFOLDERS:
-            if not (self.path / name).is_dir():
-                files.make_folder(self.path / name)
 
     def lock(self) -> FileLock:
         """Take the vault for this process. Raises ``VaultInUse`` and ``ReadOnly``."""
@@ -204,9 +212,9 @@ class Staging:
 
 
 def sweep_staging(folder: Folder) -> None:
-    """Remove what processes left that do not run any more."""
+    """Remove what processes left that do not run any more, and nothing else that lies there."""
     for path in folder.staging.iterdir():
-        if path.is_symlink() or not path.is_dir():
+        if not _STAGING.fullmatch(path.name) or not files.is_folder(path):
             continue  # what a file manager leaves everywhere; nothing of ours
         try:
             _take_lock(path / "lock", folder.path).release()

@@ -68,11 +68,12 @@ def program() -> Callable[[str], str]:
 
 
 @pytest.fixture(autouse=True)
-def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home of its own, for this process and those it starts: no test sees or touches the user's vault.
 
     Its path is short, because an agent's socket must fit into 104 bytes.
     """
+    tmp_path_factory.getbasetemp()  # made at its first use, which must not be inside the home of one test
     with tempfile.TemporaryDirectory(prefix="cv-", ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve()
         for variable in [v for v in os.environ if v.startswith(("CASEVAULT_", "XDG_")) and v != "CASEVAULT_SOURCE"]:

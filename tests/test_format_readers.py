@@ -433,3 +433,22 @@ def test_files_of_a_newer_epoch_survive_the_opening_of_an_older_copy(folder: Pat
         (path / name).write_bytes(data)
     with Vault.open(path, new) as vault:
         assert len(vault.cases.get("FIRST").items.list()) == 1
+
+
+@pytest.mark.parametrize(("with_database", "error"), [(True, errors.OlderCopy), (False, errors.DatabaseDamaged)])
+def test_an_older_copy_of_one_header_does_not_lead_the_old_secret_back(
+    folder: Path, tmp_path: Path, *, with_database: bool, error: type[errors.VaultError]
+) -> None:
+    shutil.copytree(folder, tmp_path / "older")
+    new = KeyFileUnlocker(os.urandom(32))
+    with opened(folder) as vault:
+        vault.change_passphrase(SECRET, new)
+        vault.cases.get("FIRST").items.add_text("written after the change")
+    for name in ("header.b", "vault-1.db") if with_database else ("header.b",):
+        shutil.copy(tmp_path / "older" / name, folder / name)
+    with pytest.raises(error):
+        opened(folder)
+    with Vault.open(folder, new) as vault:
+        assert vault.warnings == ("header-repaired",)
+        assert len(vault.cases.get("FIRST").items.list()) == 3
+        assert vault.check(read_data=True).findings == ()

@@ -26,6 +26,7 @@ _SALT_BYTES = 16
 _BY_NAME = {table.name: table for table in (*schema.CASE_TABLES, schema.COUNTERS)}
 
 Clock = Callable[[], str]
+Place = tuple[str, str]  # a table and a key in it
 
 
 class Compartment:
@@ -35,10 +36,10 @@ class Compartment:
         self.store = store
         self.case_id = case_id
         self._clock = clock
-        self._last: dict[tuple[str, str], int] = {}
-        self._undo: list[tuple[tuple[str, str], int | None]] = []
+        self._numbers: dict[Place, list[int]] = {}  # of the changes of each row that is there, oldest first
+        self._undo: list[tuple[Place, list[int]]] = []
         self._live: Counter[str] = Counter()
-        self._live_under: Counter[tuple[str, str]] = Counter()
+        self._live_under: Counter[Place] = Counter()
         self.changes = 0
         self.state = chain.first_state(case_id)
         self._load()
@@ -71,18 +72,20 @@ class Compartment:
             state = chain.next_state(state, digest)
             if found != number or state != stored:
                 raise errors.OlderCopy(what=self.store.what)
-            if key:
-                self._remember(place, key, number if kept else None)
+            if key and kept:
+                self._numbers.setdefault((place, key), []).append(number)
+        self._live.update(place for place, _ in self._numbers)
+        self._live_under.update(_under(place) for place in self._numbers)
         self.state, self.changes = state, number
 
-    def _remember(self, place: str, key: str, number: int | None) -> None:
-        before = self._last.pop((place, key), None)
-        if number is not None:
-            self._last[place, key] = number
-        more = (number is not None) - (before is not None)
-        self._live[place] += more
-        # The canonical key of a table with several key columns: what stands before the first comma is the first one.
-        self._live_under[place, key.partition(",")[0]] += more
+    def _remember(self, place: Place, numbers: list[int]) -> None:
+        """Which changes wrote a row, the last one being its present form; none if it is not there."""
+        before = self._numbers.pop(place, [])
+        if numbers:
+            self._numbers[place] = numbers
+        more = bool(numbers) - bool(before)
+        self._live[place[0]] += more
+        self._live_under[_under(place)] += more
 
     # Reading
 
@@ -93,7 +96,7 @@ class Compartment:
         else:
             found = self._select(table, f"WHERE t.{table.key[0]} = ? ORDER BY t.{table.key[1]}", (first,))
             expected = self._live_under[table.name, table.key_text([first])[:-1]]
-        if len(found) != expected:
+        if len({table.key_of(row) for row in found}) != expected:
             raise errors.OlderCopy(what=self.store.what)
         return found
 
@@ -101,7 +104,7 @@ class Compartment:
         """The row with this key, as last changed, or None."""
         matches = " AND ".join(f"t.{name} = ?" for name in table.key)
         found = self._select(table, f"WHERE {matches}", key)
-        if bool(found) != ((table.name, table.key_text(key)) in self._last):
+        if bool(found) != (_place(table, key) in self._numbers):
             raise errors.OlderCopy(what=self.store.what)
         return found[0] if found else None
 
@@ -127,7 +130,7 @@ class Compartment:
     def _verify(self, table: Table, row: Row, number: int, salt: bytes | None, digest: bytes | None) -> None:
         key = table.key_of(row)
         recorded = salt is not None and chain.change_digest(salt, _change(table, key, row)) == digest
-        if not recorded or self._last.get((table.name, key)) != number:
+        if not recorded or self._numbers.get((table.name, key), [0])[-1] != number:
             raise errors.OlderCopy(what=self.store.what)
 
     def count(self, table: Table) -> int:
@@ -135,13 +138,14 @@ class Compartment:
         return self._live[table.name]
 
     def history(self, table: Table, *key: Value) -> list[tuple[str, Row]]:
-        """Every form that a row had, oldest first, with the time of each."""
-        found = self.store.execute(
-            "SELECT happened, salt, digest, change FROM changes WHERE place = ? AND key = ? ORDER BY number",
-            (table.name, table.key_text(key)),
-        )
+        """Every form that a row had, oldest first, with the time of each; none of a row that is not there."""
+        if self.row(table, *key) is None:
+            return []
         forms = []
-        for happened, salt, digest, change in found:
+        for number in self._numbers[_place(table, key)]:
+            ((happened, salt, digest, change),) = self.store.execute(
+                "SELECT happened, salt, digest, change FROM changes WHERE number = ?", (number,)
+            )
             forms.append((happened, _row_of(self.store.what, salt, digest, change)))
         return forms
 
@@ -156,50 +160,48 @@ class Compartment:
             with self.store.atomic():
                 yield
         except BaseException:
-            for (place, key), number in reversed(self._undo):
-                self._remember(place, key, number)
+            for place, numbers in reversed(self._undo):
+                self._remember(place, numbers)
             self.state, self.changes = before
             raise
 
     def put(self, table: Table, row: Row) -> None:
         """Write a row and append the change. A row that stays the same is not written again."""
-        key = table.key_of(row)
+        try:
+            change = _change(table, table.key_of(row), row)
+        except CryptoError:
+            raise errors.BadValue(field="text", reason="it is not valid Unicode") from None
         before = self.row(table, *(row[name] for name in table.key))
         if before == row:
             return
-        table.write(self.store, row, self._append(table, key, row))
+        place = table.name, table.key_of(row)
+        numbers = self._numbers.get(place, [])
+        number = self._append(place, change, kept=True)
+        self._undo.append((place, numbers))
+        self._remember(place, [*numbers, number])
+        table.write(self.store, row, number)
 
     def erase(self, table: Table, *key: Value) -> None:
         """Delete a row, and what its changes said; their salted digests stay."""
-        text = table.key_text(key)
+        place = _place(table, key)
+        numbers = self._numbers.get(place, [])
         table.erase(self.store, key)
-        self._append(table, text, None)
-        self.store.execute(
-            "UPDATE changes SET key = '', salt = NULL, change = NULL WHERE place = ? AND key = ?", (table.name, text)
-        )
+        number = self._append(place, _change(table, place[1], None), kept=False)
+        for each in (*numbers, number):
+            self.store.execute("UPDATE changes SET key = '', salt = NULL, change = NULL WHERE number = ?", (each,))
+        self._undo.append((place, numbers))
+        self._remember(place, [])
 
-    def _append(self, table: Table, key: str, row: Row | None) -> int:
-        salt, change = secrets.token_bytes(_SALT_BYTES), _change(table, key, row)
+    def _append(self, place: Place, change: bytes, *, kept: bool) -> int:
+        salt = secrets.token_bytes(_SALT_BYTES)
         digest = chain.change_digest(salt, change)
         self.state = chain.next_state(self.state, digest)
         self.changes += 1
         self.store.execute(
             "INSERT INTO changes (number, happened, place, key, kept, salt, digest, change, state)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                self.changes,
-                self._clock(),
-                table.name,
-                key,
-                int(row is not None),
-                salt,
-                digest,
-                change,
-                self.state,
-            ),
+            (self.changes, self._clock(), *place, int(kept), salt, digest, change, self.state),
         )
-        self._undo.append(((table.name, key), self._last.get((table.name, key))))
-        self._remember(table.name, key, self.changes if row is not None else None)
         return self.changes
 
     def next_number(self, name: str) -> int:
@@ -276,7 +278,18 @@ def _change(table: Table, key: str, row: Row | None) -> bytes:
     return canonical_json({"table": table.name, "key": key, "row": after})
 
 
-def _body_of(salt: bytes, digest: bytes, change: bytes) -> dict[str, object] | None:
+def _place(table: Table, key: Sequence[Value]) -> Place:
+    return table.name, table.key_text(key)
+
+
+def _under(place: Place) -> Place:
+    """The table and the first column of the key: canonical, it is what stands before the first comma."""
+    return place[0], place[1].partition(",")[0]
+
+
+def _body_of(salt: bytes | None, digest: bytes, change: bytes | None) -> dict[str, object] | None:
+    if not isinstance(salt, bytes) or not isinstance(change, bytes):
+        return None
     try:
         if chain.change_digest(salt, change) != digest:
             return None
@@ -286,7 +299,7 @@ def _body_of(salt: bytes, digest: bytes, change: bytes) -> dict[str, object] | N
     return body if isinstance(body, dict) else None
 
 
-def _row_of(what: str, salt: bytes, digest: bytes, change: bytes) -> Row:
+def _row_of(what: str, salt: bytes | None, digest: bytes, change: bytes | None) -> Row:
     body = _body_of(salt, digest, change)
     if body is None or not isinstance(body["row"], dict):
         raise errors.OlderCopy(what=what)

@@ -87,10 +87,11 @@ class BadRecoveryWords(VaultError):
 
 
 class CostRefused(VaultError):
-    """The header asks for a cost of key derivation outside what is safe."""
+    """The header asks for a cost of key derivation outside what is safe, or for more memory than there is."""
 
     template = (
-        "The vault asks for {memory_kib} KiB of memory and {passes} passes to unlock, which is outside what is safe"
+        "The vault asks for {memory_kib} KiB of memory and {passes} passes to unlock:"
+        " more than is safe or than this machine has, or too little to be safe"
     )
 
 

@@ -15,7 +15,7 @@ from crypto.keys import RecordKey, VaultKey
 from vault import epochs, errors, files, header, mark, schema
 from vault.folder import SUBFOLDERS, Folder, sweep_staging
 from vault.keeper import Clock, Keeper
-from vault.registry import Registry
+from vault.registry import WHAT, Registry
 from vault.store import remove_database
 from vault.tables import integer, text
 from vault.unlock import Place, SecretUnlocker, Unlocked, Unlocker
@@ -121,7 +121,8 @@ def open_vault(path: Path, unlocker: Unlocker, *, clock: Clock, state_dir: Path 
 
 
 def _open_locked(folder: Folder, unlocker: Unlocker, *, clock: Clock, state_dir: Path | None) -> Keeper:
-    found, unlocked, registry = _open_any(folder, folder.read_headers(), unlocker)
+    copies = folder.read_headers()
+    found, unlocked, registry = _open_any(folder, copies, unlocker)
     try:
         if state_dir:
             mark.verify(registry, state_dir)
@@ -129,6 +130,8 @@ def _open_locked(folder: Folder, unlocker: Unlocker, *, clock: Clock, state_dir:
         keeper = Keeper(folder, found, registry, actor=label or unlocked.kind, clock=clock)
         if label is None:
             keeper.warnings.append("unknown-slot")
+        if found.epoch < copies[0].epoch and not _change_interrupted(keeper):
+            raise errors.OlderCopy(what=WHAT)
         if folder.repair_headers(found):
             keeper.warnings.append("header-repaired")
         _sweep(keeper)
@@ -162,7 +165,7 @@ def _open_registry(folder: Folder, found: header.Header, vault_key: VaultKey) ->
     registry = Registry.open(folder.vault_database(found.epoch), vault_key)
     try:
         if registry.setting("header") != found.digest():
-            raise errors.OlderCopy(what="the vault")
+            raise errors.OlderCopy(what=WHAT)
     except BaseException:
         registry.close()
         raise
@@ -176,13 +179,20 @@ def _label(registry: Registry, unlocked: Unlocked) -> str | None:
     return None
 
 
+def _change_interrupted(keeper: Keeper) -> bool:
+    """Whether this epoch's log has begun a change of epoch and not seen its end.
+
+    If not, whatever is newer means that this is an older copy, put back among it: that may be the only newer work, and is
+    neither overwritten nor removed.
+    """
+    return any(intent.act in epochs.ACTS for intent in keeper.log.unanswered())
+
+
 def _sweep(keeper: Keeper) -> None:
     """Remove what a change of epoch left when it was interrupted, and what dead processes staged."""
     folder = keeper.folder
     files.remove(*files.leftovers(folder.path))
-    # A change that was interrupted left its intent here. Without one, newer files mean that this is an older copy put
-    # back among them: they may hold the only newer work, and are not removed.
-    interrupted = any(intent.act in epochs.ACTS for intent in keeper.log.unanswered())
+    interrupted = _change_interrupted(keeper)
     for epoch, path in folder.vault_databases().items():
         if epoch < keeper.header.epoch or (interrupted and epoch > keeper.header.epoch):
             remove_database(path)

@@ -159,7 +159,6 @@ CASE_SCHEMA = (
     "CREATE TABLE object_keys (object_id BLOB PRIMARY KEY, key BLOB NOT NULL)",
     """CREATE TABLE changes (number INTEGER PRIMARY KEY, happened TEXT NOT NULL, place TEXT NOT NULL, key TEXT NOT NULL,
        kept INTEGER NOT NULL, salt BLOB, digest BLOB NOT NULL, change BLOB, state BLOB NOT NULL)""",
-    "CREATE INDEX changes_by_key ON changes (place, key)",
     "CREATE TABLE indexed (id INTEGER PRIMARY KEY, reference TEXT NOT NULL, field TEXT NOT NULL)",
     "CREATE INDEX indexed_by_reference ON indexed (reference)",
     'CREATE VIRTUAL TABLE words USING fts5 (content, tokenize = "unicode61 remove_diacritics 2")',

@@ -21,7 +21,8 @@ def index(compartment: Compartment, reference: str, field: str, text: str | None
     """Make ``text`` findable under a reference inside the case (``3``, ``p2``, or empty for the case itself)."""
     if not text:
         return
-    content = text[:_LARGEST_TEXT].replace(_BEGIN, " ").replace(_END, " ")
+    # Words and single spaces: an excerpt is one line, and holds none of the marks.
+    content = " ".join(text[:_LARGEST_TEXT].replace(_BEGIN, " ").replace(_END, " ").split())
     compartment.store.execute("INSERT INTO indexed (reference, field) VALUES (?, ?)", (reference, field))
     ((number,),) = compartment.store.execute("SELECT last_insert_rowid()")
     compartment.store.execute("INSERT INTO words (rowid, content) VALUES (?, ?)", (number, content))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from crypto import kdf, slots, words
-from crypto.errors import BadWords, CostOutOfRange, CryptoError
+from crypto.errors import BadWords, CryptoError
 from crypto.keys import VaultKey
 from vault import errors, header
 
@@ -61,8 +61,8 @@ class SecretUnlocker:
         if place not in self._private:  # both copies of a header ask for the same one, and Argon2id is slow
             try:
                 self._private[place] = slots.slot_keys(self._seed(place))
-            except CostOutOfRange as error:
-                raise errors.CostRefused(memory_kib=error.memory_kib, passes=error.passes) from error
+            except CryptoError as error:  # outside the limits, or more memory than this machine has
+                raise errors.CostRefused(memory_kib=place.cost.memory_kib, passes=place.cost.passes) from error
         return self._private[place]
 
     def unlock(self, found: header.Header) -> Unlocked:

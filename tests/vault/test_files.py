@@ -13,7 +13,7 @@ from faults import Crash, Failure, FatDisk, FaultyDisk, every_failure, replaced
 from stick import CannotMount, Kind, mounted_stick
 
 from vault import files, platform
-from vault.errors import NoSpace, ReadOnly
+from vault.errors import DiskFailed, NoSpace, ReadOnly
 from vault.files import Disk, NewFile
 
 OLD, NEW = b"old" * 1000, b"new" * 2000
@@ -108,7 +108,7 @@ def test_the_name_of_a_temporary_file_says_nothing_and_leftovers_finds_it(tmp_pa
         (errno.EROFS, ReadOnly),
         (errno.EACCES, ReadOnly),
         (errno.EPERM, ReadOnly),
-        (errno.EIO, OSError),
+        (errno.EIO, DiskFailed),
         (errno.ENOENT, FileNotFoundError),
     ],
 )
@@ -425,7 +425,7 @@ def test_a_file_system_that_cannot_sync_folders_is_accepted_and_a_failing_one_is
     refuse(errno.EINVAL)
     files.sync_folder(tmp_path)
     refuse(errno.EIO)
-    with pytest.raises(OSError, match="Input/output"):
+    with pytest.raises(DiskFailed, match="Input/output"):
         files.sync_folder(tmp_path)
 
 

@@ -1,0 +1,38 @@
+"""Before anything irreversible: the person types what is to be deleted, or a script names it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from commands import _terminal
+from commands._errors import REFUSED, Stop
+from commands._options import asked
+from commands._text import _
+from vault import errors
+
+
+def confirm(reference: str, given: str | None, *, parse: Callable[[str], object], agreed: bool = False) -> None:
+    """Return if ``reference`` was confirmed by ``--confirm``, by ``agreed``, or by typing it. Raises ``Stop``."""
+    if given is not None:
+        if not _names(given, reference, parse):
+            raise Stop(
+                REFUSED, _("What --confirm names is not {reference}; nothing was deleted").format(reference=reference)
+            )
+        return
+    if agreed:
+        return
+    if not _terminal.can_ask():
+        raise Stop(
+            REFUSED,
+            _("This cannot be undone and was not confirmed; nothing was deleted"),
+            _("`--confirm {reference}` confirms it").format(reference=reference),
+        )
+    if not _names(asked(_("Type {reference} to delete it:").format(reference=reference)), reference, parse):
+        raise Stop(REFUSED, _("Not confirmed; nothing was deleted"))
+
+
+def _names(typed: str, reference: str, parse: Callable[[str], object]) -> bool:
+    try:
+        return parse(typed) == parse(reference)
+    except (errors.BadCode, errors.BadReference):
+        return False

@@ -1,0 +1,146 @@
+"""What the fields of the JSON documents mean. docs/commands.md is made from these, and a test compares them with what comes out."""
+
+from __future__ import annotations
+
+CASE = {
+    "code": "how the case is named",
+    "title": "its title",
+    "created": "when it was made (UTC)",
+    "changed": "when it was last changed (UTC)",
+    "items": "number of items",
+    "persons": "number of persons",
+}
+
+CASE_DETAILS = CASE | {
+    "description": "text, or null",
+    "notes": "list of `text`, `written`",
+    "tags": "list of text",
+    "history": "what was replaced: list of `when`, `field`, `before`, `after`",
+    "disposals": "what was deleted: list of `reference`, `when`, `reason`",
+    "size_bytes": "size of all items",
+}
+
+ITEM = {
+    "reference": "how the item is named",
+    "kind": "statement, video, audio, photo, document or other",
+    "title": "its title",
+    "size_bytes": "its size",
+    "added": "when it was stored (UTC)",
+    "recorded": "when it was recorded, as given, or null",
+    "tags": "list of text",
+    "revises": "the item of which this is a later version, or null",
+}
+
+ITEM_DETAILS = ITEM | {
+    "file_name": "the name it had, or null",
+    "media_type": "the media type that the name suggests, or null",
+    "sha256": "digest of its bytes",
+    "sha512": "digest of its bytes, or null",
+    "source": "from whom: a person's reference or text, or null",
+    "via": "how it came, or null",
+    "received": "when it was received, as given, or null",
+    "language": "its language, or null",
+    "receptions": "each time these bytes came in: list of `when`, `file_name`, `source`, `via`, `recorded`, `received`",
+    "revisions": "references of later versions",
+    "notes": "list of `text`, `written`",
+    "history": "what was replaced: list of `when`, `field`, `before`, `after`",
+}
+
+PERSON_LINE = {
+    "reference": "how the person is named",
+    "name": "the name",
+    "role": "witness, driver, lawyer…, or null",
+    "added": "when the person was added (UTC)",
+}
+
+PERSON = {
+    "name": "the name",
+    "aliases": "list of text",
+    "phones": "list of text",
+    "mails": "list of text",
+    "messengers": "list of text",
+    "addresses": "list of text",
+    "role": "witness, driver, lawyer…, or null",
+    "safe_times": "when and how the person may be reached safely, or null",
+    "reference": "how the person is named",
+    "added": "when the person was added (UTC)",
+    "history": "what was replaced: list of `when`, `field`, `before`, `after`",
+}
+
+NOTE = {"reference": "the item or case", "text": "the note", "written": "when (UTC)"}
+TAGS = {"reference": "the item or case", "tags": "all its tags now"}
+DISPOSAL = {"reference": "what was deleted", "when": "when (UTC)", "reason": "why, or null"}
+
+ADDED = {
+    "stored": "list of items as `show` gives them, each with `path` (null for text and pipes) and `again` (these bytes "
+    "were in the case already)",
+    "failed": "list of `path`, `error`, `status`",
+    "skipped": "list of `path`, `why`: symbolic links, and the vault itself",
+}
+
+REVISED = ITEM_DETAILS | {"again": "whether these bytes were in the case already"}
+
+EXPORTED = {
+    "exported": "list of `reference`, `path`, `digests_path`, `size_bytes`, `sha256`, `owner_only`",
+    "failed": "list of `reference`, `error`, `status`",
+}
+
+HIT = {
+    "reference": "the case, item or person",
+    "title": "its title or name",
+    "field": "where the words stand",
+    "excerpt": "the words with what stands around them",
+    "spans": "begin and end of each word found in the excerpt, in characters",
+}
+
+LOG_ENTRY = {
+    "number": "its number in the log",
+    "when": "time of this computer's clock (UTC)",
+    "act": "what was done",
+    "phase": "intent, done, failed or recovered",
+    "actor": "the way in that was used",
+    "case": "the case, or null",
+    "item": "the item, or null",
+    "size_bytes": "how much was given out, or null",
+    "digest": "of what was given out, or null",
+    "purpose": "what it was for, or null",
+    "answers": "number of the intent that this entry answers, or null",
+    "reason": "why it failed, or null",
+}
+
+CHECKED = {
+    "findings": "list of `kind`, `subject`, `detail`: what is damaged",
+    "cases": "number of cases",
+    "items": "number of items",
+    "objects": "number of stored objects",
+    "objects_read": "how many were read to the end",
+    "objects_not_read": "how many were not",
+    "bytes_read": "how many bytes were read",
+    "log_entries": "number of entries of the log",
+}
+
+STATUS = {
+    "path": "the vault's folder",
+    "state": "locked, open (for this command only) or in use",
+    "format": "number of the format",
+    "compartments": "number of cases that the folder shows to anybody",
+    "object_files": "number of files that hold items",
+    "size_bytes": "size of the folder",
+    "vault": "null unless it was opened: `vault_id`, `created`, `epoch`, `cases`, `log_entries`, `keys`, `memory_kib`, "
+    "`passes`, `last_check`, `warnings`",
+}
+
+MADE = {
+    "path": "the vault's folder",
+    "keys": "list of `slot`, `kind`, `label`, `added`: the ways in",
+    "recovery": "shown, file or none",
+    "key_file_made": "path of a key file that was made, or null",
+    "owner_only": "whether the disk keeps other users out",
+}
+
+PASSPHRASE_CHANGED = {
+    "epoch": "number of the new epoch",
+    "dropped": "list of `slot`, `kind`, `label`, `added`: ways in that are gone",
+}
+
+CASE_DELETED = {"code": "the case that was deleted"}

@@ -1,0 +1,176 @@
+"""Errors and exit statuses: one table. A test walks all public errors of the library and demands an entry here and a
+line in docs/exit-codes.md.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import traceback
+from collections.abc import Iterator
+
+from commands._terminal import visible
+from commands._text import _
+from vault import errors
+
+DONE = 0
+OTHER = 1
+USAGE = 2
+NO_VAULT = 10
+IN_USE = 11
+WRONG_SECRET = 12
+LOCKED = 13
+NOT_FOUND = 14
+REFUSED = 15
+DAMAGE = 20
+UNKNOWN = 21
+PROOF = 22
+NO_SPACE = 28
+INTERRUPTED = 130
+
+_NO_HINT = ""
+
+# What went wrong, the status, and what to do about it.
+TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
+    errors.VaultError: (OTHER, _NO_HINT),
+    errors.NoSuchVault: (
+        NO_VAULT,
+        "`casevault init` makes one; `--vault PATH` or the variable CASEVAULT_VAULT says where it is",
+    ),
+    errors.NotAVault: (UNKNOWN, "look at the path; nothing in that folder was changed"),
+    errors.AlreadyThere: (REFUSED, "choose another place; what is there was left as it is"),
+    errors.UnknownFormat: (UNKNOWN, "a newer version of casevault opens it; nothing was changed"),
+    errors.VaultInUse: (IN_USE, "wait until the other command has ended, or end it, then try again"),
+    errors.VaultClosed: (LOCKED, "start the command again"),
+    errors.WrongPassphrase: (
+        WRONG_SECRET,
+        "look at the keyboard layout (Russian or Latin letters) and at Caps Lock; the 24 recovery words can be typed "
+        "instead of the passphrase, and a vault with a key file needs `--key-file FILE`",
+    ),
+    errors.WeakPassphrase: (REFUSED, "several random words are strong and easy to keep; `--insist` takes it as it is"),
+    errors.UnusablePassphrase: (USAGE, "nothing was changed; take another one"),
+    errors.BadRecoveryWords: (WRONG_SECRET, "compare each of the 24 words with the sheet; their order matters"),
+    errors.CostRefused: (DAMAGE, "somebody may have changed the vault's header; take it from a backup"),
+    errors.TooManyKeys: (REFUSED, "remove one that is not used any more"),
+    errors.Damage: (DAMAGE, "`casevault check` lists all that is damaged; the rest of the vault still opens"),
+    errors.HeaderDamaged: (DAMAGE, "copy header.a and header.b from a backup of the same vault; change nothing else"),
+    errors.DatabaseDamaged: (
+        DAMAGE,
+        "keep the folder as it is and take this database from a backup; other cases still open",
+    ),
+    errors.ObjectDamaged: (DAMAGE, "take this item from a backup; the others still open. `casevault check` lists all"),
+    errors.ObjectMissing: (DAMAGE, "take this item from a backup; the others still open. `casevault check` lists all"),
+    errors.OlderCopy: (
+        DAMAGE,
+        "a part of the vault was put back to an earlier time: a withdrawn consent may look as if it were given. Do not "
+        "rely on it; take the newest backup",
+    ),
+    errors.NoSuchCase: (NOT_FOUND, "`casevault case list` shows all cases"),
+    errors.NoSuchItem: (NOT_FOUND, "`casevault items CASE` shows the items of a case"),
+    errors.NoSuchPerson: (NOT_FOUND, "`casevault person list CASE` shows the persons of a case"),
+    errors.CodeTaken: (REFUSED, "choose another code, or leave it out and one is made"),
+    errors.BadCode: (
+        USAGE,
+        "a code is 3 to 12 of the letters A to Z and digits, begins with a letter and is no name of a device",
+    ),
+    errors.BadReference: (USAGE, "a case is named like HARBOUR, an item like HARBOUR/3, a person like HARBOUR/p2"),
+    errors.BadValue: (USAGE, "nothing was changed"),
+    errors.Refused: (REFUSED, _NO_HINT),
+    errors.LogUnavailable: (NO_SPACE, "free some space, or look whether the disk can be written to"),
+    errors.ReceiptRefused: (REFUSED, "start the command again; if it stays so, run `casevault check`"),
+    errors.SourceMissing: (NOT_FOUND, "look at the path"),
+    errors.SourceUnreadable: (OTHER, "look whether you may read it, and whether the stick or disk is whole"),
+    errors.SourceChanged: (OTHER, "wait until whatever writes it has ended, then add it again"),
+    errors.NotAFile: (USAGE, "name a file; a folder is added with `-r`, devices never"),
+    errors.NoSpace: (NO_SPACE, "free some space and try again; what was stored before is whole"),
+    errors.ReadOnly: (NO_SPACE, "look whether the disk or folder can be written to; nothing was changed"),
+    errors.DiskFailed: (NO_SPACE, "copy the vault's folder to another disk before anything else"),
+    errors.UnsafeLibrary: (OTHER, "install casevault again, in an environment of its own"),
+}
+
+# The library gives these reasons as single words.
+_REASONS = {
+    (errors.UnusablePassphrase, "empty"): "it is empty",
+    (errors.UnusablePassphrase, "long"): "it is too long",
+    (errors.UnusablePassphrase, "characters"): "it is not valid Unicode text",
+    (errors.BadRecoveryWords, "count"): "there must be 24",
+    (errors.BadRecoveryWords, "word"): "one is not in the list of words",
+    (errors.BadRecoveryWords, "checksum"): "a word is wrong, or two are exchanged",
+}
+
+
+class Stop(Exception):
+    """The command ends here: a sentence, what to do, and the status. Names in it went through ``visible``."""
+
+    def __init__(self, status: int, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.status, self.message, self.hint = status, message, hint
+
+
+class PipeClosed(Exception):
+    """Whoever read our output went away."""
+
+
+def entry(kind: type[errors.VaultError]) -> tuple[int, str]:
+    """Status and hint of an error class: its own, or that of the nearest class above it."""
+    return next(TABLE[each] for each in kind.__mro__ if each in TABLE)
+
+
+def status_of(error: errors.VaultError) -> int:
+    """The exit status that stands for an error."""
+    return entry(type(error))[0]
+
+
+def message_of(error: errors.VaultError) -> str:
+    """The error's sentence in the language of the user, with nothing in it that a terminal would obey."""
+    fields = {}
+    for name, value in error.fields.items():
+        text = _REASONS.get((type(error), str(value)), str(value)) if name == "reason" else str(value)
+        fields[name] = visible(_(text) if name == "reason" else text)
+    return _(type(error).template).format(**fields)
+
+
+def described(error: BaseException) -> tuple[int, str, str]:
+    """Status, message and hint for whatever ended a command."""
+    if isinstance(error, Stop):
+        return error.status, error.message, error.hint
+    if isinstance(error, errors.VaultError):
+        status, hint = entry(type(error))
+        return status, message_of(error), _(hint) if hint else ""
+    if isinstance(error, OSError):
+        return _described_os_error(error)
+    # The message of an unexpected exception may hold anything; its class and place do not.
+    message = _("something unexpected went wrong ({kind} at {place}); what was stored before is whole")
+    hint = _("`--debug` shows where, without any content; please report it")
+    return OTHER, message.format(kind=type(error).__name__, place=_place(error)), hint
+
+
+def _described_os_error(error: OSError) -> tuple[int, str, str]:
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
+    path = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
+    status = {
+        errno.ENOENT: NOT_FOUND,
+        errno.ENOSPC: NO_SPACE,
+        errno.EDQUOT: NO_SPACE,
+        errno.EROFS: NO_SPACE,
+        errno.EIO: NO_SPACE,
+    }.get(error.errno or 0, OTHER)
+    if not path:
+        return status, _("the operating system reported: {reason}").format(reason=reason), ""
+    return status, _("{path}: {reason}").format(path=visible(path), reason=reason), ""
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "?"  # noqa: PTH119 -- text only
+
+
+def trace(error: BaseException) -> Iterator[str]:
+    """For ``--debug``: where it happened, line by line; no locals, and no message but our own."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield type(cause).__name__
+        for frame in traceback.extract_tb(cause.__traceback__):
+            yield f"  {frame.filename}:{frame.lineno} in {frame.name}"
+        following = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+        cause = following

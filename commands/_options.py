@@ -1,0 +1,228 @@
+"""What all commands share: the global options, before the command or after it, and words that are asked for when left out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from commands import _terminal
+from commands._terminal import visible
+from commands._text import _
+
+LARGEST_TYPED_BYTES = 1 << 20
+
+
+@dataclass
+class Settings:
+    """The global options as given."""
+
+    vault: Path | None = None
+    json: bool = False
+    plain: bool = False
+    passphrase_file: str | None = None
+    key_file: Path | None = None
+    debug: bool = False
+    yes: bool = False
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value is not None and parameter.name:
+        setattr(context.ensure_object(Settings), parameter.name, value)
+
+
+def global_options(*, shown: bool) -> list[click.Parameter]:
+    """The options that may stand before the command or after it; one that is given twice counts as it came last."""
+
+    def option(*names: str, help_text: str, **values: Any) -> click.Option:
+        return click.Option(
+            names, expose_value=False, callback=_remember, default=None, hidden=not shown, help=help_text, **values
+        )
+
+    def flag(name: str, help_text: str) -> click.Option:
+        return option(name, is_flag=True, flag_value=True, is_eager=True, help_text=help_text)
+
+    return [
+        option(
+            "--vault",
+            type=click.Path(path_type=Path),
+            metavar="PATH",
+            help_text=_("The vault's folder; else CASEVAULT_VAULT, else the place for data of this system."),
+        ),
+        flag("--json", _("The result as one JSON document.")),
+        flag("--plain", _("No colours, boxes or bars, one fact a line: for screen readers.")),
+        option(
+            "--passphrase-file",
+            metavar="FILE",
+            help_text=_(
+                "Read the passphrase from a file or /dev/fd/N; else CASEVAULT_PASSPHRASE_FILE, else it is asked."
+            ),
+        ),
+        option(
+            "--key-file",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help_text=_("The key file, if the vault has one."),
+        ),
+        flag("--yes", _("Do not ask before what can't be undone.")),
+        flag("--debug", _("After an error say where in the program it happened, without any content.")),
+    ]
+
+
+class Command(click.Command):
+    """A command that takes the global options too, ends its help with an example, and names its JSON fields."""
+
+    def __init__(
+        self,
+        *args: Any,
+        example: str = "",
+        fields: Mapping[str, str] | None = None,
+        many: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += global_options(shown=False)
+        self.example = example
+        self.fields = dict(fields or {})
+        self.many = many
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The example, and where the other options are."""
+        if self.example:
+            with formatter.section(_("Example")):
+                formatter.write("".join(f"  {line}\n" for line in self.example.splitlines()))
+        formatter.write_paragraph()
+        formatter.write_text(_("The options of `casevault --help` may stand here too."))
+
+
+class Group(click.Group):
+    """A group of commands in one file; takes the global options too."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += global_options(shown=False)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which they are written."""
+        return list(self.commands)
+
+
+def command(
+    name: str, *, example: str = "", fields: Mapping[str, str] | None = None, many: bool = False
+) -> Callable[[Callable[..., Any]], Command]:
+    """Make a command of a function: its docstring is the help."""
+
+    def decorate(function: Callable[..., Any]) -> Command:
+        return click.command(name, cls=Command, example=example, fields=fields, many=many)(function)
+
+    return decorate
+
+
+def group(name: str, help_text: str) -> Group:
+    """A group whose commands are added with ``add_command``."""
+    return Group(name, help=help_text, no_args_is_help=True)
+
+
+def pass_settings(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the global options as its first argument."""
+    return click.make_pass_decorator(Settings, ensure=True)(function)
+
+
+# Words that are given, read or asked for
+
+
+_said_once: set[str] = set()
+
+
+def _warn_of_history() -> None:
+    if "history" not in _said_once and _terminal.stderr_is_terminal():
+        _said_once.add("history")
+        _terminal.warn(
+            _("words given after the command stay in the shell's history; leave them out, or write `-`, to be asked")
+        )
+
+
+def required(value: str | None, question: str, *, name: str) -> str:
+    """What was given; or, for nothing and for ``-``, what is read from stdin or asked for on the terminal.
+
+    ``name`` is how the help calls it. Raises a usage error where nobody can be asked.
+    """
+    if value is None:
+        if not _terminal.can_ask():
+            raise click.UsageError(
+                _("{name} is missing and there is no terminal to ask for it; `-` reads it from stdin").format(name=name)
+            )
+        return asked(question)
+    return _taken(value, question)
+
+
+def optional(value: str | None, question: str) -> str | None:
+    """What was given, or for ``-`` what is read or asked for; None stays None."""
+    return None if value is None else _taken(value, question)
+
+
+def several(values: tuple[str, ...], question: str) -> tuple[str, ...]:
+    """``optional`` for an option that may come more than once."""
+    return tuple(_taken(value, question) for value in values)
+
+
+def asked(question: str) -> str:
+    """A line from the terminal."""
+    try:
+        return _terminal.ask(question)
+    except _terminal.UnreadableLine:
+        raise click.UsageError(
+            _(
+                "What was typed is too long for a terminal, or is no text; write it to a file and give it with `-` and `<`"
+            )
+        ) from None
+
+
+def _taken(value: str, question: str) -> str:
+    if value != "-":
+        _warn_of_history()
+        return value
+    if _terminal.stdin_is_terminal():
+        return asked(question)
+    return text_from_stdin()
+
+
+def text_from_stdin() -> str:
+    """All of stdin as text, without one final line end. Raises a usage error for what is no text, or the second time."""
+    if "stdin" in _said_once:
+        raise click.UsageError(_("`-` can be used only once: standard input has one text"))
+    _said_once.add("stdin")
+    content = sys.stdin.buffer.read(LARGEST_TYPED_BYTES + 1)
+    if len(content) > LARGEST_TYPED_BYTES:
+        raise click.UsageError(_("Standard input is too long for this"))
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise click.UsageError(_("Standard input is not UTF-8 text")) from None
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def stdin_is_free() -> None:
+    """Take standard input for bytes. Raises a usage error if it was read as text already."""
+    if "stdin" in _said_once:
+        raise click.UsageError(_("`-` can be used only once: standard input has one text"))
+    _said_once.add("stdin")
+
+
+def fill_in(questions: Mapping[str, tuple[str, str | None]]) -> dict[str, str]:
+    """Ask for fields one after the other, showing what is there; Enter leaves it. Returns what was typed."""
+    answers = {}
+    for field, (question, current) in questions.items():
+        shown = (
+            _("{question} [{current}]:").format(question=question, current=visible(current)) if current else question
+        )
+        answer = asked(shown)
+        if answer.strip():
+            answers[field] = answer
+    return answers

@@ -1,0 +1,228 @@
+"""How results look: tables where a person looks on, lines where a program reads, one fact a line with ``--plain``, one JSON document."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from commands import _terminal
+from commands._options import Settings
+from commands._terminal import hidden, visible
+from commands._text import _, ngettext
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Fact = tuple[str, str | None]
+_UNITS = ("kB", "MB", "GB", "TB")
+_BAR_AFTER_SECONDS = 0.4
+
+
+def human_size(size_bytes: int) -> str:
+    """``1.5 MB``."""
+    if size_bytes < 1000:
+        return ngettext("{number} byte", "{number} bytes", size_bytes).format(number=size_bytes)
+    power = 1
+    while size_bytes / 1000**power >= 999.95 and power < len(_UNITS):  # 999.95 would be rounded to 1000.0
+        power += 1
+    return f"{size_bytes / 1000**power:.1f} {_UNITS[power - 1]}"
+
+
+def exact_size(size_bytes: int) -> str:
+    """``1.5 MB (1,532,123 bytes)``."""
+    human = human_size(size_bytes)
+    if size_bytes < 1000:
+        return human
+    return _("{human} ({exact} bytes)").format(human=human, exact=f"{size_bytes:,}")
+
+
+def moment(time_text: str | None) -> str:
+    """A time that the program took, as people read it; one that a person gave, as it was given."""
+    if not time_text:
+        return ""
+    date, separator, clock = time_text.partition("T")
+    if separator and clock.endswith("Z") and len(clock) >= 9:
+        return f"{visible(date)} {visible(clock[:8])} UTC"
+    return visible(time_text)
+
+
+def values(answer: object) -> Any:
+    """An answer of the library as JSON knows it: a ``summary`` inside is laid flat, paths and bytes become text."""
+    if is_dataclass(answer) and not isinstance(answer, type):
+        answer = asdict(answer)
+    if isinstance(answer, dict):
+        flat: dict[str, Any] = {}
+        for name, value in answer.items():
+            if name == "summary":
+                flat |= values(value)
+            else:
+                flat[str(name)] = values(value)
+        return flat
+    if isinstance(answer, (list, tuple)):
+        return [values(each) for each in answer]
+    return str(answer) if isinstance(answer, Path) else answer
+
+
+def document(answer: object) -> str:
+    """JSON text in which every character is seen: what a terminal would obey is escaped."""
+    text = json.dumps(values(answer), ensure_ascii=False, indent=2)
+    if text.isascii():
+        return text
+    return "".join(_escaped(char) if char != "\n" and hidden(char) else char for char in text)
+
+
+def _escaped(char: str) -> str:
+    return json.dumps(char)[1:-1]
+
+
+class Output:
+    """Where the result of one command goes, in the form that was asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.json = settings.json
+        self.plain = settings.plain
+        self.rich = _terminal.stdout_is_terminal() and not settings.plain and not settings.json
+        self._lines = not self.rich and not settings.plain
+
+    def answer(self, answer: object) -> None:
+        """The JSON document."""
+        self._print(document(answer))
+
+    def line(self, text: str) -> None:
+        """A line of the result; what is foreign in it went through ``visible``."""
+        self._print(text)
+
+    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
+        """Rows of text that may come from anywhere; ``empty`` is said if there are none."""
+        if not rows:
+            _terminal.say(empty)
+        elif self.plain:
+            self._print(
+                "\n\n".join(
+                    "\n".join(f"{head}: {visible(cell)}" for head, cell in zip(headings, row, strict=True) if cell)
+                    for row in rows
+                )
+            )
+        elif self._lines:
+            self._print("\n".join("\t".join(visible(cell) for cell in row) for row in rows))
+        else:
+            self._rich_table(headings, rows)
+
+    def _rich_table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for heading in headings:
+            table.add_column(heading, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(visible(cell)) for cell in row))
+        _console().print(table)
+
+    def facts(self, facts: Sequence[Fact]) -> None:
+        """Names and values, one a line; a value of several lines gets its name on each. None and nothing are left out."""
+        shown = [(name, visible(line)) for name, value in facts if value for line in _lines_of(value)]
+        if not self.rich:
+            self._print("\n".join(f"{name}: {line}" for name, line in shown))
+            return
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        for name, line in shown:
+            grid.add_row(Text(name, style="dim"), Text(line))
+        _console().print(grid)
+
+    def marked(self, *cells: Sequence[tuple[str, bool]]) -> None:
+        """Cells on a line, in pieces of which some stand out where there are colours. They may come from anywhere."""
+        if not self.rich:
+            self._print("\t".join("".join(visible(text) for text, _strong in cell) for cell in cells))
+            return
+        from rich.text import Text
+
+        line = Text()
+        for cell in cells:
+            for text, strong in cell:
+                line.append(visible(text), style="bold" if strong else "")
+            line.append("  ")
+        _console().print(line)
+
+    def _print(self, text: str) -> None:
+        sys.stdout.write(text + "\n")
+
+
+def _lines_of(value: str) -> list[str]:
+    # Only line ends of plain texts part a value; any other control character is made visible in its line.
+    return value.replace("\r\n", "\n").split("\n")
+
+
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+@contextlib.contextmanager
+def progress(settings: Settings, what: str, total: int | None) -> Iterator[Callable[[int], None] | None]:
+    """A bar on a terminal's stderr with bytes, speed and time left, for work that takes longer than a moment."""
+    if settings.plain or not _terminal.stderr_is_terminal():
+        yield None
+        return
+    bar = _Bar(what, total)
+    try:
+        yield bar.advance
+    finally:
+        bar.stop()
+
+
+class _Bar:
+    def __init__(self, what: str, total: int | None) -> None:
+        self._what, self._total = what, total
+        self._done = 0
+        self._begun = time.monotonic()
+        self._stop: Callable[[], None] | None = None
+        self._update: Callable[[int], None] | None = None
+
+    def advance(self, further: int) -> None:
+        self._done += further
+        if self._update is None and time.monotonic() - self._begun > _BAR_AFTER_SECONDS:
+            self._start()
+        if self._update is not None:
+            self._update(self._done)
+
+    def _start(self) -> None:
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=_console(stderr=True),
+            transient=True,
+        )
+        task = bar.add_task(visible(self._what), total=self._total)
+        bar.start()
+        self._stop = bar.stop
+        self._update = lambda done: bar.update(task, completed=done)
+
+    def stop(self) -> None:
+        if self._stop is not None:
+            self._stop()

@@ -1,0 +1,229 @@
+"""Where the vault is and how it is opened: paths, secrets, and the one place that asks for them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from commands import _terminal
+from commands._errors import LOCKED, Stop, message_of
+from commands._options import Settings
+from commands._terminal import visible
+from commands._text import _
+from vault import errors
+
+if TYPE_CHECKING:
+    from vault import Unlocker, Vault
+
+_TRIES = 3
+_LARGEST_PASSPHRASE_BYTES = 64 << 10
+_LARGEST_KEY_FILE_BYTES = 16 << 20
+_RECOVERY_WORDS = 24
+_DESCRIPTOR = re.compile(r"/dev/fd/([0-9]{1,9})")
+
+
+# Places
+
+
+def vault_path(settings: Settings) -> Path:
+    """The vault's folder: as given, else ``CASEVAULT_VAULT``, else the place for data of this system."""
+    if settings.vault is not None:
+        return settings.vault.absolute()
+    named = os.environ.get("CASEVAULT_VAULT")
+    if named:
+        return Path(named).absolute()
+    import platformdirs
+
+    return platformdirs.user_data_path("casevault", appauthor=False) / "vault"
+
+
+def state_folder() -> Path:
+    """Where this machine remembers how far a vault's log had come."""
+    import platformdirs
+
+    return platformdirs.user_state_path("casevault", appauthor=False)
+
+
+# Secrets
+
+
+def passphrase_file(settings: Settings) -> str | None:
+    """The file or descriptor that holds the passphrase, if one was named."""
+    return settings.passphrase_file or os.environ.get("CASEVAULT_PASSPHRASE_FILE") or None
+
+
+def read_passphrase(name: str) -> str:
+    """The passphrase in a file or behind ``/dev/fd/N``. A BOM and one final line end are dropped, nothing else.
+
+    Raises ``SourceMissing``, ``SourceUnreadable``, ``NotAFile``, ``UnusablePassphrase``.
+    """
+    if name == "-":
+        raise click.UsageError(_("A passphrase is not read from `-`; standard input is /dev/fd/0"))
+    content = _read(name, _LARGEST_PASSPHRASE_BYTES)
+    if len(content) > _LARGEST_PASSPHRASE_BYTES:
+        raise errors.UnusablePassphrase(reason="long")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise errors.UnusablePassphrase(reason="characters") from None
+    passphrase = text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
+    if not passphrase:
+        raise errors.UnusablePassphrase(reason="empty")
+    return passphrase
+
+
+def read_key_file(path: Path) -> bytes:
+    """The content of a key file. Raises as ``read_passphrase`` does, and ``BadValue`` for a file that is too large."""
+    content = _read(str(path), _LARGEST_KEY_FILE_BYTES)
+    if len(content) > _LARGEST_KEY_FILE_BYTES:
+        raise errors.BadValue(field="key file", reason="it is too long")
+    return content
+
+
+def _read(name: str, most: int) -> bytes:
+    match = _DESCRIPTOR.fullmatch(name)
+    try:
+        source = os.dup(int(match[1])) if match else os.open(name, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    except (FileNotFoundError, NotADirectoryError):
+        raise errors.SourceMissing(path=name) from None
+    except (OSError, OverflowError, ValueError):
+        raise errors.SourceUnreadable(path=name) from None
+    try:
+        with os.fdopen(source, "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if stat.S_ISDIR(mode):
+                raise errors.NotAFile(path=name)
+            if stat.S_ISREG(mode) and mode & 0o077 and not match and sys.platform != "win32":
+                _terminal.warn(_("other users of this computer can read {path}").format(path=visible(name)))
+            return file.read(most + 1)
+    except OSError as error:
+        if isinstance(error, IsADirectoryError):
+            raise errors.NotAFile(path=name) from None
+        raise errors.SourceUnreadable(path=name) from None
+
+
+def ask_passphrase(question: str) -> str:
+    """A passphrase from the terminal, without echo. Raises ``Stop`` where there is none, ``UnusablePassphrase``."""
+    try:
+        return _terminal.ask_secret(question)
+    except _terminal.NoTerminal:
+        raise locked() from None
+    except _terminal.UnreadableLine:
+        raise errors.UnusablePassphrase(reason="long") from None
+
+
+def locked() -> Stop:
+    """There is no secret and nobody to ask."""
+    return Stop(
+        LOCKED,
+        _("The vault is locked, and there is no terminal to ask for the passphrase"),
+        _("`--passphrase-file FILE` (also /dev/fd/N) or the variable CASEVAULT_PASSPHRASE_FILE names where it is"),
+    )
+
+
+class _Secret:
+    """A passphrase, or the 24 recovery words in its place."""
+
+    def __init__(self, text: str, key_file: bytes | None) -> None:
+        from vault import AnyOf, PassphraseUnlocker, RecoveryUnlocker
+
+        self.bad_words: errors.BadRecoveryWords | None = None
+        by_passphrase = PassphraseUnlocker(text, key_file)
+        self.unlocker: Unlocker = by_passphrase
+        if len(text.split()) == _RECOVERY_WORDS:
+            try:
+                self.unlocker = AnyOf(RecoveryUnlocker(text), by_passphrase)
+            except errors.BadRecoveryWords as error:
+                self.bad_words = error
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An open vault, and the way in that opened it."""
+
+    vault: Vault
+    unlocker: Unlocker
+    key_file: bytes | None
+
+
+@contextlib.contextmanager
+def opened(settings: Settings) -> Iterator[Session]:
+    """Open the vault with what was given, or with what is asked for; close it at the end.
+
+    A key file is tried alone first, then with the passphrase. What opening found is said on stderr.
+    """
+    path = vault_path(settings)
+    _look_before_asking(path)
+    key_file = read_key_file(settings.key_file) if settings.key_file else None
+    session = _open(settings, path, key_file)
+    with session.vault:
+        for code in session.vault.warnings:
+            _terminal.warn(warning(code))
+        yield session
+
+
+def _look_before_asking(path: Path) -> None:
+    """Nobody should type a passphrase to hear that there is no vault."""
+    from vault import inspect_folder
+
+    if inspect_folder(path).in_use:
+        raise errors.VaultInUse(path=str(path))
+
+
+def _open(settings: Settings, path: Path, key_file: bytes | None) -> Session:
+    from vault import KeyFileUnlocker, Vault
+
+    state = state_folder()
+    name = passphrase_file(settings)
+    if key_file is not None:
+        alone = KeyFileUnlocker(key_file)
+        try:
+            return Session(Vault.open(path, alone, state_dir=state), alone, key_file)
+        except errors.WrongPassphrase:
+            if name is None and not _terminal.can_ask():
+                raise
+    for left in reversed(range(1 if name else _TRIES)):
+        text = read_passphrase(name) if name else ask_passphrase(_("Passphrase:"))
+        try:
+            secret = _Secret(text, key_file)
+        except errors.UnusablePassphrase as error:
+            if not left:
+                raise
+            _terminal.say(message_of(error))
+            continue
+        try:
+            return Session(Vault.open(path, secret.unlocker, state_dir=state), secret.unlocker, key_file)
+        except errors.WrongPassphrase as error:
+            shown = secret.bad_words or error
+            if not left:
+                raise shown from None
+            _terminal.say(
+                _("{message}. Look at the keyboard layout and at Caps Lock.").format(message=message_of(shown))
+            )
+    raise errors.WrongPassphrase
+
+
+def warning(code: str) -> str:
+    """What opening found, in a sentence."""
+    known = {
+        "unknown-slot": _(
+            "the secret that opened this vault is not among the ways in that the vault knows. Somebody may have prepared "
+            "this copy: do not add anything, and compare with a backup"
+        ),
+        "older-than-last-time": _(
+            "this vault is older than when it was last open on this computer; a part of it may have been put back"
+        ),
+        "header-repaired": _("one of the two copies of the header was damaged and has been written anew"),
+        "recovered": _("the last command did not end; what it had not finished was taken back, and the log says so"),
+        "unsettled": _("a case does not open, so what was begun in it could not be settled: run `casevault check`"),
+    }
+    return known.get(code) or _("opening the vault found: {code}").format(code=visible(code))

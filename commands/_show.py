@@ -1,0 +1,99 @@
+"""How cases, items and persons look to a person: lists of names and values, the same in every command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from commands._output import Fact, exact_size, moment
+from commands._text import _
+from vault.requests import CaseDetails, Change, ItemDetails, Note, PersonDetails
+
+
+def case_facts(case: CaseDetails) -> list[Fact]:
+    """Everything about a case besides its items and persons."""
+    summary = case.summary
+    return [
+        (_("Case"), summary.code),
+        (_("Title"), summary.title),
+        (_("Description"), case.description),
+        (_("Tags"), ", ".join(case.tags)),
+        (_("Items"), str(summary.items)),
+        (_("Persons"), str(summary.persons)),
+        (_("Size"), exact_size(case.size_bytes)),
+        (_("Made"), moment(summary.created)),
+        (_("Changed"), moment(summary.changed)),
+        *_notes(case.notes),
+        *_history(case.history),
+        *((_("Deleted"), _deleted(each.reference, each.when, each.reason)) for each in case.disposals),
+    ]
+
+
+def item_facts(item: ItemDetails) -> list[Fact]:
+    """Everything about an item besides its bytes."""
+    summary = item.summary
+    return [
+        (_("Item"), summary.reference),
+        (_("Title"), summary.title),
+        (_("Kind"), summary.kind),
+        (_("Size"), exact_size(summary.size_bytes)),
+        (_("File name"), item.file_name),
+        (_("Media type"), item.media_type),
+        (_("From"), item.source),
+        (_("Came by"), item.via),
+        (_("Recorded"), moment(summary.recorded)),
+        (_("Received"), moment(item.received)),
+        (_("Language"), item.language),
+        (_("Tags"), ", ".join(summary.tags)),
+        (_("Stored"), moment(summary.added)),
+        (_("SHA-256"), item.sha256),
+        (_("SHA-512"), item.sha512),
+        (_("Later version of"), summary.revises),
+        (_("Later versions"), ", ".join(item.revisions)),
+        *_receptions(item),
+        *_notes(item.notes),
+        *_history(item.history),
+    ]
+
+
+def person_facts(person: PersonDetails) -> list[Fact]:
+    """Everything about a person."""
+    return [
+        (_("Person"), person.reference),
+        (_("Name"), person.name),
+        *((_("Alias"), value) for value in person.aliases),
+        (_("Role"), person.role),
+        *((_("Phone"), value) for value in person.phones),
+        *((_("Mail"), value) for value in person.mails),
+        *((_("Messenger"), value) for value in person.messengers),
+        *((_("Address"), value) for value in person.addresses),
+        (_("Safe times"), person.safe_times),
+        (_("Added"), moment(person.added)),
+        *_history(person.history),
+    ]
+
+
+def _notes(notes: Sequence[Note]) -> list[Fact]:
+    return [(_("Note of {when}").format(when=moment(note.written)), note.text) for note in notes]
+
+
+def _history(history: Sequence[Change]) -> list[Fact]:
+    sentence = _("{when}: {field} was “{before}”")
+    return [
+        (_("Before"), sentence.format(when=moment(each.when), field=each.field, before=each.before or ""))
+        for each in history
+    ]
+
+
+def _receptions(item: ItemDetails) -> list[Fact]:
+    if len(item.receptions) < 2:
+        return []
+    return [
+        (_("Came in"), ", ".join(part for part in (moment(each.when), each.file_name, each.source, each.via) if part))
+        for each in item.receptions
+    ]
+
+
+def _deleted(reference: str, when: str, reason: str | None) -> str:
+    if reason:
+        return _("{reference}, {when}: {reason}").format(reference=reference, when=moment(when), reason=reason)
+    return _("{reference}, {when}").format(reference=reference, when=moment(when))

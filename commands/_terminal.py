@@ -1,0 +1,207 @@
+"""The only file that talks to the terminal. Its rules:
+
+1. What comes from a file, a case or a partner is shown through ``visible`` and never obeyed.
+2. A secret is asked for without echo, on the controlling terminal, and never on a pipe.
+3. Questions, and what must not stay in the scrollback, go to the controlling terminal; results go to stdout, everything
+   else to stderr.
+4. Where there is no terminal nothing is asked: the caller gets ``NoTerminal``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import unicodedata
+from collections.abc import Iterator
+from typing import TextIO
+
+from commands._text import _
+
+# A terminal in line mode cuts a longer line without a word (1,024 bytes on some systems, 4,096 on others).
+_LONGEST_LINE_BYTES = 1000
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Letters and marks that show nothing, though Unicode does not count them among the format characters.
+_HIDDEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u2800\u3164\uffa0")
+_MOST_MARKS = 4
+
+
+class NoTerminal(Exception):
+    """Something had to be asked and there is no terminal to ask it on."""
+
+
+class UnreadableLine(Exception):
+    """What was typed cannot be taken: too long for the terminal, or not text."""
+
+
+def hidden(char: str) -> bool:
+    """Whether a character would be obeyed or not be seen."""
+    return unicodedata.category(char) in _HIDDEN_CATEGORIES or char in _HIDDEN
+
+
+def visible(text: str) -> str:
+    """The text on one line with everything that a terminal would obey, or not show, written as ``<U+202E>``.
+
+    That is control characters and newlines, bidirectional and zero-width characters, what is private or not assigned,
+    lone surrogates, and accents piled up beyond four.
+    """
+    if text.isascii() and text.isprintable() and "<U+" not in text:
+        return text
+    shown, marks = [], 0
+    for position, char in enumerate(text):
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        # The notation itself is marked, so that nobody can forge it.
+        if hidden(char) or marks > _MOST_MARKS or text.startswith("<U+", position):
+            shown.append(f"<U+{ord(char):04X}>")
+        else:
+            shown.append(char)
+    return "".join(shown)
+
+
+# Facts
+
+
+def stdout_is_terminal() -> bool:
+    """Whether a person looks at the result."""
+    return _is_terminal(sys.stdout)
+
+
+def stderr_is_terminal() -> bool:
+    """Whether a person looks at the messages."""
+    return _is_terminal(sys.stderr)
+
+
+def stdin_is_terminal() -> bool:
+    """Whether standard input is a keyboard and not a file or pipe."""
+    return _is_terminal(sys.stdin)
+
+
+def can_ask() -> bool:
+    """Whether there is a terminal to ask on: the controlling one, even if input and output are pipes."""
+    if sys.platform == "win32":
+        return stdin_is_terminal() and stderr_is_terminal()
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
+        return False
+
+
+# Messages
+
+
+def say(message: str) -> None:
+    """A message for the person, on stderr. Names in it went through ``visible``."""
+    _write(message + "\n")
+
+
+def warn(message: str) -> None:
+    """A message that must not be overlooked."""
+    _write(_("casevault: warning: {message}").format(message=message) + "\n")
+
+
+def _write(text: str) -> None:
+    # A closed stderr must not change what the command does.
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+# Questions
+
+
+@contextlib.contextmanager
+def _terminal() -> Iterator[tuple[TextIO, TextIO]]:
+    """The keyboard and the screen. Raises ``NoTerminal``."""
+    if not can_ask():
+        raise NoTerminal
+    if sys.platform == "win32":
+        yield sys.stdin, sys.stderr
+        return
+    encoding = sys.stdin.encoding if sys.stdin else "utf-8"
+    with (
+        open("/dev/tty", encoding=encoding) as keyboard,  # noqa: PTH123 -- a device, not a path of ours
+        open("/dev/tty", "w", encoding=encoding, errors="backslashreplace") as screen,  # noqa: PTH123
+    ):
+        yield keyboard, screen
+
+
+def ask(question: str) -> str:
+    """One line, with echo. Raises ``NoTerminal``, ``UnreadableLine``, and KeyboardInterrupt at the end of input."""
+    with _terminal() as (keyboard, screen):
+        screen.write(f"{question} ")
+        screen.flush()
+        try:
+            line = keyboard.readline()
+        except UnicodeDecodeError:
+            raise UnreadableLine from None
+        if not line:
+            screen.write("\n")
+            raise KeyboardInterrupt
+    return _checked(line.removesuffix("\n"))
+
+
+def ask_secret(question: str) -> str:
+    """One line without echo. Raises as ``ask`` does."""
+    if not can_ask():
+        raise NoTerminal
+    import getpass
+    import warnings
+
+    with warnings.catch_warnings():
+        # Where echo cannot be switched off nothing secret is asked for.
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            line = getpass.getpass(f"{question} ")
+        except EOFError:
+            raise KeyboardInterrupt from None
+        except getpass.GetPassWarning:
+            raise NoTerminal from None
+        except UnicodeDecodeError:
+            raise UnreadableLine from None
+    return _checked(line)
+
+
+def _checked(line: str) -> str:
+    try:
+        size = len(line.encode())
+    except UnicodeEncodeError:
+        raise UnreadableLine from None
+    if size > _LONGEST_LINE_BYTES:
+        raise UnreadableLine
+    return line
+
+
+def confirm(question: str) -> bool:
+    """Yes or no; anything but a clear yes is a no. Raises ``NoTerminal``."""
+    answer = ask(_("{question} [yes/no]").format(question=question)).strip().casefold()
+    # Translators: the answers that count as a yes, separated by spaces.
+    return answer in _("yes y").split()
+
+
+def show_once(text: str, question: str) -> None:
+    """Show text on the alternate screen until Enter is pressed, so that it stays in no scrollback.
+
+    A terminal that has no such screen is told so in the text itself. Raises ``NoTerminal``.
+    """
+    with _terminal() as (_keyboard, screen):
+        alternate = os.environ.get("TERM", "") not in ("", "dumb") or sys.platform == "win32"
+        if alternate:
+            screen.write("\x1b[?1049h\x1b[2J\x1b[H")
+        else:
+            screen.write(_("This terminal cannot hide what was shown: clear its window afterwards.") + "\n\n")
+        screen.write(text + "\n\n")
+        screen.flush()
+        try:
+            ask(question)
+        finally:
+            if alternate:
+                screen.write("\x1b[2J\x1b[?1049l")
+                screen.flush()

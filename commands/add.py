@@ -1,0 +1,280 @@
+"""`casevault add` and `casevault revise`: originals go in as they are; the files themselves are never touched."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from commands import _terminal
+from commands._described import describing, description
+from commands._documents import ADDED, REVISED
+from commands._errors import OTHER, message_of, status_of
+from commands._options import Settings, asked, command, pass_settings, stdin_is_free
+from commands._output import Output, exact_size, progress, values
+from commands._session import Session, opened
+from commands._terminal import visible
+from commands._text import _, ngettext
+from vault import errors, references
+from vault.requests import Description, Stored
+
+_LARGEST_TEXT_BYTES = 64 << 20
+# These concern one file; everything else would stop the next one too.
+_OF_ONE_FILE = (
+    errors.SourceMissing,
+    errors.SourceUnreadable,
+    errors.SourceChanged,
+    errors.NotAFile,
+    errors.BadValue,
+)
+
+
+@command(
+    "add",
+    example="casevault add HARBOUR FILE\ncasevault add HARBOUR -r FOLDER\ncasevault add HARBOUR --text -",
+    fields=ADDED,
+)
+@click.argument("code", metavar="CASE")
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("-r", "--recursive", is_flag=True, help="Take folders, with all that is in them.")
+@click.option("--text", metavar="FILE|-", help="A written statement: a text file, or standard input.")
+@describing
+@pass_settings
+def add(
+    settings: Settings, code: str, files: tuple[Path, ...], recursive: bool, text: str | None, **described: Any
+) -> int:
+    """Store files in a case as they are; FILE may be `-` for standard input.
+
+    A file that fails does not stop the others. The originals stay where they are.
+    """
+    wanted = references.parse_case(code)
+    if not files and text is None:
+        raise click.UsageError(_("Say what to store: FILE, `-`, or --text"))
+    if text is not None and (files or recursive):
+        raise click.UsageError(_("--text stands alone, without FILE"))
+    from_pipe = [path for path in files if str(path) == "-"]
+    if from_pipe and len(files) > 1:
+        raise click.UsageError(_("`-` stands alone, without other files"))
+    if described["title"] and (len(files) > 1 or recursive):
+        raise click.UsageError(_("--title is for one file"))
+    if from_pipe or text == "-":
+        stdin_is_free()
+    if from_pipe:
+        described["title"] = _needed_title(described["title"])
+    elif text is not None:
+        described["title"] = _needed_title(described["title"]) if text == "-" else described["title"] or Path(text).name
+        described["kind"] = described["kind"] or "statement"
+    shared = description(**described)
+    statement = None if text is None else _read_text(text)
+    with opened(settings) as session:
+        adding = _Adding(settings, session, wanted, shared)
+        if statement is not None:
+            adding.text(statement, None if text == "-" else text)
+        elif from_pipe:
+            adding.pipe()
+        else:
+            for path in files:
+                adding.path(path, recursive=recursive)
+    return adding.report()
+
+
+def _needed_title(title: str | None) -> str:
+    """What comes from a pipe has no name of its own."""
+    if title not in (None, "-"):
+        return str(title)
+    if not _terminal.can_ask():
+        raise click.UsageError(
+            _("What comes from standard input needs --title, and there is no terminal to ask for it")
+        )
+    return asked(_("Title:"))
+
+
+def _read_text(name: str) -> str:
+    """A text byte for byte: nothing is added, dropped or translated."""
+    if name == "-":
+        content = sys.stdin.buffer.read(_LARGEST_TEXT_BYTES + 1)
+    else:
+        path = Path(name)
+        try:
+            if not stat.S_ISREG(path.stat().st_mode) and not name.startswith("/dev/fd/"):
+                raise errors.NotAFile(path=name)
+            with path.open("rb") as file:
+                content = file.read(_LARGEST_TEXT_BYTES + 1)
+        except (FileNotFoundError, NotADirectoryError):
+            raise errors.SourceMissing(path=name) from None
+        except OSError:
+            raise errors.SourceUnreadable(path=name) from None
+    if len(content) > _LARGEST_TEXT_BYTES:
+        raise errors.BadValue(field="text", reason="it is too long; add it as a file")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise errors.BadValue(field="text", reason="it is not UTF-8; add it as a file") from None
+
+
+class _Adding:
+    """What was stored, what failed and what was left out, said as it happens and summed up at the end."""
+
+    def __init__(self, settings: Settings, session: Session, code: str, shared: Description) -> None:
+        self.settings, self.session, self.shared = settings, session, shared
+        self.items = session.vault.cases.get(code).items
+        self.output = Output(settings)
+        self.stored: list[dict[str, Any]] = []
+        self.failed: list[dict[str, Any]] = []
+        self.skipped: list[dict[str, Any]] = []
+        self.originals: list[Path] = []
+
+    def text(self, statement: str, name: str | None) -> None:
+        self._stored(self.items.add_text(statement, description=self.shared), None)
+        if name is not None:
+            self.originals.append(Path(name))
+
+    def pipe(self) -> None:
+        with progress(self.settings, _("standard input"), None) as further:
+            # Unbuffered: nothing of it lies twice in memory.
+            with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stream:  # noqa: PTH123 -- a descriptor
+                self._stored(self.items.add_stream(stream, description=self.shared, progress=further), None)
+
+    def path(self, path: Path, *, recursive: bool) -> None:
+        if recursive and path.is_dir():
+            for each in self._walk(path):
+                self._file(each)
+        else:
+            self._file(path)
+
+    def _walk(self, folder: Path) -> Iterator[Path]:
+        """Every file below a folder, by name. Links are named and not followed, devices named and refused."""
+        if folder.is_symlink():
+            self._skip(folder, _("a symbolic link, not followed"))
+            return
+        if folder.samefile(self.session.vault.path):
+            self._skip(folder, _("the vault itself"))
+            return
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            self._fail(folder, errors.SourceUnreadable(path=str(folder)))
+            return
+        for entry in entries:
+            path = Path(entry.path)
+            if entry.is_symlink():
+                self._skip(path, _("a symbolic link, not followed"))
+            elif entry.is_dir(follow_symlinks=False):
+                yield from self._walk(path)
+            else:
+                yield path
+
+    def _file(self, path: Path) -> None:
+        try:
+            mode = path.stat().st_mode
+            # Opening a pipe would wait for ever, and a device may do anything.
+            if not stat.S_ISREG(mode):
+                raise errors.NotAFile(path=str(path))
+            size = path.stat().st_size
+        except errors.NotAFile as error:
+            self._fail(path, error)
+            return
+        except (FileNotFoundError, NotADirectoryError):
+            self._fail(path, errors.SourceMissing(path=str(path)))
+            return
+        except (OSError, ValueError):
+            self._fail(path, errors.SourceUnreadable(path=str(path)))
+            return
+        try:
+            with progress(self.settings, path.name, size) as further:
+                stored = self.items.add_file(path, description=replace(self.shared), progress=further)
+        except _OF_ONE_FILE as error:
+            self._fail(path, error)
+        else:
+            self._stored(stored, path)
+            self.originals.append(path)
+
+    def _stored(self, stored: Stored, path: Path | None) -> None:
+        item = stored.item
+        self.stored.append(values(item) | {"path": _text_of(path), "again": stored.again})
+        if not self.output.json:
+            self.output.line(f"{item.summary.reference}\t{visible(item.summary.title)}")
+        if stored.again:
+            _terminal.say(
+                _("{reference} has these bytes already; that they came once more is noted there.").format(
+                    reference=item.summary.reference
+                )
+            )
+
+    def _fail(self, path: Path, error: errors.VaultError) -> None:
+        self.failed.append({"path": _text_of(path), "error": message_of(error), "status": status_of(error)})
+        _terminal.say(_("casevault: error: {message}").format(message=message_of(error)))
+
+    def _skip(self, path: Path, why: str) -> None:
+        self.skipped.append({"path": _text_of(path), "why": why})
+        _terminal.say(_("left out: {path} ({why})").format(path=visible(str(path)), why=why))
+
+    def report(self) -> int:
+        """Sum up; returns the exit status."""
+        if self.output.json:
+            self.output.answer({"stored": self.stored, "failed": self.failed, "skipped": self.skipped})
+        if len(self.stored) + len(self.failed) + len(self.skipped) > 1:
+            size = exact_size(sum(each["size_bytes"] for each in self.stored))
+            _terminal.say(
+                _("Stored {stored} ({size}), failed {failed}, left out {skipped}.").format(
+                    stored=len(self.stored), size=size, failed=len(self.failed), skipped=len(self.skipped)
+                )
+            )
+        if self.originals:
+            _say_originals(self.originals)
+        if not self.stored and not self.failed:
+            _terminal.say(_("There was nothing to store."))
+        statuses = {each["status"] for each in self.failed}
+        return statuses.pop() if len(statuses) == 1 else OTHER if statuses else 0
+
+
+def _say_originals(originals: list[Path]) -> None:
+    if len(originals) == 1:
+        _terminal.say(
+            _("The original is still at {path}, unencrypted; we never delete it.").format(
+                path=visible(str(originals[0]))
+            )
+        )
+        return
+    _terminal.say(
+        ngettext(
+            "The original is still where it was, unencrypted; we never delete it.",
+            "The {number} originals are still where they were, unencrypted; we never delete them.",
+            len(originals),
+        ).format(number=len(originals))
+    )
+
+
+def _text_of(path: Path | None) -> str | None:
+    # A name that is no valid text on this disk can't stand in JSON as it is.
+    return None if path is None else str(path).encode(errors="backslashreplace").decode()
+
+
+@command("revise", example="casevault revise HARBOUR/3 FILE", fields=REVISED)
+@click.argument("reference", metavar="ITEM")
+@click.argument("file", type=click.Path(path_type=Path))
+@describing
+@pass_settings
+def revise(settings: Settings, reference: str, file: Path, **described: Any) -> None:
+    """Store a later version of an item: a translation, a transcript, a redaction.
+
+    It gets a number of its own and names the item; the original stays as it is.
+    """
+    code, number = references.parse_item(reference)
+    shared = description(**described)
+    size = file.stat().st_size if file.is_file() else None
+    with opened(settings) as session, progress(settings, file.name, size) as further:
+        item = session.vault.cases.get(code).items.get(number)
+        stored = item.revise_file(file, description=shared, progress=further)
+    output = Output(settings)
+    if output.json:
+        output.answer(values(stored.item) | {"again": stored.again})
+    else:
+        output.line(f"{stored.item.summary.reference}\t{visible(stored.item.summary.title)}")
+    _say_originals([file])

@@ -1,0 +1,55 @@
+"""`casevault passphrase`: another passphrase, and new keys below it."""
+
+from __future__ import annotations
+
+import click
+
+from commands import _terminal
+from commands._documents import PASSPHRASE_CHANGED
+from commands._new_passphrase import new_passphrase
+from commands._options import Settings, command, group, pass_settings
+from commands._output import Output, progress
+from commands._session import opened
+from commands._terminal import visible
+from commands._text import _
+
+passphrase = group("passphrase", _("Change the passphrase."))
+
+
+@command("change", example="casevault passphrase change", fields=PASSPHRASE_CHANGED)
+@click.option("--new-passphrase-file", metavar="FILE", help="Read the new passphrase from a file or /dev/fd/N.")
+@click.option("--recalibrate", is_flag=True, help="Measure this computer's speed anew; other passphrases are dropped.")
+@click.option("--insist", is_flag=True, help="Take a passphrase that is too weak.")
+@pass_settings
+def change(settings: Settings, new_passphrase_file: str | None, recalibrate: bool, insist: bool) -> None:
+    """Change the passphrase, and renew every key below it.
+
+    The recovery words may be typed in place of the old passphrase. They and other ways in stay as they are.
+    """
+    from vault import PassphraseUnlocker
+
+    with opened(settings) as session:
+        kinds = {key.kind for key in session.vault.info().keys}
+        with_key_file = session.key_file if "passphrase+keyfile" in kinds else None
+        new = PassphraseUnlocker(new_passphrase(new_passphrase_file, insist=insist), with_key_file)
+        with progress(settings, _("cases"), None):
+            dropped = session.vault.change_passphrase(session.unlocker, new, recalibrate=recalibrate)
+        epoch = session.vault.info().epoch
+    output = Output(settings)
+    if output.json:
+        output.answer({"epoch": epoch, "dropped": dropped})
+    else:
+        output.line(_("The passphrase is changed."))
+    for key in dropped:
+        _terminal.warn(
+            _("this way in is gone: {label} ({kind})").format(label=visible(key.label), kind=visible(key.kind))
+        )
+    _terminal.say(
+        _(
+            "Whoever has an older copy of this folder and the old passphrase can still read what was in it then. What is "
+            "added from now on they cannot."
+        )
+    )
+
+
+passphrase.add_command(change)

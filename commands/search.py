@@ -1,0 +1,60 @@
+"""`casevault search`: words in cases, items, notes, tags and persons."""
+
+from __future__ import annotations
+
+import click
+
+from commands._documents import HIT
+from commands._options import Settings, command, pass_settings, required
+from commands._output import Output
+from commands._session import opened
+from commands._terminal import say
+from commands._text import _, ngettext
+from vault import references
+from vault.requests import Hit
+
+
+@command("search", example="casevault search", fields=HIT, many=True)
+@click.argument("words", nargs=-1, metavar="[WORDS]...")
+@click.option("--case", "code", metavar="CASE", help="Only in this case.")
+@pass_settings
+def search(settings: Settings, words: tuple[str, ...], code: str | None) -> None:
+    """Find words in statements, titles, notes, tags and persons; the beginning of a word is enough.
+
+    The words are asked for when they are left out.
+    """
+    wanted = references.parse_case(code) if code else None
+    given = required(" ".join(words) if words else None, _("Words:"), name="WORDS")
+    with opened(settings) as session:
+        hits = session.vault.search(given, case=wanted)
+    output = Output(settings)
+    if output.json:
+        output.answer(hits)
+        return
+    if not hits:
+        say(_("Nothing was found."))
+        return
+    for hit in hits:
+        _show(output, hit)
+    say(ngettext("{number} place found.", "{number} places found.", len(hits)).format(number=len(hits)))
+
+
+def _show(output: Output, hit: Hit) -> None:
+    if output.plain:
+        output.facts(
+            [
+                (_("Found in"), hit.reference),
+                (_("Title"), hit.title),
+                (_("Field"), hit.field),
+                (_("Excerpt"), hit.excerpt),
+            ]
+        )
+        output.line("")
+        return
+    done = 0
+    excerpt: list[tuple[str, bool]] = []
+    for begin, end in hit.spans:
+        excerpt += [(hit.excerpt[done:begin], False), (hit.excerpt[begin:end], True)]
+        done = end
+    excerpt.append((hit.excerpt[done:], False))
+    output.marked([(hit.reference, True)], [(hit.title, False)], [(hit.field, False)], excerpt)

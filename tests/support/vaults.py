@@ -1,0 +1,200 @@
+"""Small vaults, quickly made, and ways to look into them and to damage them.
+
+They open by key file, so that no test waits for Argon2id unless the passphrase is its point.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from crypto.keys import CaseKey, DatabaseKey, VaultKey
+from vault import KeyFileUnlocker, Vault, compartment, registry
+from vault.compartment import Compartment
+from vault.folder import Folder
+from vault.registry import CaseRow, Registry
+from vault.store import Store
+from vault.unlock import Unlocker
+
+PAGE_BYTES = 4096
+_RESERVED_BYTES = 80  # IV 16, HMAC-SHA-512 64
+_IV_BYTES = 16
+
+
+class Clock:
+    """A clock that goes on by one second whenever it is read, from a fixed time on."""
+
+    def __init__(self) -> None:
+        self.seconds = 0
+
+    def __call__(self) -> str:
+        self.seconds += 1
+        hours, rest = divmod(self.seconds, 3600)
+        return f"2026-11-22T{hours % 24:02d}:{rest // 60:02d}:{rest % 60:02d}.000Z"
+
+
+def key_file(number: int = 0) -> KeyFileUnlocker:
+    """One of many key files; every call gives a new unlocker of the same secret."""
+    return KeyFileUnlocker(bytes([number]) * 32)
+
+
+def make_vault(path: Path, *, state_dir: Path | None = None) -> Vault:
+    """A new vault that opens with ``key_file()``."""
+    return Vault.create(path, key_file(), state_dir=state_dir, clock=Clock())
+
+
+def open_vault(path: Path, unlocker: Unlocker | None = None, *, state_dir: Path | None = None) -> Vault:
+    """An existing vault."""
+    return Vault.open(path, unlocker or key_file(), state_dir=state_dir, clock=Clock())
+
+
+def copied(path: Path, to: Path) -> Path:
+    """A copy of a vault as it lies on the disk now, whether it is open or not."""
+    shutil.copytree(path, to)
+    return to
+
+
+def case_row(vault: Vault, code: str) -> CaseRow:
+    """A case as the index has it."""
+    return vault.keeper.registry.case(code)
+
+
+def case_path(vault: Vault, code: str) -> Path:
+    """The file of a case's database."""
+    return vault.keeper.folder.cases / case_row(vault, code).file_name
+
+
+def object_files(path: Path) -> list[Path]:
+    """All files of stored objects."""
+    return sorted(file for file in (path / "objects").rglob("*") if file.is_file())
+
+
+def all_files(path: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
+
+
+# Damage
+
+
+def flip(path: Path, offset: int, mask: int = 1) -> None:
+    """Change one byte of a file."""
+    data = bytearray(path.read_bytes())
+    data[offset] ^= mask
+    path.write_bytes(data)
+
+
+def exchange(first: Path, second: Path) -> None:
+    """Let two files change places."""
+    one, other = first.read_bytes(), second.read_bytes()
+    first.write_bytes(other)
+    second.write_bytes(one)
+
+
+def put_page(old: Path, new: Path, number: int) -> None:
+    """Put page ``number`` of an old copy of a database into the newer file."""
+    with old.open("rb") as source, new.open("r+b") as target:
+        source.seek(number * PAGE_BYTES)
+        target.seek(number * PAGE_BYTES)
+        target.write(source.read(PAGE_BYTES))
+
+
+def changed_pages(old: Path, new: Path) -> list[int]:
+    """The pages that two copies of a database both have and that differ."""
+    one, other = old.read_bytes(), new.read_bytes()
+    return [
+        start // PAGE_BYTES
+        for start in range(0, min(len(one), len(other)), PAGE_BYTES)
+        if one[start : start + PAGE_BYTES] != other[start : start + PAGE_BYTES]
+    ]
+
+
+# Looking inside, with the keys and past the program's own doors
+
+
+def vault_key(path: Path, unlocker: Unlocker | None = None) -> VaultKey:
+    """The key of the newest epoch."""
+    return (unlocker or key_file()).unlock(Folder(path).read_headers()[0]).vault_key
+
+
+def open_registry(path: Path, unlocker: Unlocker | None = None) -> Registry:
+    """vault.db of the newest epoch, opened beside the program."""
+    found = Folder(path).read_headers()[0]
+    return Registry.open(Folder(path).vault_database(found.epoch), vault_key(path, unlocker))
+
+
+def database_keys(path: Path, unlocker: Unlocker | None = None) -> dict[Path, DatabaseKey]:
+    """Every database of a closed vault with its key."""
+    index = open_registry(path, unlocker)
+    try:
+        keys = {index.store.path: registry.database_key(vault_key(path, unlocker))}
+        for case in index.cases():
+            keys[path / "cases" / case.file_name] = compartment.database_key(case_key(index, case))
+        return keys
+    finally:
+        index.close()
+
+
+def case_key(index: Registry, case: CaseRow) -> CaseKey:
+    """A case's key, without a receipt."""
+    return index._case_key(case.case_id)
+
+
+def open_compartment(path: Path, key: CaseKey, *, code: str, case_id: bytes) -> Compartment:
+    """A case's database, opened beside the program."""
+    return Compartment.open(path, key, code=code, case_id=case_id, clock=Clock())
+
+
+def dumped(store: Store) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table, those behind the search index too."""
+    names = [name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+    return {name: store.execute(f'SELECT * FROM "{name}"') for name in names}  # noqa: S608 (from the schema)
+
+
+def decrypted_pages(path: Path, key: DatabaseKey) -> Iterator[bytes]:
+    """Every page of a database file in the clear, free ones and unused space included; nothing is authenticated."""
+    data = path.read_bytes()
+    for start in range(0, len(data), PAGE_BYTES):
+        page = data[start : start + PAGE_BYTES]
+        first = _IV_BYTES if start == 0 else 0  # the file begins with the salt
+        iv_at = PAGE_BYTES - _RESERVED_BYTES
+        decryptor = Cipher(algorithms.AES256(key.raw), modes.CBC(page[iv_at : iv_at + _IV_BYTES])).decryptor()
+        yield decryptor.update(page[first:iv_at]) + decryptor.finalize()
+
+
+def clear_content(path: Path, unlocker: Unlocker | None = None) -> bytes:
+    """All pages of all databases of a closed vault in the clear, to search in."""
+    return b"".join(page for file, key in database_keys(path, unlocker).items() for page in decrypted_pages(file, key))
+
+
+# The log that fails
+
+
+class FailingLog:
+    """Lets the vault's database refuse every write from the ``nth`` step of its log on (1 is the next one)."""
+
+    def __init__(self, vault: Vault, nth: int = 1) -> None:
+        self._registry = vault.keeper.registry
+        self._left = nth
+        self.fired = False
+
+    def __enter__(self) -> FailingLog:
+        self._step: Callable[..., object] = self._registry.step
+        self._registry.step = self._counted  # type: ignore[method-assign, assignment]
+        return self
+
+    def _counted(self) -> object:
+        self._left -= 1
+        if self._left <= 0:
+            self.fired = True
+            self._registry.store.execute("PRAGMA query_only = ON")
+        return self._step()
+
+    def __exit__(self, *_: object) -> None:
+        del self._registry.step
+        if not self._registry.store.path.exists():
+            return  # an epoch later
+        self._registry.store.execute("PRAGMA query_only = OFF")

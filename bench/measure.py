@@ -32,7 +32,9 @@ def run(argv: Sequence[str | os.PathLike[str]], environment: Mapping[str, str]) 
     """Run a command to its end, its output thrown away. Raises RuntimeError with its last words when it fails."""
     os.sync()  # nobody pays for what the one before left to be written
     start = time.perf_counter()
-    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
+    process = subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
+    )
     with process:
         words = process.stderr.read() if process.stderr else b""
         peak = None

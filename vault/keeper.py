@@ -120,6 +120,7 @@ class Keeper:
         self, name: str, code: str | None, *, item: str | None, purpose: str | None, grants: tuple[str, ...]
     ) -> Act:
         case = self.registry.case(references.parse_case(code)) if code is not None else None
+        purpose = cases.optional_checked_text("purpose", purpose)
         allowed = (*grants, case_grant(case)) if case else grants
         receipt = self.log.intend(
             name, case=case, item=item, purpose=purpose, grants=allowed, vault_level=name in VAULT_LEVEL
@@ -245,6 +246,12 @@ class Keeper:
         """The first entry of the log."""
         receipt = self.log.intend("vault-create")
         self.log.conclude(receipt.number, "done")
+
+    def record_older_copy(self) -> None:
+        """An older or other copy than this machine remembers is used on purpose: that is said in its log."""
+        receipt = self.log.intend("older-copy-accepted")
+        self.log.conclude(receipt.number, "done")
+        self.warnings.append("older-than-last-time")
 
     def info(self) -> VaultInfo:
         """What the vault says of itself; nothing of a case."""

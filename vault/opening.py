@@ -95,14 +95,16 @@ def _fill(folder: Folder, ways: Sequence[tuple[SecretUnlocker, str]], *, cost: k
     folder.write_headers(sealed)
 
 
-def open_vault(path: Path, unlocker: Unlocker, *, clock: Clock, state_dir: Path | None) -> tuple[Keeper, FileLock]:
+def open_vault(
+    path: Path, unlocker: Unlocker, *, clock: Clock, state_dir: Path | None, accept_older: bool = False
+) -> tuple[Keeper, FileLock]:
     """Open a vault.
 
     1. Read both copies of the header, before anything is locked or written.
     2. Take the lock.
     3. Try the secret on each copy, newest epoch first; check the header's MAC.
     4. Open that epoch's vault.db, and compare the header with the digest that it keeps.
-    5. Compare the log with what this machine remembers.
+    5. Compare the log with what this machine remembers; ``accept_older`` records a difference in the log and goes on.
     6. Make both copies of the header agree; remove what other epochs and dead processes left.
     7. Give every intent without an outcome its outcome.
 
@@ -113,19 +115,20 @@ def open_vault(path: Path, unlocker: Unlocker, *, clock: Clock, state_dir: Path 
     folder.read_headers()
     lock = folder.lock()
     try:
-        keeper = _open_locked(folder, unlocker, clock=clock, state_dir=state_dir)
+        keeper = _open_locked(folder, unlocker, clock=clock, state_dir=state_dir, accept_older=accept_older)
     except BaseException:
         lock.release()
         raise
     return keeper, lock
 
 
-def _open_locked(folder: Folder, unlocker: Unlocker, *, clock: Clock, state_dir: Path | None) -> Keeper:
+def _open_locked(
+    folder: Folder, unlocker: Unlocker, *, clock: Clock, state_dir: Path | None, accept_older: bool
+) -> Keeper:
     copies = folder.read_headers()
     found, unlocked, registry = _open_any(folder, copies, unlocker)
     try:
-        if state_dir:
-            mark.verify(registry, state_dir)
+        older = _is_older(registry, state_dir, accepted=accept_older)
         label = _label(registry, unlocked)
         keeper = Keeper(folder, found, registry, actor=label or unlocked.kind, clock=clock)
         if label is None:
@@ -136,10 +139,23 @@ def _open_locked(folder: Folder, unlocker: Unlocker, *, clock: Clock, state_dir:
             keeper.warnings.append("header-repaired")
         _sweep(keeper)
         _settle(keeper)
+        if older:
+            keeper.record_older_copy()
     except BaseException:
         registry.close()
         raise
     return keeper
+
+
+def _is_older(registry: Registry, state_dir: Path | None, *, accepted: bool) -> bool:
+    try:
+        if state_dir:
+            mark.verify(registry, state_dir)
+    except errors.OlderThanRemembered:
+        if not accepted:
+            raise
+        return True
+    return False
 
 
 def _open_any(

@@ -38,8 +38,9 @@ class Row:
 class Bench:
     """What is measured, in the order of the table."""
 
-    def __init__(self, workspace: Workspace, *, size_mib: int, large_mib: int, pairs: int) -> None:
+    def __init__(self, workspace: Workspace, *, size_mib: int, large_mib: int, pairs: int, wait: float) -> None:
         self.workspace, self.size_mib, self.large_mib, self.pairs = workspace, size_mib, large_mib, pairs
+        self.wait = wait
         self.rows: list[Row] = []
         self.left_out: list[str] = []
         self._compile()
@@ -68,7 +69,7 @@ class Bench:
         return not missing
 
     def rounds(self, tasks: dict[str, Task], count: int | None = None) -> dict[str, list[Cost]]:
-        return rounds(tasks, count or self.pairs, self.workspace.environment)
+        return rounds(tasks, count or self.pairs, self.workspace.environment, most_wait_seconds=self.wait)
 
     def compare(
         self,
@@ -285,6 +286,13 @@ def arguments() -> argparse.Namespace:
         "--large-mib", type=int, metavar="N", help="size of the sparse file for memory (default: 4 times)"
     )
     parser.add_argument("--pairs", type=int, default=5, metavar="N", help="rounds of each comparison (default 5)")
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=0,
+        metavar="S",
+        help="let each round wait up to S seconds until the cores are idle",
+    )
     parser.add_argument("--quick", action="store_true", help="64 MiB and 3 rounds: tries the bench, says little")
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROWS", help=", ".join(ROWS))
     chosen = parser.parse_args()
@@ -298,9 +306,12 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     chosen = arguments()
     print(machine(), flush=True)
-    print(f"{chosen.pairs} rounds, medians with the smallest and the largest value in parentheses", flush=True)
+    waiting = f", each begun when the cores were idle or after {chosen.wait:.0f} s" if chosen.wait else ""
+    print(f"{chosen.pairs} rounds{waiting}; medians, the smallest and the largest value in parentheses", flush=True)
     with Workspace(chosen.folder) as workspace:
-        bench = Bench(workspace, size_mib=chosen.size_mib, large_mib=chosen.large_mib, pairs=chosen.pairs)
+        bench = Bench(
+            workspace, size_mib=chosen.size_mib, large_mib=chosen.large_mib, pairs=chosen.pairs, wait=chosen.wait
+        )
         for name in chosen.only:
             print(f"measuring {name}", file=sys.stderr, flush=True)
             ROWS[name](bench)

@@ -9,6 +9,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+_IDLE, _WAITING = 3, 4  # columns of /proc/stat
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,31 @@ def run(argv: Sequence[str | os.PathLike[str]], environment: Mapping[str, str]) 
     return Cost(seconds, peak)
 
 
-def rounds(tasks: Mapping[str, Task], count: int, environment: Mapping[str, str]) -> dict[str, list[Cost]]:
-    """Run all tasks once in each round, every second round backwards, so that a slow moment strikes all alike."""
+def await_quiet(most_seconds: float) -> None:
+    """Wait, at most so long, until other programs leave the cores idle for a moment (where /proc tells)."""
+    end = time.monotonic() + most_seconds
+    while time.monotonic() < end and Path("/proc/stat").exists():
+        before = _processor_times()
+        time.sleep(0.5)
+        spent = [after - earlier for earlier, after in zip(before, _processor_times(), strict=True)]
+        if spent[_IDLE] + spent[_WAITING] >= 0.95 * sum(spent):
+            return
+
+
+def _processor_times() -> list[int]:
+    return [int(part) for part in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
+
+
+def rounds(
+    tasks: Mapping[str, Task], count: int, environment: Mapping[str, str], *, most_wait_seconds: float = 0
+) -> dict[str, list[Cost]]:
+    """Run all tasks once in each round, every second round backwards, so that a slow moment strikes all alike.
+
+    On a machine that others use, each round may wait for a quiet moment to begin; what follows counts, whatever it is.
+    """
     costs: dict[str, list[Cost]] = {name: [] for name in tasks}
     for number in range(count):
+        await_quiet(most_wait_seconds)
         names = list(tasks) if number % 2 == 0 else list(reversed(tasks))
         for name in names:
             tasks[name].before()

@@ -69,10 +69,10 @@ def values(answer: object) -> Any:
     return str(answer) if isinstance(answer, Path) else answer
 
 
-def document(answer: object) -> str:
+def document(answer: object, *, ascii_only: bool = False) -> str:
     """JSON text in which every character is seen: what a terminal would obey is escaped."""
-    text = json.dumps(values(answer), ensure_ascii=False, indent=2)
-    if text.isascii():
+    text = json.dumps(values(answer), ensure_ascii=ascii_only, indent=2)
+    if text.isascii() and "\x7f" not in text:
         return text
     return "".join(_escaped(char) if char != "\n" and hidden(char) else char for char in text)
 
@@ -92,7 +92,8 @@ class Output:
 
     def answer(self, answer: object) -> None:
         """The JSON document."""
-        self._print(document(answer))
+        # In any other encoding JSON is not JSON, letters of ASCII apart.
+        self._print(document(answer, ascii_only=not _terminal.stdout_is_utf8()))
 
     def line(self, text: str) -> None:
         """A line of the result; what is foreign in it went through ``visible``."""

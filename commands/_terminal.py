@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import unicodedata
@@ -56,6 +57,33 @@ def visible(text: str) -> str:
         else:
             shown.append(char)
     return "".join(shown)
+
+
+# The standard streams
+
+
+def prepare_streams() -> None:
+    r"""Make the standard streams what every command expects.
+
+    In place of a closed one stands a descriptor: else the next file that is opened, perhaps a database, would get its
+    number. Reading from that input and writing to that output fails; errors are lost. What the encoding of the output
+    lacks is written as ``\u0434``.
+    """
+    for name, mode, flags in (
+        ("stdin", "r", os.O_WRONLY),
+        ("stdout", "w", os.O_RDONLY),
+        ("stderr", "w", os.O_WRONLY),
+    ):
+        if getattr(sys, name) is None:
+            with contextlib.suppress(OSError):
+                setattr(sys, name, open(os.open(os.devnull, flags), mode, encoding="utf-8"))  # noqa: PTH123, SIM115 -- it lasts as long as the program
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def stdout_is_utf8() -> bool:
+    """Whether whatever reads the result gets UTF-8."""
+    return sys.stdout is not None and (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
 # Facts

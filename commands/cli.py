@@ -102,6 +102,7 @@ root = Program(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status."""
     settings = Settings()
+    _terminal.prepare_streams()
     _end_like_an_interrupt()
     try:
         status = _run(arguments, settings)

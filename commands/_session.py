@@ -53,6 +53,12 @@ def state_folder() -> Path:
     return platformdirs.user_state_path("casevault", appauthor=False)
 
 
+def lies_in(path: Path, folder: Path) -> bool:
+    """Whether a path leads into a folder, or to it."""
+    # Not Path.resolve: it raises for links that lead in a circle.
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
 # Secrets
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Fact = tuple[str, str | None]
 _UNITS = ("kB", "MB", "GB", "TB")
 _BAR_AFTER_SECONDS = 0.4
+_TAKEN = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?Z")
 
 
 def human_size(size_bytes: int) -> str:
@@ -46,10 +48,8 @@ def moment(time_text: str | None) -> str:
     """A time that the program took, as people read it; one that a person gave, as it was given."""
     if not time_text:
         return ""
-    date, separator, clock = time_text.partition("T")
-    if separator and clock.endswith("Z") and len(clock) >= 9:
-        return f"{visible(date)} {visible(clock[:8])} UTC"
-    return visible(time_text)
+    taken = _TAKEN.fullmatch(time_text)
+    return f"{taken[1]} {taken[2]} UTC" if taken else visible(time_text)
 
 
 def values(answer: object) -> Any:

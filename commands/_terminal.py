@@ -23,7 +23,9 @@ from commands._text import _
 _LONGEST_LINE_BYTES = 1000
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Letters and marks that show nothing, though Unicode does not count them among the format characters.
-_HIDDEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u2800\u3164\uffa0")
+_HIDDEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+_HIDDEN |= {chr(number) for number in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))}  # variation selectors
+_MARKS = frozenset({"Mn", "Me"})
 _MOST_MARKS = 4
 
 
@@ -50,7 +52,7 @@ def visible(text: str) -> str:
         return text
     shown, marks = [], 0
     for position, char in enumerate(text):
-        marks = marks + 1 if unicodedata.combining(char) else 0
+        marks = marks + 1 if unicodedata.category(char) in _MARKS else 0
         # The notation itself is marked, so that nobody can forge it.
         if hidden(char) or marks > _MOST_MARKS or text.startswith("<U+", position):
             shown.append(f"<U+{ord(char):04X}>")
@@ -76,7 +78,7 @@ def prepare_streams() -> None:
     ):
         if getattr(sys, name) is None:
             with contextlib.suppress(OSError):
-                setattr(sys, name, open(os.open(os.devnull, flags), mode, encoding="utf-8"))  # noqa: PTH123, SIM115 -- it lasts as long as the program
+                setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8"))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

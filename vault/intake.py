@@ -31,7 +31,7 @@ class SourceFile:
         try:
             if not stat.S_ISREG(self.path.stat().st_mode):
                 raise errors.NotAFile(path=str(self.path))
-            self._file = open(self.path, "rb", buffering=0, opener=_open)  # noqa: PTH123, SIM115 -- closed by __exit__
+            self._file = open(self.path, "rb", buffering=0, opener=_open)
         except OSError as error:
             raise self._reported(error) from error
         self._before = os.fstat(self._file.fileno())

@@ -94,6 +94,6 @@ def test_a_file_that_becomes_a_pipe_before_it_is_opened_does_not_hang(
     before = path.stat()
     path.unlink()
     os.mkfifo(path)
-    monkeypatch.setattr(Path, "stat", lambda self, **_: before)
+    monkeypatch.setattr(Path, "stat", lambda *_, **__: before)
     with pytest.raises(errors.NotAFile), intake.SourceFile(path):
         pass

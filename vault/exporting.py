@@ -12,7 +12,7 @@ from vault import errors, files, platform
 from vault.requests import ObjectGrant
 
 _LONGEST_STEM_BYTES = 120
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
+_UNSAFE = re.compile(r'[<>:"/\\|?*]')
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
 
 
@@ -23,7 +23,7 @@ def safe_name(name: str | None, number: int) -> str:
     """
     shown = unicodedata.normalize("NFC", name or "")
     shown = "".join(
-        "_" if unicodedata.category(char) in ("Cf", "Cs", "Co", "Cn", "Zl", "Zp") else char for char in shown
+        "_" if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") else char for char in shown
     )
     shown = _UNSAFE.sub("_", shown).strip(" .")
     if _DEVICES.match(shown):
@@ -42,6 +42,7 @@ class NewExport:
         number = int(grant.reference.partition("/")[2])
         self.path = folder / safe_name(grant.file_name or grant.title, number)
         self._digests = {name: self.path.with_name(f"{self.path.name}.{name}") for name in ("sha256", "sha512")}
+        self._written: list[Path] = []
         self._grant = grant
         self._file = files.NewFile(self.path)
 
@@ -67,8 +68,16 @@ class NewExport:
         digests = {self._digests["sha256"]: self._grant.sha256, self._digests["sha512"]: self._grant.sha512}
         for path, digest in digests.items():
             if digest is not None:
-                files.write_file(path, f"{digest}  {self.path.name}\n".encode())
+                self._write_digest(path, f"{digest}  {self.path.name}\n".encode())
         return self._digests["sha256"]
+
+    def _write_digest(self, path: Path, content: bytes) -> None:
+        try:
+            with files.NewFile(path) as file:  # not by renaming: that would replace what somebody put there since
+                self._written.append(path)
+                file.write(content)
+        except FileExistsError:
+            raise errors.AlreadyThere(path=str(path)) from None
 
     @property
     def owner_only(self) -> bool:
@@ -81,6 +90,6 @@ class NewExport:
         self._file.__exit__(kind, error, trace)
         if kind is not None:
             with contextlib.suppress(errors.VaultError, OSError):
-                files.remove(*self._digests.values())
+                files.remove(*self._written)
         elif kind is None:
             files.sync_folder(self.path.parent)

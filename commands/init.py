@@ -20,7 +20,7 @@ from commands._output import Output
 from commands._session import lies_in, locked, passphrase_file, read_key_file, state_folder, vault_path
 from commands._terminal import visible
 from commands._text import _
-from vault import errors
+from vault import errors, platform
 
 _KEY_FILE_BYTES = 64
 _ASKED_BACK = 3
@@ -50,6 +50,7 @@ def init(
         raise click.UsageError(_("--recovery-file and --no-recovery exclude each other"))
     if no_passphrase and (settings.key_file is None or passphrase_file(settings)):
         raise click.UsageError(_("--no-passphrase needs --key-file, and no --passphrase-file"))
+    platform.harden_process()
     path = vault_path(settings)
     if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
         raise errors.AlreadyThere(path=str(path))

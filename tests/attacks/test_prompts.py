@@ -24,7 +24,7 @@ _SECONDS = 60
 class Terminal:
     """A command on a terminal of its own."""
 
-    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str], folder: Path) -> None:
         _soft, self._hard = resource.getrlimit(resource.RLIMIT_CORE)
         master, self._slave = pty.openpty()
         self.pid = os.fork()
@@ -34,6 +34,7 @@ class Terminal:
             for number in range(3):
                 os.dup2(self._slave, number)
             resource.setrlimit(resource.RLIMIT_CORE, (self._hard, self._hard))
+            os.chdir(folder)  # where a core would be left
             os.execve(command[0], command, environment)  # noqa: S606 -- our own interpreter
         self._master, self.shown = master, b""
 
@@ -80,7 +81,9 @@ def start(tmp_path: Path, source: Path) -> Callable[..., Terminal]:
     environment = program.environment | {"TERM": "xterm"}
 
     def begin(*arguments: str) -> Terminal:
-        return Terminal([sys.executable, "-m", "commands", "--vault", str(tmp_path / "v"), *arguments], environment)
+        return Terminal(
+            [sys.executable, "-m", "commands", "--vault", str(tmp_path / "v"), *arguments], environment, tmp_path
+        )
 
     return begin
 

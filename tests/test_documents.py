@@ -7,6 +7,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+import click
 import pytest
 import schema_block
 
@@ -91,7 +92,7 @@ def test_every_file_that_a_document_names_exists(source: Path) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("package", ["crypto", "vault"])
+@pytest.mark.parametrize("package", ["crypto", "vault", "commands"])
 def test_the_map_of_the_architecture_names_every_module_once(source: Path, package: str) -> None:
     text = (source / "docs/architecture.md").read_text(encoding="utf-8")
     mapped = re.findall(rf"^\| `({package}/\w+\.py)` \|", text, flags=re.MULTILINE)
@@ -129,12 +130,16 @@ def test_every_act_of_the_keeper_is_in_the_format(source: Path) -> None:
     assert acts <= told
 
 
-def test_every_error_that_a_vault_can_warn_of_is_in_the_library_page(source: Path) -> None:
+def warnings_of(source: Path) -> list[str]:
     code = "".join(path.read_text(encoding="utf-8") for path in sorted((source / "vault").glob("*.py")))
-    warnings = set(re.findall(r'warnings\.append\("([a-z-]+)"\)', code))
-    assert len(warnings) >= 5
+    found = sorted(set(re.findall(r'\.warn\("([a-z-]+)"\)', code)))
+    assert len(found) >= 5
+    return found
+
+
+def test_everything_that_a_vault_can_warn_of_is_in_the_library_page(source: Path) -> None:
     text = (source / "docs/library.md").read_text(encoding="utf-8")
-    assert [warning for warning in sorted(warnings) if f"`{warning}`" not in text] == []
+    assert [warning for warning in warnings_of(source) if f"`{warning}`" not in text] == []
 
 
 def test_everything_public_is_in_the_library_page(source: Path) -> None:
@@ -142,6 +147,59 @@ def test_everything_public_is_in_the_library_page(source: Path) -> None:
 
     text = (source / "docs/library.md").read_text(encoding="utf-8")
     assert [name for name in vault.__all__ if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_the_numbers_in_the_security_page_are_those_of_the_program(source: Path) -> None:
+    from crypto.kdf import FLOOR
+    from crypto.padding import padded_size
+    from crypto.words import _mnemonic, generated_passphrase
+
+    text = (source / "SECURITY.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^ *\| ([\d,]+) \| ([\d,]+) \| ([\d,]+) lengths \| ([\d.]+) % \|", text, flags=re.MULTILINE)
+    assert len(rows) >= 4
+    for row in rows:
+        length, stored, bucket = (int(value.replace(",", "")) for value in row[:3])
+        assert stored == padded_size(length)
+        assert padded_size(stored - bucket + 1) == stored
+        assert padded_size(stored - bucket) < stored
+        assert row[3] == f"{100 * (stored - length) / length:.1f}"
+    assert f"There are {buckets(2**20, 2**30)} buckets between 1 MiB and 1 GiB, {buckets(2**16, 2**32)} up to" in text
+    assert f"{FLOOR.memory_kib // 1024} MiB, {FLOOR.passes} passes" in text
+    words, bits = generated_passphrase().count("-") + 1, len(_mnemonic("english").wordlist).bit_length() - 1
+    assert f"seven words of a list of 2,048, that is {words * bits} bits" in text
+    assert (words, bits) == (7, 11)
+
+
+def buckets(smallest: int, largest: int) -> int:
+    from crypto.padding import padme
+
+    count, size = 0, smallest
+    while size <= largest:
+        count, size = count + 1, padme(size + 1)
+    return count
+
+
+def test_every_command_and_option_in_the_readme_exists(source: Path) -> None:
+    from commands.cli import root
+
+    text = (source / "README.md").read_text(encoding="utf-8")
+    lines = [line.split()[1:] for line in re.findall(r"^ {4}(casevault .+)$", text, flags=re.MULTILINE)]
+    assert len(lines) >= 12
+    for words in lines:
+        context, command, rest = click.Context(root), root, words
+        while isinstance(command, click.Group):
+            found = command.get_command(context, rest[0])
+            assert found is not None, words
+            command, rest = found, rest[1:]
+        # Parsing with the command's own parser: an unknown option or a superfluous argument is a UsageError.
+        command.make_context(command.name, list(rest), parent=context, resilient_parsing=False)
+
+
+def test_every_warning_has_a_sentence_in_the_terminal(source: Path) -> None:
+    from commands._session import warning
+
+    for code in warnings_of(source):
+        assert code not in warning(code)
 
 
 @pytest.mark.slow

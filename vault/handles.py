@@ -230,7 +230,7 @@ class Item:
         """Write the item's bytes in the clear into ``folder``, its digests beside it; never over anything.
 
         Raises ``AlreadyThere``, ``NoSpace``, ``ReadOnly``, ``ObjectDamaged``, ``ObjectMissing``. After an error
-        nothing of it is left.
+        nothing of it is left, except after ``OutcomeUnrecorded``: then it was done.
         """
         with (
             self.open(act="export", purpose=purpose) as reading,

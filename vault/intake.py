@@ -34,6 +34,8 @@ class SourceFile:
             self._file = open(self.path, "rb", buffering=0, opener=_open)
         except OSError as error:
             raise self._reported(error) from error
+        except ValueError:  # a NUL in the name
+            raise errors.SourceMissing(path=str(self.path)) from None
         self._before = os.fstat(self._file.fileno())
         if not stat.S_ISREG(self._before.st_mode):  # somebody put it there since
             self._file.close()

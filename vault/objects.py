@@ -250,6 +250,8 @@ class ObjectReader:
                     yield from self._stream(segment, stop)
                 else:
                     yield from self._chunks(segment, start, stop)
+                if stop == segment_size(self._grant.padded_bytes, segment) and stop % CHUNK == 0:
+                    self._verify_empty_chunk(segment, stop // CHUNK)
             except CryptoError as error:
                 raise errors.ObjectDamaged(what=self._grant.reference) from error
             except FileNotFoundError:
@@ -306,6 +308,13 @@ class ObjectReader:
                     raise errors.ObjectDamaged(what=self._grant.reference)
                 start += len(piece)
                 yield piece
+
+    def _verify_empty_chunk(self, segment: int, number: int) -> None:
+        """A segment whose last chunk is full ends with an empty one, which nobody asks for."""
+        with segment_path(self._objects, self._grant.object_id, segment).open("rb", buffering=0) as file:
+            decryptor = ChunkDecryptor(self._key, self._context(segment), file.read(PREFIX))
+            file.seek(PREFIX + number * SEALED_CHUNK)
+            decryptor.decrypt_chunk(number, file.read(SEALED_CHUNK))
 
     def pour(self, write: Callable[[memoryview], object], *, progress: Progress | None = None) -> str:
         """Give the whole plaintext to ``write`` and return its SHA-256, computed beside the writing."""

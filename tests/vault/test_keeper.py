@@ -82,6 +82,9 @@ EXEMPT = {
     "is_open": "inside",
     "drop": "closes",
     "close": "closes",
+    "end_readings": "the outcomes of intents that were recorded",
+    "warn": "inside",
+    "record_older_copy": "an entry of the log itself",
     "settle": "the outcome of an intent that was recorded",
     "record_creation": "the log's first entry itself",
     "adopt": "inside a change of epoch, for its receipt",
@@ -209,8 +212,7 @@ def test_whichever_step_of_the_log_fails_the_old_or_the_new_state_is_there_and_c
             try:
                 REQUESTS[name](vault)
                 done = True
-            except VaultError as error:
-                assert isinstance(error, (LogUnavailable, OutcomeUnrecorded, errors.ReadOnly)), (nth, error)
+            except (LogUnavailable, OutcomeUnrecorded, errors.ReadOnly) as error:
                 done = isinstance(error, OutcomeUnrecorded)
         vault.close()
         opened_by = key_file()

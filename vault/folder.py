@@ -81,20 +81,26 @@ class Folder:
         if not self.path.exists():
             raise errors.NoSuchVault(path=str(self.path))
         found: dict[bytes, header.Header] = {}
-        reasons = []
+        reasons: list[str] = []
+        unknown: int | None = None
         contents = [_content(path) for path in self.header_paths()]
         for content in contents:
             try:
                 parsed = header.parse(content)
                 found[parsed.to_bytes()] = parsed
             except header.Unreadable as error:
-                if error.reason == "format":
+                if error.reason == "format" and header.digest_holds(content):
                     raise errors.UnknownFormat(path=str(self.path), format=error.format) from None
+                if error.reason == "format":
+                    # Perhaps only damage that looks like another format: the other copy may be whole.
+                    unknown = error.format
                 reasons.append(error.reason)
         if not found and (healed := header.heal(*contents)):
             found[healed.to_bytes()] = healed
         if found:
             return sorted(found.values(), key=lambda each: -each.epoch)
+        if unknown is not None:
+            raise errors.UnknownFormat(path=str(self.path), format=unknown)
         if all(reason == "absent" for reason in reasons) and not self._looks_like_a_vault():
             raise errors.NotAVault(path=str(self.path))
         if all(reason in ("absent", "foreign") for reason in reasons) and not self._looks_like_a_vault():

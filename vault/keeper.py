@@ -124,6 +124,7 @@ class Keeper:
     def _begin(
         self, name: str, code: str | None, *, item: str | None, purpose: str | None, grants: tuple[str, ...]
     ) -> Act:
+        purpose = cases.optional_checked_text("purpose", purpose)
         case = None if code is None else self._settled_case(code)
         purpose = cases.optional_checked_text("purpose", purpose)
         allowed = (*grants, case_grant(case)) if case else grants

@@ -100,7 +100,7 @@ LOG_ENTRY = {
     "phase": "intent, done, failed or recovered",
     "actor": "the way in that was used",
     "case": "the case, or null",
-    "item": "the item, or null",
+    "item": "number of the item or person in the case (3, p2), or null",
     "size_bytes": "how much was given out, or null",
     "digest": "of what was given out, or null",
     "purpose": "what it was for, or null",

@@ -50,7 +50,11 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
     errors.WeakPassphrase: (REFUSED, "several random words are strong and easy to keep; `--insist` takes it as it is"),
     errors.UnusablePassphrase: (USAGE, "nothing was changed; take another one"),
     errors.BadRecoveryWords: (WRONG_SECRET, "compare each of the 24 words with the sheet; their order matters"),
-    errors.CostRefused: (DAMAGE, "somebody may have changed the vault's header; take it from a backup"),
+    errors.CostRefused: (
+        DAMAGE,
+        "close other programs or use a machine with more memory; if there is enough, somebody may have changed the header: "
+        "take it from a backup",
+    ),
     errors.TooManyKeys: (REFUSED, "remove one that is not used any more"),
     errors.Damage: (DAMAGE, "`casevault check` lists all that is damaged; the rest of the vault still opens"),
     errors.HeaderDamaged: (DAMAGE, "copy header.a and header.b from a backup of the same vault; change nothing else"),
@@ -60,6 +64,11 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
     ),
     errors.ObjectDamaged: (DAMAGE, "take this item from a backup; the others still open. `casevault check` lists all"),
     errors.ObjectMissing: (DAMAGE, "take this item from a backup; the others still open. `casevault check` lists all"),
+    errors.OlderThanRemembered: (
+        DAMAGE,
+        "if you put a backup back, or opened a copy of this vault here, `--accept-older-copy` opens this one, and its "
+        "log says so; if you did neither, somebody may have exchanged it: take the newest backup",
+    ),
     errors.OlderCopy: (
         DAMAGE,
         "a part of the vault was put back to an earlier time: a withdrawn consent may look as if it were given. Do not "
@@ -77,6 +86,7 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
     errors.BadValue: (USAGE, "nothing was changed"),
     errors.Refused: (REFUSED, _NO_HINT),
     errors.LogUnavailable: (NO_SPACE, "free some space, or look whether the disk can be written to"),
+    errors.OutcomeUnrecorded: (NO_SPACE, "free some space, then run any command: do not repeat this one"),
     errors.ReceiptRefused: (REFUSED, "start the command again; if it stays so, run `casevault check`"),
     errors.SourceMissing: (NOT_FOUND, "look at the path"),
     errors.SourceUnreadable: (OTHER, "look whether you may read it, and whether the stick or disk is whole"),

@@ -28,6 +28,7 @@ class Settings:
     key_file: Path | None = None
     debug: bool = False
     yes: bool = False
+    accept_older_copy: bool = False
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -68,6 +69,7 @@ def global_options(*, shown: bool) -> list[click.Parameter]:
             metavar="FILE",
             help_text=_("The key file, if the vault has one."),
         ),
+        flag("--accept-older-copy", _("Open this copy although this computer remembers a later one; its log says so.")),
         flag("--yes", _("Do not ask before what can't be undone.")),
         flag("--debug", _("After an error say where in the program it happened, without any content.")),
     ]
@@ -90,7 +92,7 @@ class Command(click.Command):
         self.fields = dict(fields or {})
         self.many = many
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- as above
         """The example, and where the other options are."""
         if self.example:
             with formatter.section(_("Example")):
@@ -108,7 +110,7 @@ class Group(click.Group):
         super().__init__(*args, **kwargs)
         self.params += global_options(shown=False)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
         """In the order in which they are written."""
         return list(self.commands)
 

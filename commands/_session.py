@@ -187,7 +187,9 @@ def _open(settings: Settings, path: Path, key_file: bytes | None) -> Session:
     if key_file is not None:
         alone = KeyFileUnlocker(key_file)
         try:
-            return Session(Vault.open(path, alone, state_dir=state), alone, key_file)
+            return Session(
+                Vault.open(path, alone, state_dir=state, accept_older=settings.accept_older_copy), alone, key_file
+            )
         except errors.WrongPassphrase:
             if name is None and not _terminal.can_ask():
                 raise
@@ -201,7 +203,11 @@ def _open(settings: Settings, path: Path, key_file: bytes | None) -> Session:
             _terminal.say(message_of(error))
             continue
         try:
-            return Session(Vault.open(path, secret.unlocker, state_dir=state), secret.unlocker, key_file)
+            return Session(
+                Vault.open(path, secret.unlocker, state_dir=state, accept_older=settings.accept_older_copy),
+                secret.unlocker,
+                key_file,
+            )
         except errors.WrongPassphrase as error:
             shown = secret.bad_words or error
             if not left:
@@ -224,8 +230,8 @@ def warning(code: str) -> str:
         ),
         "header-repaired": _("one of the two copies of the header was damaged and has been written anew"),
         "newer-files": _(
-            "this folder holds files that are newer than the vault in it. It may be an older copy that was put back: "
-            "nothing newer was removed; compare with a backup before you go on"
+            "there are files of a later time than this copy of the vault: a part may have been put back. They were left "
+            "as they are; do not add anything, and compare with a backup"
         ),
         "recovered": _("the last command did not end; what it had not finished was taken back, and the log says so"),
         "unsettled": _("a case does not open, so what was begun in it could not be settled: run `casevault check`"),

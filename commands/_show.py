@@ -21,7 +21,7 @@ def case_facts(case: CaseDetails) -> list[Fact]:
         (_("Persons"), str(summary.persons)),
         (_("Size"), exact_size(case.size_bytes)),
         (_("Made"), moment(summary.created)),
-        (_("Changed"), moment(summary.changed)),
+        (_("Last change"), moment(summary.changed)),
         *_notes(case.notes),
         *_history(case.history),
         *((_("Deleted"), _deleted(each.reference, each.when, each.reason)) for each in case.disposals),
@@ -77,9 +77,12 @@ def _notes(notes: Sequence[Note]) -> list[Fact]:
 
 
 def _history(history: Sequence[Change]) -> list[Fact]:
-    sentence = _("{when}: {field} was “{before}”")
+    was, was_empty = _("{when}: {field} was “{before}”"), _("{when}: {field} was empty")
     return [
-        (_("Before"), sentence.format(when=moment(each.when), field=each.field, before=each.before or ""))
+        (
+            _("Changed"),
+            (was if each.before else was_empty).format(when=moment(each.when), field=each.field, before=each.before),
+        )
         for each in history
     ]
 

@@ -136,10 +136,11 @@ class _Adding:
             self.originals.append(Path(name))
 
     def pipe(self) -> None:
-        with progress(self.settings, _("standard input"), None) as further:
-            # Unbuffered: nothing of it lies twice in memory.
-            with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stream:  # noqa: PTH123 -- a descriptor
-                self._stored(self.items.add_stream(stream, description=self.shared, progress=further), None)
+        with (
+            open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stream,  # nothing lies twice in memory
+            progress(self.settings, _("standard input"), None) as further,
+        ):
+            self._stored(self.items.add_stream(stream, description=self.shared, progress=further), None)
 
     def path(self, path: Path, *, recursive: bool) -> None:
         if recursive and path.is_dir():

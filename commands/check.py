@@ -48,7 +48,7 @@ def check(settings: Settings, read_data: bool) -> int:
                 (_("Read"), exact_size(report.bytes_read)),
             ]
         )
-    if report.objects_not_read:
+    if report.objects_not_read and not read_data:
         _terminal.say(
             ngettext(
                 "The content of {number} file was not read: `casevault check --read-data` reads it.",

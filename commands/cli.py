@@ -45,18 +45,18 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
 class Program(click.Group):
     """The group that loads a command when it is used."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
         """In the order of the table."""
         return [name for name, *_rest in COMMANDS]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 -- click's signature
         """Load the command's module."""
         for name, module, attribute, _line in COMMANDS:
             if name == cmd_name:
                 return cast("click.Command", getattr(importlib.import_module(module), attribute))
         return None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- as above
         """The list, from the table alone."""
         with formatter.section(_("Commands")):
             formatter.write_dl([(name, _(line)) for name, _module, _attribute, line in COMMANDS])

@@ -219,15 +219,15 @@ class _Story:
                 count=len(files), size=size, needles=len(needles)
             ),
         )
-        self._run("status", passphrase=None)
+        self._run("status", by=None)
 
     def _passphrase(self) -> None:
         self._step(_("Another passphrase; the old one opens nothing any more, the recovery words still do"))
         self._run("passphrase", "change", "--new-passphrase-file", "second.txt")
-        self._run("case", "list", expect=WRONG_SECRET)
-        self.passphrase = "second.txt"  # noqa: S105 -- a file name
-        self._run("case", "list")
-        self._run("case", "list", passphrase="recovery.txt")
+        self._run("case", "list", by="first.txt", expect=WRONG_SECRET)
+        self.unlocked_by = "second.txt"
+        self._run("case", "list", by="second.txt")
+        self._run("case", "list", by="recovery.txt")
 
     def _damage(self) -> None:
         self._step(_("A damaged copy is noticed and named"))
@@ -241,8 +241,11 @@ class _Story:
             byte = file.read(1)
             file.seek(-1, os.SEEK_CUR)
             file.write(bytes([byte[0] ^ 1]))
-        self.say(_("  (one bit was changed in a copy of the vault)"))
+        self.say(_("  (one bit was changed in a copy of the vault, on another computer)"))
+        # Used on this computer too, the copy and the vault would each look like the older copy of the other.
+        self.environment = _environment(self.folder, computer="another-computer")
         done = self._run("--vault", "copy", "check", "--read-data", expect=DAMAGE)
+        self.environment = _environment(self.folder)
         self._must("HARBOUR/" in done.stdout, _("the damaged item is named"))
 
     def _check(self) -> None:
@@ -261,7 +264,7 @@ class _Story:
 
     # How steps are told
 
-    passphrase = "first.txt"  # noqa: S105 -- a file name
+    unlocked_by = "first.txt"  # the file that holds the passphrase
 
     def say(self, text: str) -> None:
         if self.output.json:
@@ -289,17 +292,17 @@ class _Story:
         if not quiet:
             self.say(_("  ok: {what}").format(what=what))
 
-    def _run(self, *arguments: str, typed: str | None = None, passphrase: str | None = "", expect: int = 0) -> _Result:
+    def _run(self, *arguments: str, typed: str | None = None, by: str | None = "", expect: int = 0) -> _Result:
         """Run a command and show it, as typed, with what it says."""
         prefix = f"echo {shlex.quote(typed)} | " if typed is not None else ""
         shown = " ".join(shlex.quote(argument) for argument in arguments)
-        file = self.passphrase if passphrase == "" else passphrase
-        if passphrase:
-            shown = f"--passphrase-file {passphrase} {shown}"
+        file = self.unlocked_by if by == "" else by
+        if by:
+            shown = f"--passphrase-file {by} {shown}"
         self.say(f"  $ {prefix}casevault {shown}")
         done = self._call(arguments, typed, file)
-        for line in (done.stdout + done.stderr).splitlines():
-            self.say(f"    {visible(line.expandtabs(4))}")
+        for line in (done.stdout + done.stderr).replace("\t", "   ").splitlines():
+            self.say(f"    {visible(line)}")
         if done.status != expect:
             raise Stop(
                 OTHER,
@@ -313,7 +316,7 @@ class _Story:
 
     def _quietly(self, *arguments: str, typed: str | None = None) -> _Result:
         """Ask as a program would, for JSON."""
-        done = self._call((*arguments, "--json"), typed, self.passphrase)
+        done = self._call((*arguments, "--json"), typed, self.unlocked_by)
         self._must(done.status == 0, f"casevault {' '.join(arguments)} --json", quiet=True)
         return done
 
@@ -340,10 +343,10 @@ class _Story:
         path.write_bytes(text.encode())
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def _environment(folder: Path, computer: str = "this-computer") -> dict[str, str]:
     """The user's, with every place of ours inside the throw-away folder."""
     own = {key: value for key, value in os.environ.items() if not key.startswith(("CASEVAULT_", "XDG_"))}
-    state = str(folder / "state")
+    state = str(folder / computer)
     return own | {
         "CASEVAULT_VAULT": str(folder / "vault"),
         "XDG_STATE_HOME": state,

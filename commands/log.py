@@ -10,6 +10,7 @@ from commands._output import Output, human_size, moment
 from commands._session import opened
 from commands._text import _
 from vault import references
+from vault.requests import LogEntry
 
 
 @command("log", example="casevault log --case HARBOUR", fields=LOG_ENTRY, many=True)
@@ -34,7 +35,7 @@ def log(settings: Settings, code: str | None) -> None:
                 each.phase
                 if each.answers is None
                 else _("{phase} ({number})").format(phase=each.phase, number=each.answers),
-                each.item or each.case or "",
+                _subject(each),
                 "" if each.size_bytes is None else human_size(each.size_bytes),
                 each.purpose or each.reason or "",
                 each.actor,
@@ -43,3 +44,8 @@ def log(settings: Settings, code: str | None) -> None:
         ],
         empty=_("The log is empty."),
     )
+
+
+def _subject(entry: LogEntry) -> str:
+    """What the entry speaks of: an item or person by its whole reference, or a case."""
+    return f"{entry.case}/{entry.item}" if entry.case and entry.item else entry.case or ""

@@ -142,10 +142,11 @@ class Vault:
             return
         keeper, self._keeper = self._keeper, None
         try:
+            keeper.end_readings()
             if self._state_dir:
                 mark.remember(keeper.registry, self._state_dir)
-            keeper.close()
         finally:
+            keeper.close()
             self._lock.release()
 
     def __enter__(self) -> Vault:

@@ -149,6 +149,9 @@ def _check_object(
 
 
 def _check_strays(keeper: Keeper, cases: list[CaseRow], tally: _Tally, *, whole: bool) -> None:
+    for epoch, path in sorted(keeper.folder.vault_databases().items()):
+        if epoch != keeper.header.epoch:
+            tally.find("stray", path.name)
     expected = {(case.case_id, case.epoch) for case in cases}
     for case_id, epoch in sorted(keeper.folder.case_databases() - expected):
         tally.find("stray", f"cases/{case_id.hex()}-{epoch}.db")

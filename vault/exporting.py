@@ -1,4 +1,7 @@
-"""Writing an item in the clear, on purpose: under a name that is safe on every system, never over anything."""
+"""Writing an item in the clear, on purpose: under a name that is safe on every system, never over anything.
+
+Until it is whole and compared, its name ends in ``.partial``, so that nobody takes what a crash left for the item.
+"""
 
 from __future__ import annotations
 
@@ -42,20 +45,20 @@ class NewExport:
         self.path = folder / safe_name(grant.file_name or grant.title, number)
         self._digests = {name: self.path.with_name(f"{self.path.name}.{name}") for name in ("sha256", "sha512")}
         self._grant = grant
-        self._file = files.NewFile(self.path)
+        self._file = files.NewFile(self.path.with_name(f"{self.path.name}.partial"))
         self._made: list[Path] = []
 
     def __enter__(self) -> NewExport:
-        for path in self._digests.values():
+        for path in (self.path, *self._digests.values()):
             if path.exists() or path.is_symlink():
                 raise errors.AlreadyThere(path=str(path))
         try:
             self._file.__enter__()
         except FileExistsError:
-            raise errors.AlreadyThere(path=str(self.path)) from None
+            raise errors.AlreadyThere(path=str(self._file.path)) from None
         except (FileNotFoundError, NotADirectoryError):
             raise errors.SourceMissing(path=str(self.path.parent)) from None
-        self._made.append(self.path)
+        self._made.append(self._file.path)
         return self
 
     def write(self, data: memoryview) -> None:
@@ -82,7 +85,7 @@ class NewExport:
     @property
     def owner_only(self) -> bool:
         """Whether the disk keeps the file from other users."""
-        return platform.owner_only(self.path)
+        return platform.owner_only(self._file.path)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -90,12 +93,22 @@ class NewExport:
         try:
             self._file.__exit__(kind, error, trace)
             if kind is None:
-                files.sync_folder(self.path.parent)
+                self._move()
         except BaseException:
             self._discard()
             raise
         if kind is not None:
             self._discard()
+
+    def _move(self) -> None:
+        try:
+            files.move(self._file.path, self.path)
+        except FileExistsError:
+            raise errors.AlreadyThere(path=str(self.path)) from None
+        except BaseException:
+            if not self._file.path.exists():  # it has its name already, which may not be durable
+                self._made.append(self.path)
+            raise
 
     def _discard(self) -> None:
         """Remove what this export made, and nothing that others put there meanwhile."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from dataclasses import dataclass
@@ -13,6 +14,11 @@ from vault import errors, files, header
 
 _VAULT_DATABASE = re.compile(r"vault-([1-9][0-9]*)\.db(?:-wal|-shm|-journal)?")
 _CASE_DATABASE = re.compile(r"([0-9a-f]{32})-([1-9][0-9]*)\.db(?:-wal|-shm|-journal)?")
+_OBJECT = re.compile(r"[0-9a-f]{30}\.[0-9]+")
+
+# Whoever looks at the folder without a key holds the lock for an instant.
+_PATIENCE_SECONDS = 0.2
+
 SUBFOLDERS = ("cases", "objects", "drafts", "staging")
 
 
@@ -111,40 +117,54 @@ class Folder:
                 repaired = True
         return repaired
 
-    def make_missing_subfolders(self) -> None:
-        """Make the folders again that a program left out which copies no empty ones. Raises ``NoSpace``, ``ReadOnly``."""
+    def make_subfolders(self) -> None:
+        """Make those that are not there: programs that copy or synchronise often leave empty folders out."""
         for name in SUBFOLDERS:
             if not (self.path / name).is_dir():
                 files.make_folder(self.path / name)
 
     def lock(self) -> FileLock:
         """Take the vault for this process. Raises ``VaultInUse`` and ``ReadOnly``."""
-        return _take_lock(self.path / "lock", self.path)
+        return _take_lock(self.path / "lock", self.path, patience_seconds=_PATIENCE_SECONDS)
 
     def facts(self) -> FolderFacts:
         """What can be told without a key. Raises as ``read_headers`` does."""
         self.read_headers()
-        sizes = [entry.stat().st_size for entry in self.path.rglob("*") if entry.is_file()]
-        objects = self.stored_objects()
-        try:
-            self.lock().release()
-            in_use = False
-        except errors.VaultInUse:
-            in_use = True
-        except errors.ReadOnly:
-            in_use = False
+        names, size = self._listed()
         return FolderFacts(
             path=self.path,
             format=header.FORMAT,
-            compartments=len({case_id for case_id, _ in self.case_databases()}),
-            object_files=sum(objects.values()),
-            size_bytes=sum(sizes),
-            in_use=in_use,
+            compartments=len({match[1] for match in map(_CASE_DATABASE.fullmatch, names["cases"]) if match}),
+            object_files=sum(1 for name in names["objects"] if _OBJECT.fullmatch(name)),
+            size_bytes=size,
+            in_use=self._is_in_use(),
         )
 
+    def _listed(self) -> tuple[dict[str, list[str]], int]:
+        """The names of all files by the subfolder they lie in, and their size, while another process may be working."""
+        names: dict[str, list[str]] = {name: [] for name in SUBFOLDERS}
+        size = 0
+        for parent, _, found in os.walk(self.path):
+            place = Path(parent).relative_to(self.path).parts
+            if place and place[0] in names:
+                names[place[0]] += found
+            for name in found:
+                with contextlib.suppress(OSError):  # removed since it was listed
+                    size += Path(parent, name).lstat().st_size
+        return names, size
 
-def _take_lock(path: Path, vault_path: Path) -> FileLock:
-    lock = FileLock(path, timeout=0, mode=0o600)
+    def _is_in_use(self) -> bool:
+        try:
+            _take_lock(self.path / "lock", self.path).release()
+        except errors.VaultInUse:
+            return True
+        except errors.ReadOnly:
+            pass
+        return False
+
+
+def _take_lock(path: Path, vault_path: Path, *, patience_seconds: float = 0) -> FileLock:
+    lock = FileLock(path, timeout=patience_seconds, poll_interval=0.02, mode=0o600)
     try:
         lock.acquire()
     except Timeout:
@@ -185,9 +205,9 @@ class Staging:
 
 def sweep_staging(folder: Folder) -> None:
     """Remove what processes left that do not run any more."""
-    for path in folder.staging.glob("*"):
-        if not path.is_dir():
-            continue  # no process of ours made it
+    for path in folder.staging.iterdir():
+        if path.is_symlink() or not path.is_dir():
+            continue  # what a file manager leaves everywhere; nothing of ours
         try:
             _take_lock(path / "lock", folder.path).release()
         except errors.VaultInUse:

@@ -88,7 +88,7 @@ class Keeper:
         self.folder = folder
         self.header = found
         self.registry = registry
-        self._clock = clock
+        self.clock = clock
         self.log = Log(registry, wall_time=clock, actor=actor)
         self._open: dict[bytes, Compartment] = {}
         self._reads: dict[int, Act] = {}
@@ -97,7 +97,7 @@ class Keeper:
     @property
     def now(self) -> str:
         """The time to the second."""
-        return self._clock()[:19] + "Z"
+        return self.clock()[:19] + "Z"
 
     # The one door
 
@@ -154,6 +154,8 @@ class Keeper:
 
     def _fail(self, act: Act, reason: str) -> None:
         """Record that a request failed; where a change had been announced, look what became of it."""
+        if act.receipt.act in epochs.ACTS and not epochs.is_swept(self):
+            return  # without an outcome it tells the next open to remove what lies there
         for intent in self.log.unanswered():
             if intent.number == act.receipt.number:
                 if act.refined and act.case:
@@ -171,7 +173,7 @@ class Keeper:
         """A case's compartment, at the state that the log has confirmed or was told to expect."""
         if case.case_id not in self._open:
             compartment = Compartment.open(
-                self.folder.cases / case.file_name, key, code=case.code, case_id=case.case_id, clock=self._clock
+                self.folder.cases / case.file_name, key, code=case.code, case_id=case.case_id, clock=self.clock
             )
             intended = {i.state_after for i in self.log.unanswered() if i.case_id == case.case_id}
             if compartment.state != case.state and compartment.state not in intended:
@@ -222,7 +224,9 @@ class Keeper:
         case = None if intent.case_id is None else self.registry.case_by_id(intent.case_id)
         also: list[Callable[[], None]] = []
         if intent.case_id is not None and case is None:
+            self.drop(intent.case_id)
             # Either the case was never finished, or it is deleted and its files still wait.
+            self.drop(intent.case_id)
             for case_id, epoch in self.folder.case_databases():
                 if case_id == intent.case_id:
                     remove_database(self.folder.cases / f"{case_id.hex()}-{epoch}.db")
@@ -301,6 +305,9 @@ class Keeper:
         case: CaseRow | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
+        epochs.sweep(self)
+        if not epochs.is_swept(self):
+            raise errors.OlderCopy(what="the vault")
         receipt = self.log.intend(
             name,
             case=case,
@@ -318,7 +325,7 @@ class Keeper:
             self.drop(case_id)
         self.registry.close()
         self.header, self.registry = found, registry
-        self.log = Log(registry, wall_time=self._clock, actor=self.log.actor)
+        self.log = Log(registry, wall_time=self.clock, actor=self.log.actor)
 
     def check(self, *, read_data: bool = False, progress: Callable[[int], None] | None = None) -> CheckReport:
         """Read the structure of everything, or every byte, and say what is damaged. Only the log is written."""
@@ -344,7 +351,7 @@ class Keeper:
                 compartment = self.opened(case, self.registry.unwrap_case_key(act.receipt, case.case_id))
                 found = search.find(compartment, expression, case.code)
                 if found:
-                    self.log.note_hits(act.receipt, case)
+                    self.log.note_hits(act.receipt, case, words)
                     hits += [self._titled(compartment, case.code, hit) for hit in found]
                 elif not was_open:
                     self.drop(case.case_id)  # there may be more cases than this process may open files
@@ -375,7 +382,7 @@ class Keeper:
         act = Act(receipt, case)
         with self._concluding(act):
             path = self.folder.cases / case.file_name
-            compartment = Compartment.create(path, key, code=chosen, case_id=case_id, clock=self._clock)
+            compartment = Compartment.create(path, key, code=chosen, case_id=case_id, clock=self.clock)
             self._open[case_id] = compartment
             with compartment.changing():
                 cases.begin(compartment, code=chosen, title=title, now=now)
@@ -576,11 +583,14 @@ class Keeper:
             compartment.store.overwrite_deleted()
             return Disposal(references.person_reference(act.code, number), now, reason)
 
-    def close(self) -> None:
-        """Give every open reading its outcome and close the databases."""
+    def end_readings(self) -> None:
+        """Give every open reading its outcome."""
         for number in list(self._reads):
             with contextlib.suppress(errors.VaultError):
                 self.item_close(number, "failed", reason="closed")
+
+    def close(self) -> None:
+        """Close the databases. A reading that is still open gets its outcome at the next start."""
         for case_id in list(self._open):
             self.drop(case_id)
         self.registry.close()

@@ -45,6 +45,7 @@ FIELDS = (
     "objects",
     "phase",
     "purpose",
+    "query",
     "reason",
     "recipients",
     "role",
@@ -167,11 +168,16 @@ class Log:
         except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
             raise errors.LogUnavailable from error
 
-    def note_hits(self, receipt: Receipt, case: CaseRow) -> None:
-        """Record that a search found something in a case, before it is shown. Raises ``LogUnavailable``."""
+    def note_hits(self, receipt: Receipt, case: CaseRow, query: str) -> None:
+        """Record what a search looked for and found in a case, under that case's key only, before it is shown.
+
+        Raises ``LogUnavailable``.
+        """
         try:
             with self._registry.step() as step:
-                self._append(step, case, act=receipt.act, phase="done", case=case.code, answers=receipt.number)
+                self._append(
+                    step, case, act=receipt.act, phase="done", case=case.code, answers=receipt.number, query=query
+                )
         except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
             raise errors.LogUnavailable from error
 

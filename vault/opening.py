@@ -13,12 +13,14 @@ from crypto import kdf
 from crypto.errors import CryptoError
 from crypto.keys import RecordKey, VaultKey
 from vault import epochs, errors, files, header, mark, schema
-from vault.folder import SUBFOLDERS, Folder, sweep_staging
+from vault.folder import Folder, sweep_staging
 from vault.keeper import Clock, Keeper
 from vault.registry import WHAT, Registry
-from vault.store import remove_database
 from vault.tables import integer, text
 from vault.unlock import Place, SecretUnlocker, Unlocked, Unlocker
+
+# A file that cannot be removed is no reason to keep the others from their owner.
+_CANNOT_REMOVE = (errors.ReadOnly, errors.DiskFailed, errors.VaultInUse)
 
 
 def create(
@@ -62,8 +64,7 @@ def _is_occupied(path: Path) -> bool:
 
 
 def _fill(folder: Folder, ways: Sequence[tuple[SecretUnlocker, str]], *, cost: kdf.Cost, clock: Clock) -> None:
-    for name in SUBFOLDERS:
-        files.make_folder(folder.path / name)
+    folder.make_subfolders()
     vault_key, folder_id, salt = VaultKey.random(), secrets.token_bytes(32), secrets.token_bytes(kdf.SALT_SIZE)
     public_keys: list[bytes | None] = [None] * header.SLOTS
     for slot, (way, _) in enumerate(ways):
@@ -133,10 +134,11 @@ def _open_locked(
         keeper = Keeper(folder, found, registry, actor=label or unlocked.kind, clock=clock)
         if label is None:
             keeper.warnings.append("unknown-slot")
-        if found.epoch < copies[0].epoch and not _change_interrupted(keeper):
+        if found.epoch < copies[0].epoch and not epochs.is_interrupted(keeper):
             raise errors.OlderCopy(what=WHAT)
         if folder.repair_headers(found):
             keeper.warnings.append("header-repaired")
+        folder.make_subfolders()
         _sweep(keeper)
         _settle(keeper)
         if older:
@@ -195,41 +197,29 @@ def _label(registry: Registry, unlocked: Unlocked) -> str | None:
     return None
 
 
-def _change_interrupted(keeper: Keeper) -> bool:
-    """Whether this epoch's log has begun a change of epoch and not seen its end.
-
-    If not, whatever is newer means that this is an older copy, put back among it: that may be the only newer work, and is
-    neither overwritten nor removed.
-    """
-    return any(intent.act in epochs.ACTS for intent in keeper.log.unanswered())
-
-
 def _sweep(keeper: Keeper) -> None:
     """Remove what a change of epoch left when it was interrupted, and what dead processes staged."""
-    folder = keeper.folder
-    folder.make_missing_subfolders()
-    files.remove(*files.leftovers(folder.path))
-    interrupted = _change_interrupted(keeper)
-    for epoch, path in folder.vault_databases().items():
-        if epoch < keeper.header.epoch or (interrupted and epoch > keeper.header.epoch):
-            remove_database(path)
-        elif epoch > keeper.header.epoch:
-            keeper.warnings.append("newer-files")
-    current = {case.case_id: case.epoch for case in keeper.registry.cases()}
-    for case_id, epoch in folder.case_databases():
-        # A case that this index does not know is left alone: `check` names it.
-        if case_id in current and (epoch < current[case_id] or (interrupted and epoch > current[case_id])):
-            remove_database(folder.cases / f"{case_id.hex()}-{epoch}.db")
-    sweep_staging(folder)
+    try:
+        epochs.sweep(keeper)
+        if not epochs.is_swept(keeper):
+            _warn(keeper, "newer-files")
+        files.remove(*files.leftovers(keeper.folder.path))
+        sweep_staging(keeper.folder)
+    except _CANNOT_REMOVE:
+        _warn(keeper, "unsettled")
 
 
 def _settle(keeper: Keeper) -> None:
     for intent in keeper.log.unanswered():
         try:
             keeper.settle(intent, phase="recovered")
-        except errors.Damage:
-            # The case it speaks of does not open; everything else does, and the intent waits.
-            keeper.warnings.append("unsettled")
+        except (errors.Damage, *_CANNOT_REMOVE):
+            # The case it speaks of does not open, or a file does not go; everything else opens, and the intent waits.
+            _warn(keeper, "unsettled")
             continue
-        if "recovered" not in keeper.warnings:
-            keeper.warnings.append("recovered")
+        _warn(keeper, "recovered")
+
+
+def _warn(keeper: Keeper, warning: str) -> None:
+    if warning not in keeper.warnings:
+        keeper.warnings.append(warning)

@@ -64,6 +64,11 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
     ),
     errors.ObjectDamaged: (DAMAGE, "take this item from a backup; the others still open. `casevault check` lists all"),
     errors.ObjectMissing: (DAMAGE, "take this item from a backup; the others still open. `casevault check` lists all"),
+    errors.OlderThanRemembered: (
+        DAMAGE,
+        "if you put a backup back, or opened a copy of this vault here, `--accept-older-copy` opens this one, and its "
+        "log says so; if you did neither, somebody may have exchanged it: take the newest backup",
+    ),
     errors.OlderCopy: (
         DAMAGE,
         "a part of the vault was put back to an earlier time: a withdrawn consent may look as if it were given. Do not "

@@ -28,6 +28,7 @@ class Settings:
     key_file: Path | None = None
     debug: bool = False
     yes: bool = False
+    accept_older_copy: bool = False
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -68,6 +69,7 @@ def global_options(*, shown: bool) -> list[click.Parameter]:
             metavar="FILE",
             help_text=_("The key file, if the vault has one."),
         ),
+        flag("--accept-older-copy", _("Open this copy although this computer remembers a later one; its log says so.")),
         flag("--yes", _("Do not ask before what can't be undone.")),
         flag("--debug", _("After an error say where in the program it happened, without any content.")),
     ]

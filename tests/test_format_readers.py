@@ -379,7 +379,7 @@ def test_an_older_copy_of_the_whole_folder_is_found_by_the_machine_that_saw_the_
         vault.cases.get("FIRST").note("newer")
     shutil.rmtree(folder)
     (tmp_path / "older").rename(folder)
-    with pytest.raises(errors.OlderCopy, match="the vault"):
+    with pytest.raises(errors.OlderThanRemembered):
         opened(folder, state_dir=state_dir)
 
 
@@ -390,6 +390,19 @@ def test_an_older_copy_of_the_whole_folder_is_not_found_by_another_machine(folde
     with opened(tmp_path / "older", state_dir=tmp_path / "elsewhere") as vault:
         assert vault.warnings == ()
         assert vault.check(read_data=True).findings == ()
+
+
+def test_lost_entries_about_mere_looking_are_found_by_the_mark_alone(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(folder / "vault-1.db", tmp_path / "older.db")
+    with opened(folder, state_dir=tmp_path / "state") as vault:
+        vault.cases.get("FIRST").persons.list()
+        entries = vault.info().log_entries
+    shutil.copy(tmp_path / "older.db", folder / "vault-1.db")
+    with opened(folder) as vault:
+        assert vault.info().log_entries < entries
+        assert vault.check(read_data=True).findings == ()
+    with pytest.raises(errors.OlderThanRemembered):
+        opened(folder, state_dir=tmp_path / "state")
 
 
 def test_an_older_copy_goes_unnoticed_if_the_newer_one_was_never_closed(folder: Path, tmp_path: Path) -> None:
@@ -411,7 +424,7 @@ def test_a_history_that_went_another_way_is_found_by_the_machine_that_saw_the_fi
     with opened(tmp_path / "other") as vault:
         for _ in range(3):
             vault.cases.get("FIRST").note("what is told instead")
-    with pytest.raises(errors.OlderCopy, match="the vault"):
+    with pytest.raises(errors.OlderThanRemembered):
         opened(tmp_path / "other", state_dir=tmp_path / "state")
 
 
@@ -433,3 +446,22 @@ def test_files_of_a_newer_epoch_survive_the_opening_of_an_older_copy(folder: Pat
         (path / name).write_bytes(data)
     with Vault.open(path, new) as vault:
         assert len(vault.cases.get("FIRST").items.list()) == 1
+
+
+@pytest.mark.parametrize(("with_database", "error"), [(True, errors.OlderCopy), (False, errors.DatabaseDamaged)])
+def test_an_older_copy_of_one_header_does_not_lead_the_old_secret_back(
+    folder: Path, tmp_path: Path, *, with_database: bool, error: type[errors.VaultError]
+) -> None:
+    shutil.copytree(folder, tmp_path / "older")
+    new = KeyFileUnlocker(os.urandom(32))
+    with opened(folder) as vault:
+        vault.change_passphrase(SECRET, new)
+        vault.cases.get("FIRST").items.add_text("written after the change")
+    for name in ("header.b", "vault-1.db") if with_database else ("header.b",):
+        shutil.copy(tmp_path / "older" / name, folder / name)
+    with pytest.raises(error):
+        opened(folder)
+    with Vault.open(folder, new) as vault:
+        assert vault.warnings == ("header-repaired",)
+        assert len(vault.cases.get("FIRST").items.list()) == 3
+        assert vault.check(read_data=True).findings == ()

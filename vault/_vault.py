@@ -14,7 +14,7 @@ from types import TracebackType
 from filelock import FileLock
 
 from crypto import kdf
-from vault import errors, mark, opening, platform
+from vault import cases, errors, mark, opening, platform
 from vault.folder import Folder, FolderFacts
 from vault.handles import Cases
 from vault.keeper import Keeper
@@ -57,8 +57,9 @@ class Vault:
         """Make a vault and open it from what was written.
 
         ``cost`` is that of the passphrase, calibrated to about a second unless given. Raises ``AlreadyThere``,
-        ``NoSpace``, ``ReadOnly``.
+        ``NoSpace``, ``ReadOnly``, ``BadValue``.
         """
+        label = cases.optional_checked_text("label", label)
         ways: list[tuple[SecretUnlocker, str]] = [(unlocker, label or unlocker.kind)]
         if recovery is not None:
             ways.append((recovery, "recovery"))
@@ -74,14 +75,16 @@ class Vault:
         unlocker: Unlocker,
         *,
         state_dir: Path | None = None,
+        accept_older: bool = False,
         clock: Callable[[], str] = utc_now,
     ) -> Vault:
         """Open a vault; see ``opening.open_vault`` for the steps and the errors.
 
-        ``state_dir`` is where this machine remembers how far the log had come; None remembers nothing.
+        ``state_dir`` is where this machine remembers how far the log had come; None remembers nothing. With
+        ``accept_older`` a vault that is older than remembered opens all the same, and its log says so.
         """
         platform.harden_process()
-        keeper, lock = opening.open_vault(path, unlocker, clock=clock, state_dir=state_dir)
+        keeper, lock = opening.open_vault(path, unlocker, clock=clock, state_dir=state_dir, accept_older=accept_older)
         return cls(keeper, lock, state_dir)
 
     @property
@@ -139,11 +142,14 @@ class Vault:
             return
         keeper, self._keeper = self._keeper, None
         try:
+            keeper.end_readings()
             if self._state_dir:
                 mark.remember(keeper.registry, self._state_dir)
-            keeper.close()
         finally:
-            self._lock.release()
+            try:
+                keeper.close()
+            finally:
+                self._lock.release()
 
     def __enter__(self) -> Vault:
         return self

@@ -126,18 +126,14 @@ def renew(keeper: Keeper, plan: Plan, receipt: Receipt, *, progress: Progress | 
         raise
     try:
         folder.write_headers(new)
+        tried = plan.new.unlock(folder.read_headers()[0])
+        adopted = Registry.open(folder.vault_database(epoch), tried.vault_key)
     except BaseException:
+        # Going on in the old epoch beside new headers would lose what is done from here on.
         _lead_back(keeper, old, made)
         raise
-    try:
-        plan.new.unlock(folder.read_headers()[0])
-        fresh = Registry.open(folder.vault_database(epoch), vault_key)
-    except BaseException:
-        # The next start opens the new epoch and removes the old one: nothing more may be written there.
-        keeper.close()
-        raise
     old_epoch, old_files = old.epoch, [folder.cases / case.file_name for case in before if case.case_id in renewed]
-    keeper.adopt(new, fresh)
+    keeper.adopt(new, adopted)
     # From here on the change has happened; what cannot be removed now is removed at the next open.
     with contextlib.suppress(errors.VaultError, OSError):
         remove_database(folder.vault_database(old_epoch))
@@ -169,7 +165,7 @@ def _renew_case(keeper: Keeper, receipt: Receipt, case: CaseRow, made: list[Path
     remove_database(path)
     made.append(path)
     source.store.export_to(path, compartment.database_key(key))
-    copy = Compartment.open(path, key, code=case.code, case_id=case.case_id, clock=lambda: keeper.now)
+    copy = Compartment.open(path, key, code=case.code, case_id=case.case_id, clock=keeper.clock)
     try:
         if copy.state != source.state or copy.object_ids() != source.object_ids():
             raise errors.DatabaseDamaged(what=case.code)
@@ -195,7 +191,7 @@ def _renew_registry(
     keeper.registry.store.export_to(path, registry.database_key(vault_key))
     fresh = Registry.open(path, vault_key)
     try:
-        log = Log(fresh, wall_time=lambda: keeper.now, actor=keeper.log.actor)
+        log = Log(fresh, wall_time=keeper.clock, actor=keeper.log.actor)
         if plan.deleted is None:
             log.conclude(receipt.number, "done", also=[lambda: _rewrite(fresh, plan, new, renewed)])
         else:
@@ -259,6 +255,38 @@ def _discard(made: list[Path]) -> None:
     for path in made:
         with contextlib.suppress(errors.VaultError, OSError):
             remove_database(path)
+
+
+def is_interrupted(keeper: Keeper) -> bool:
+    """Whether this epoch's log has begun a change of epoch and not seen its end."""
+    return any(intent.act in ACTS for intent in keeper.log.unanswered())
+
+
+def sweep(keeper: Keeper) -> None:
+    """At open: remove the databases of earlier epochs, and those of a later one that was begun and led back from.
+
+    Later ones that no intent explains stay: somebody put an older copy over this folder, and what they hold may
+    be all that there is of it. `check` names them.
+    """
+    folder, epoch = keeper.folder, keeper.header.epoch
+    began = is_interrupted(keeper)
+    for found, path in folder.vault_databases().items():
+        if found < epoch or (found > epoch and began):
+            remove_database(path)
+    current = {case.case_id: case.epoch for case in keeper.registry.cases()}
+    for case_id, found in folder.case_databases():
+        # A case that this index does not know is left alone, too.
+        wanted = current.get(case_id, found)
+        if found < wanted or (found > wanted and began):
+            remove_database(folder.cases / f"{case_id.hex()}-{found}.db")
+
+
+def is_swept(keeper: Keeper) -> bool:
+    """Whether nothing of a later epoch lies in the folder."""
+    current = {case.case_id: case.epoch for case in keeper.registry.cases()}
+    return all(epoch <= keeper.header.epoch for epoch in keeper.folder.vault_databases()) and all(
+        epoch <= current.get(case_id, epoch) for case_id, epoch in keeper.folder.case_databases()
+    )
 
 
 def _lead_back(keeper: Keeper, old: header.Header, made: list[Path]) -> None:

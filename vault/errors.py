@@ -140,6 +140,12 @@ class OlderCopy(Damage):
     template = "{what} is an older copy, or mixed from several copies"
 
 
+class OlderThanRemembered(OlderCopy):
+    """The whole vault agrees with itself, but this machine has seen a later state of it, or another one."""
+
+    template = "This vault is older than, or another copy than, the one that was last open on this computer"
+
+
 # What was asked for
 
 

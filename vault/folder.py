@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from dataclasses import dataclass
@@ -13,6 +14,12 @@ from vault import errors, files, header
 
 _VAULT_DATABASE = re.compile(r"vault-([1-9][0-9]*)\.db(?:-wal|-shm|-journal)?")
 _CASE_DATABASE = re.compile(r"([0-9a-f]{32})-([1-9][0-9]*)\.db(?:-wal|-shm|-journal)?")
+_OBJECT = re.compile(r"[0-9a-f]{30}\.[0-9]+")
+_STAGING = re.compile(r"[0-9a-f]{32}")
+
+# Whoever looks at the folder without a key holds the lock for an instant.
+_PATIENCE_SECONDS = 0.2
+
 SUBFOLDERS = ("cases", "objects", "drafts", "staging")
 
 
@@ -49,7 +56,7 @@ class Folder:
 
     def case_databases(self) -> set[tuple[bytes, int]]:
         """Every case database that lies here: id and epoch."""
-        found = (_CASE_DATABASE.fullmatch(path.name) for path in self.cases.iterdir())
+        found = (_CASE_DATABASE.fullmatch(path.name) for path in self.cases.glob("*"))
         return {(bytes.fromhex(match[1]), int(match[2])) for match in found if match}
 
     def stored_objects(self) -> dict[bytes, int]:
@@ -74,20 +81,26 @@ class Folder:
         if not self.path.exists():
             raise errors.NoSuchVault(path=str(self.path))
         found: dict[bytes, header.Header] = {}
-        reasons = []
+        reasons: list[str] = []
+        unknown: int | None = None
         contents = [_content(path) for path in self.header_paths()]
         for content in contents:
             try:
                 parsed = header.parse(content)
                 found[parsed.to_bytes()] = parsed
             except header.Unreadable as error:
-                if error.reason == "format":
+                if error.reason == "format" and header.digest_holds(content):
                     raise errors.UnknownFormat(path=str(self.path), format=error.format) from None
+                if error.reason == "format":
+                    # Perhaps only damage that looks like another format: the other copy may be whole.
+                    unknown = error.format
                 reasons.append(error.reason)
         if not found and (healed := header.heal(*contents)):
             found[healed.to_bytes()] = healed
         if found:
             return sorted(found.values(), key=lambda each: -each.epoch)
+        if unknown is not None:
+            raise errors.UnknownFormat(path=str(self.path), format=unknown)
         if all(reason == "absent" for reason in reasons) and not self._looks_like_a_vault():
             raise errors.NotAVault(path=str(self.path))
         if all(reason in ("absent", "foreign") for reason in reasons) and not self._looks_like_a_vault():
@@ -96,6 +109,19 @@ class Folder:
 
     def _looks_like_a_vault(self) -> bool:
         return self.path.is_dir() and all((self.path / name).is_dir() for name in SUBFOLDERS)
+
+    def make_subfolders(self) -> None:
+        """Make again the subfolders that a copy left out because they were empty.
+
+        Raises ``Damage`` if one is a link or a file: what is removed there would be somebody else's.
+        """
+        for name in SUBFOLDERS:
+            path = self.path / name
+            if files.is_folder(path):
+                continue
+            if os.path.lexists(path):
+                raise errors.Damage(what=name)
+            files.make_folder(path)
 
     def write_headers(self, found: header.Header) -> None:
         """Write both copies, in turn, each durable before the next is touched."""
@@ -113,32 +139,46 @@ class Folder:
 
     def lock(self) -> FileLock:
         """Take the vault for this process. Raises ``VaultInUse`` and ``ReadOnly``."""
-        return _take_lock(self.path / "lock", self.path)
+        return _take_lock(self.path / "lock", self.path, patience_seconds=_PATIENCE_SECONDS)
 
     def facts(self) -> FolderFacts:
         """What can be told without a key. Raises as ``read_headers`` does."""
         self.read_headers()
-        sizes = [entry.stat().st_size for entry in self.path.rglob("*") if entry.is_file()]
-        objects = self.stored_objects()
-        try:
-            self.lock().release()
-            in_use = False
-        except errors.VaultInUse:
-            in_use = True
-        except errors.ReadOnly:
-            in_use = False
+        names, size = self._listed()
         return FolderFacts(
             path=self.path,
             format=header.FORMAT,
-            compartments=len({case_id for case_id, _ in self.case_databases()}),
-            object_files=sum(objects.values()),
-            size_bytes=sum(sizes),
-            in_use=in_use,
+            compartments=len({match[1] for match in map(_CASE_DATABASE.fullmatch, names["cases"]) if match}),
+            object_files=sum(1 for name in names["objects"] if _OBJECT.fullmatch(name)),
+            size_bytes=size,
+            in_use=self._is_in_use(),
         )
 
+    def _listed(self) -> tuple[dict[str, list[str]], int]:
+        """The names of all files by the subfolder they lie in, and their size, while another process may be working."""
+        names: dict[str, list[str]] = {name: [] for name in SUBFOLDERS}
+        size = 0
+        for parent, _, found in os.walk(self.path):
+            place = Path(parent).relative_to(self.path).parts
+            if place and place[0] in names:
+                names[place[0]] += found
+            for name in found:
+                with contextlib.suppress(OSError):  # removed since it was listed
+                    size += Path(parent, name).lstat().st_size
+        return names, size
 
-def _take_lock(path: Path, vault_path: Path) -> FileLock:
-    lock = FileLock(path, timeout=0, mode=0o600)
+    def _is_in_use(self) -> bool:
+        try:
+            _take_lock(self.path / "lock", self.path).release()
+        except errors.VaultInUse:
+            return True
+        except errors.ReadOnly:
+            pass
+        return False
+
+
+def _take_lock(path: Path, vault_path: Path, *, patience_seconds: float = 0) -> FileLock:
+    lock = FileLock(path, timeout=patience_seconds, poll_interval=0.02, mode=0o600)
     try:
         lock.acquire()
     except Timeout:
@@ -178,8 +218,10 @@ class Staging:
 
 
 def sweep_staging(folder: Folder) -> None:
-    """Remove what processes left that do not run any more."""
+    """Remove what processes left that do not run any more, and nothing else that lies there."""
     for path in folder.staging.iterdir():
+        if not _STAGING.fullmatch(path.name) or not files.is_folder(path):
+            continue  # what a file manager leaves everywhere; nothing of ours
         try:
             _take_lock(path / "lock", folder.path).release()
         except errors.VaultInUse:

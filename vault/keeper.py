@@ -23,7 +23,7 @@ from vault.compartment import Compartment
 from vault.folder import Folder
 from vault.header import Header
 from vault.log import Log, Unanswered
-from vault.objects import Staged, place, remove_object
+from vault.objects import Staged, is_stored, place, remove_object
 from vault.receipts import Receipt
 from vault.registry import CaseRow, Registry, case_grant, seal_title
 from vault.requests import (
@@ -88,7 +88,7 @@ class Keeper:
         self.folder = folder
         self.header = found
         self.registry = registry
-        self._clock = clock
+        self.clock = clock
         self.log = Log(registry, wall_time=clock, actor=actor)
         self._open: dict[bytes, Compartment] = {}
         self._reads: dict[int, Act] = {}
@@ -97,7 +97,12 @@ class Keeper:
     @property
     def now(self) -> str:
         """The time to the second."""
-        return self._clock()[:19] + "Z"
+        return self.clock()[:19] + "Z"
+
+    def warn(self, code: str) -> None:
+        """Keep what a person must hear after opening, once."""
+        if code not in self.warnings:
+            self.warnings.append(code)
 
     # The one door
 
@@ -119,12 +124,25 @@ class Keeper:
     def _begin(
         self, name: str, code: str | None, *, item: str | None, purpose: str | None, grants: tuple[str, ...]
     ) -> Act:
-        case = self.registry.case(references.parse_case(code)) if code is not None else None
+        purpose = cases.optional_checked_text("purpose", purpose)
+        case = None if code is None else self._settled_case(code)
+        purpose = cases.optional_checked_text("purpose", purpose)
         allowed = (*grants, case_grant(case)) if case else grants
         receipt = self.log.intend(
             name, case=case, item=item, purpose=purpose, grants=allowed, vault_level=name in VAULT_LEVEL
         )
         return Act(receipt, case)
+
+    def _settled_case(self, code: str) -> CaseRow:
+        """A case, after every change of it whose outcome could not be recorded was given one.
+
+        Otherwise its state would stay acceptable while the case goes on, and with it an older copy.
+        """
+        case = self.registry.case(references.parse_case(code))
+        for intent in self.log.unanswered():
+            if intent.case_id == case.case_id and intent.state_after is not None:
+                self.settle(intent, phase="recovered")
+        return self.registry.case(case.code)
 
     @contextmanager
     def _concluding(self, act: Act) -> Iterator[None]:
@@ -153,6 +171,8 @@ class Keeper:
 
     def _fail(self, act: Act, reason: str) -> None:
         """Record that a request failed; where a change had been announced, look what became of it."""
+        if act.receipt.act in epochs.ACTS and not epochs.is_swept(self):
+            return  # without an outcome it tells the next open to remove what lies there
         for intent in self.log.unanswered():
             if intent.number == act.receipt.number:
                 if act.refined and act.case:
@@ -170,7 +190,7 @@ class Keeper:
         """A case's compartment, at the state that the log has confirmed or was told to expect."""
         if case.case_id not in self._open:
             compartment = Compartment.open(
-                self.folder.cases / case.file_name, key, code=case.code, case_id=case.case_id, clock=self._clock
+                self.folder.cases / case.file_name, key, code=case.code, case_id=case.case_id, clock=self.clock
             )
             intended = {i.state_after for i in self.log.unanswered() if i.case_id == case.case_id}
             if compartment.state != case.state and compartment.state not in intended:
@@ -205,7 +225,7 @@ class Keeper:
         act.outcome |= {"state_before": before.hex(), "state_after": compartment.state.hex()}
         act.also.append(partial(self._confirm, case.case_id, compartment))
 
-    def _confirm(self, case_id: bytes, compartment: Compartment, **values: str) -> None:
+    def _confirm(self, case_id: bytes, compartment: Compartment, **values: bytes) -> None:
         self.registry.update_case(
             case_id,
             state=compartment.state,
@@ -221,7 +241,9 @@ class Keeper:
         case = None if intent.case_id is None else self.registry.case_by_id(intent.case_id)
         also: list[Callable[[], None]] = []
         if intent.case_id is not None and case is None:
+            self.drop(intent.case_id)
             # Either the case was never finished, or it is deleted and its files still wait.
+            self.drop(intent.case_id)
             for case_id, epoch in self.folder.case_databases():
                 if case_id == intent.case_id:
                     remove_database(self.folder.cases / f"{case_id.hex()}-{epoch}.db")
@@ -235,8 +257,11 @@ class Keeper:
             for object_id in intent.objects:
                 if object_id not in kept:
                     remove_object(self.folder.objects, object_id)
+            if phase == "failed" and compartment.state == intent.state_after:
+                phase = "done"  # what failed came after it
             outcome["state_after"] = compartment.state.hex()
-            also.append(partial(self._confirm, case.case_id, compartment))
+            title = self.registry.seal_title(case.case_id, cases.title(compartment))
+            also.append(partial(self._confirm, case.case_id, compartment, title=title))
         self.log.conclude(intent.number, phase, vault_level=intent.act in VAULT_LEVEL, also=also, **outcome)
 
     # The vault
@@ -245,6 +270,12 @@ class Keeper:
         """The first entry of the log."""
         receipt = self.log.intend("vault-create")
         self.log.conclude(receipt.number, "done")
+
+    def record_older_copy(self) -> None:
+        """An older or other copy than this machine remembers is used on purpose: that is said in its log."""
+        receipt = self.log.intend("older-copy-accepted")
+        self.log.conclude(receipt.number, "done")
+        self.warn("older-than-last-time")
 
     def info(self) -> VaultInfo:
         """What the vault says of itself; nothing of a case."""
@@ -294,6 +325,9 @@ class Keeper:
         case: CaseRow | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
+        epochs.sweep(self)
+        if not epochs.is_swept(self):
+            raise errors.OlderCopy(what="the vault")
         receipt = self.log.intend(
             name,
             case=case,
@@ -311,7 +345,7 @@ class Keeper:
             self.drop(case_id)
         self.registry.close()
         self.header, self.registry = found, registry
-        self.log = Log(registry, wall_time=self._clock, actor=self.log.actor)
+        self.log = Log(registry, wall_time=self.clock, actor=self.log.actor)
 
     def check(self, *, read_data: bool = False, progress: Callable[[int], None] | None = None) -> CheckReport:
         """Read the structure of everything, or every byte, and say what is damaged. Only the log is written."""
@@ -337,7 +371,7 @@ class Keeper:
                 compartment = self.opened(case, self.registry.unwrap_case_key(act.receipt, case.case_id))
                 found = search.find(compartment, expression, case.code)
                 if found:
-                    self.log.note_hits(act.receipt, case)
+                    self.log.note_hits(act.receipt, case, words)
                     hits += [self._titled(compartment, case.code, hit) for hit in found]
                 elif not was_open:
                     self.drop(case.case_id)  # there may be more cases than this process may open files
@@ -368,7 +402,7 @@ class Keeper:
         act = Act(receipt, case)
         with self._concluding(act):
             path = self.folder.cases / case.file_name
-            compartment = Compartment.create(path, key, code=chosen, case_id=case_id, clock=self._clock)
+            compartment = Compartment.create(path, key, code=chosen, case_id=case_id, clock=self.clock)
             self._open[case_id] = compartment
             with compartment.changing():
                 cases.begin(compartment, code=chosen, title=title, now=now)
@@ -456,10 +490,17 @@ class Keeper:
                     revises=revises,
                     now=self.now,
                 )
-                if not again:
+                row = items.stored_row(compartment, act.code, number)
+                lost = None
+                if again and not is_stored(self.folder.objects, blob(row, "object_id"), integer(row, "padded_bytes")):
+                    lost = items.replace_object(compartment, act.code, number, staged)
+                    act.objects.append(lost)
+                if not again or lost:
                     compartment.keep_object_key(staged.object_id, ObjectKey(staged.key))
                     act.objects.append(staged.object_id)
                     act.before_commit.append(partial(place, staged, Path(staging), self.folder.objects))
+            if lost:
+                remove_object(self.folder.objects, lost)
             act.outcome |= {"item": str(number), "size": staged.size_bytes, "digest": staged.sha256}
             return Stored(items.details(compartment, act.code, number), again)
 
@@ -491,6 +532,10 @@ class Keeper:
             folder_id=self.header.folder_id,
             key=key,
         )
+
+    def is_reading(self, intent: int) -> bool:
+        """Whether an ``item_open`` has no outcome yet."""
+        return intent in self._reads
 
     def item_close(
         self, intent: int, phase: str, *, size: int | None = None, digest: str | None = None, reason: str | None = None
@@ -569,11 +614,14 @@ class Keeper:
             compartment.store.overwrite_deleted()
             return Disposal(references.person_reference(act.code, number), now, reason)
 
-    def close(self) -> None:
-        """Give every open reading its outcome and close the databases."""
+    def end_readings(self) -> None:
+        """Give every open reading its outcome."""
         for number in list(self._reads):
             with contextlib.suppress(errors.VaultError):
                 self.item_close(number, "failed", reason="closed")
+
+    def close(self) -> None:
+        """Close the databases. A reading that is still open gets its outcome at the next start."""
         for case_id in list(self._open):
             self.drop(case_id)
         self.registry.close()

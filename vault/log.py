@@ -21,7 +21,7 @@ from crypto.tree import Frontier, leaf_hash
 from vault import errors, platform, schema
 from vault._version import __version__
 from vault.receipts import Receipt
-from vault.registry import CaseRow, Registry, case_grant
+from vault.registry import WHAT, CaseRow, Registry, case_grant
 from vault.requests import LogEntry
 from vault.tables import Row
 
@@ -45,6 +45,7 @@ FIELDS = (
     "objects",
     "phase",
     "purpose",
+    "query",
     "reason",
     "recipients",
     "role",
@@ -167,11 +168,16 @@ class Log:
         except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
             raise errors.LogUnavailable from error
 
-    def note_hits(self, receipt: Receipt, case: CaseRow) -> None:
-        """Record that a search found something in a case, before it is shown. Raises ``LogUnavailable``."""
+    def note_hits(self, receipt: Receipt, case: CaseRow, query: str) -> None:
+        """Record what a search looked for and found in a case, under that case's key only, before it is shown.
+
+        Raises ``LogUnavailable``.
+        """
         try:
             with self._registry.step() as step:
-                self._append(step, case, act=receipt.act, phase="done", case=case.code, answers=receipt.number)
+                self._append(
+                    step, case, act=receipt.act, phase="done", case=case.code, answers=receipt.number, query=query
+                )
         except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
             raise errors.LogUnavailable from error
 
@@ -233,13 +239,19 @@ class Log:
         return Receipt(intent.number, act=intent.act, case_id=intent.case_id, item=intent.item, grants=grants)
 
     def entries(self, receipt: Receipt, case: CaseRow | None) -> list[LogEntry]:
-        """The entries of one case, or all that can still be unsealed, oldest first, for a recorded intent."""
+        """The entries of one case, or all that can still be unsealed, oldest first, for a recorded intent.
+
+        Raises ``ReceiptRefused``, and ``OlderCopy`` if one is missing.
+        """
         receipt.spend("log")
         where, values = ("WHERE case_id = ?", (case.case_id,)) if case else ("", ())
         found = self._registry.store.execute(
             f"SELECT number, leaf, body, case_id, epoch FROM log_entries {where} ORDER BY number",  # noqa: S608 (a constant)
             values,
         )
+        now = self._case(case.case_id) if case else None
+        if len({number for number, *_ in found}) != (now.entries if now else self._registry.frontier.size):
+            raise errors.OlderCopy(what=WHAT)
         known = {row.case_id for row in self._registry.cases()}
         entries = []
         for number, _, body, case_id, epoch in found:

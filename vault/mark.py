@@ -15,7 +15,7 @@ from crypto.errors import CryptoError
 from crypto.keys import RecordKey
 from crypto.records import decrypt_record, encrypt_record
 from vault import errors, files
-from vault.registry import WHAT, Registry
+from vault.registry import Registry
 
 KEY_SETTING, NAME_SETTING = "mark_key", "mark_name"
 
@@ -25,7 +25,7 @@ def _path(registry: Registry, state_dir: Path) -> Path:
 
 
 def verify(registry: Registry, state_dir: Path) -> None:
-    """Compare the vault with what this machine remembers of it. Raises ``OlderCopy``; no mark is no finding."""
+    """Compare the vault with what this machine remembers of it. Raises ``OlderThanRemembered``; no mark is no finding."""
     try:
         sealed = _path(registry, state_dir).read_bytes()
     except OSError:
@@ -41,11 +41,16 @@ def verify(registry: Registry, state_dir: Path) -> None:
     step, root = value.get("step"), value.get("root")
     found = registry.store.execute("SELECT root FROM log_steps WHERE step = ?", (step,))
     if found != [(bytes.fromhex(str(root)),)]:
-        raise errors.OlderCopy(what=WHAT)
+        raise errors.OlderThanRemembered
 
 
 def remember(registry: Registry, state_dir: Path) -> bool:
-    """Write the mark. False where the machine does not let us; the vault itself is not affected."""
+    """Write the mark. False where the machine does not let us, and where it is not known how far the log came.
+
+    The vault itself is not affected.
+    """
+    if not registry.is_certain:
+        return False  # a step that may never have become durable would make the vault an older copy for ever
     body = canonical_json({"generation": 1, "root": registry.frontier.root(), "step": registry.steps})
     sealed = encrypt_record(RecordKey(registry.setting(KEY_SETTING)), body, context=labels.MARK)
     with contextlib.suppress(OSError, errors.VaultError):

@@ -13,12 +13,14 @@ from crypto import kdf
 from crypto.errors import CryptoError
 from crypto.keys import RecordKey, VaultKey
 from vault import epochs, errors, files, header, mark, schema
-from vault.folder import SUBFOLDERS, Folder, sweep_staging
+from vault.folder import Folder, sweep_staging
 from vault.keeper import Clock, Keeper
-from vault.registry import Registry
-from vault.store import remove_database
+from vault.registry import WHAT, Registry
 from vault.tables import integer, text
 from vault.unlock import Place, SecretUnlocker, Unlocked, Unlocker
+
+# A file that cannot be removed is no reason to keep the others from their owner.
+_CANNOT_REMOVE = (errors.ReadOnly, errors.DiskFailed, errors.VaultInUse)
 
 
 def create(
@@ -39,8 +41,8 @@ def create(
     with files.translated(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{secrets.token_hex(16)}")
-    files.make_folder(unfinished)
     try:
+        files.make_folder(unfinished)
         _fill(Folder(unfinished), ways, cost=cost, clock=clock)
         with contextlib.suppress(OSError):
             path.rmdir()  # an empty folder is in nobody's way
@@ -62,8 +64,7 @@ def _is_occupied(path: Path) -> bool:
 
 
 def _fill(folder: Folder, ways: Sequence[tuple[SecretUnlocker, str]], *, cost: kdf.Cost, clock: Clock) -> None:
-    for name in SUBFOLDERS:
-        files.make_folder(folder.path / name)
+    folder.make_subfolders()
     vault_key, folder_id, salt = VaultKey.random(), secrets.token_bytes(32), secrets.token_bytes(kdf.SALT_SIZE)
     public_keys: list[bytes | None] = [None] * header.SLOTS
     for slot, (way, _) in enumerate(ways):
@@ -95,48 +96,69 @@ def _fill(folder: Folder, ways: Sequence[tuple[SecretUnlocker, str]], *, cost: k
     folder.write_headers(sealed)
 
 
-def open_vault(path: Path, unlocker: Unlocker, *, clock: Clock, state_dir: Path | None) -> tuple[Keeper, FileLock]:
+def open_vault(
+    path: Path, unlocker: Unlocker, *, clock: Clock, state_dir: Path | None, accept_older: bool = False
+) -> tuple[Keeper, FileLock]:
     """Open a vault.
 
     1. Read both copies of the header, before anything is locked or written.
     2. Take the lock.
     3. Try the secret on each copy, newest epoch first; check the header's MAC.
     4. Open that epoch's vault.db, and compare the header with the digest that it keeps.
-    5. Compare the log with what this machine remembers.
-    6. Make both copies of the header agree; remove what other epochs and dead processes left.
+    5. Compare the log with what this machine remembers; ``accept_older`` records a difference in the log and goes on.
+    6. See that the subfolders are the vault's own; make both copies of the header agree; remove what other epochs and
+       dead processes left.
     7. Give every intent without an outcome its outcome.
 
     Raises ``NoSuchVault``, ``NotAVault``, ``UnknownFormat``, ``HeaderDamaged``, ``VaultInUse``, ``WrongPassphrase``,
-    ``CostRefused``, ``DatabaseDamaged``, ``OlderCopy``, ``ReadOnly``, ``NoSpace``.
+    ``CostRefused``, ``Damage``, ``DatabaseDamaged``, ``OlderCopy``, ``ReadOnly``, ``NoSpace``.
     """
     folder = Folder(path)
     folder.read_headers()
     lock = folder.lock()
     try:
-        keeper = _open_locked(folder, unlocker, clock=clock, state_dir=state_dir)
+        keeper = _open_locked(folder, unlocker, clock=clock, state_dir=state_dir, accept_older=accept_older)
     except BaseException:
         lock.release()
         raise
     return keeper, lock
 
 
-def _open_locked(folder: Folder, unlocker: Unlocker, *, clock: Clock, state_dir: Path | None) -> Keeper:
-    found, unlocked, registry = _open_any(folder, folder.read_headers(), unlocker)
+def _open_locked(
+    folder: Folder, unlocker: Unlocker, *, clock: Clock, state_dir: Path | None, accept_older: bool
+) -> Keeper:
+    copies = folder.read_headers()
+    found, unlocked, registry = _open_any(folder, copies, unlocker)
     try:
-        if state_dir:
-            mark.verify(registry, state_dir)
+        older = _is_older(registry, state_dir, accepted=accept_older)
         label = _label(registry, unlocked)
         keeper = Keeper(folder, found, registry, actor=label or unlocked.kind, clock=clock)
         if label is None:
-            keeper.warnings.append("unknown-slot")
+            keeper.warn("unknown-slot")
+        if found.epoch < copies[0].epoch and not epochs.is_interrupted(keeper):
+            raise errors.OlderCopy(what=WHAT)
+        folder.make_subfolders()
         if folder.repair_headers(found):
-            keeper.warnings.append("header-repaired")
+            keeper.warn("header-repaired")
         _sweep(keeper)
         _settle(keeper)
+        if older:
+            keeper.record_older_copy()
     except BaseException:
         registry.close()
         raise
     return keeper
+
+
+def _is_older(registry: Registry, state_dir: Path | None, *, accepted: bool) -> bool:
+    try:
+        if state_dir:
+            mark.verify(registry, state_dir)
+    except errors.OlderThanRemembered:
+        if not accepted:
+            raise
+        return True
+    return False
 
 
 def _open_any(
@@ -162,7 +184,7 @@ def _open_registry(folder: Folder, found: header.Header, vault_key: VaultKey) ->
     registry = Registry.open(folder.vault_database(found.epoch), vault_key)
     try:
         if registry.setting("header") != found.digest():
-            raise errors.OlderCopy(what="the vault")
+            raise errors.OlderCopy(what=WHAT)
     except BaseException:
         registry.close()
         raise
@@ -178,31 +200,22 @@ def _label(registry: Registry, unlocked: Unlocked) -> str | None:
 
 def _sweep(keeper: Keeper) -> None:
     """Remove what a change of epoch left when it was interrupted, and what dead processes staged."""
-    folder = keeper.folder
-    files.remove(*files.leftovers(folder.path))
-    # A change that was interrupted left its intent here. Without one, newer files mean that this is an older copy put
-    # back among them: they may hold the only newer work, and are not removed.
-    interrupted = any(intent.act in epochs.ACTS for intent in keeper.log.unanswered())
-    for epoch, path in folder.vault_databases().items():
-        if epoch < keeper.header.epoch or (interrupted and epoch > keeper.header.epoch):
-            remove_database(path)
-        elif epoch > keeper.header.epoch:
-            keeper.warnings.append("newer-files")
-    current = {case.case_id: case.epoch for case in keeper.registry.cases()}
-    for case_id, epoch in folder.case_databases():
-        # A case that this index does not know is left alone: `check` names it.
-        if case_id in current and (epoch < current[case_id] or (interrupted and epoch > current[case_id])):
-            remove_database(folder.cases / f"{case_id.hex()}-{epoch}.db")
-    sweep_staging(folder)
+    try:
+        epochs.sweep(keeper)
+        if not epochs.is_swept(keeper):
+            keeper.warn("newer-files")
+        files.remove(*files.leftovers(keeper.folder.path))
+        sweep_staging(keeper.folder)
+    except _CANNOT_REMOVE:
+        keeper.warn("unsettled")
 
 
 def _settle(keeper: Keeper) -> None:
     for intent in keeper.log.unanswered():
         try:
             keeper.settle(intent, phase="recovered")
-        except errors.Damage:
-            # The case it speaks of does not open; everything else does, and the intent waits.
-            keeper.warnings.append("unsettled")
+        except (errors.Damage, *_CANNOT_REMOVE):
+            # The case it speaks of does not open, or a file does not go; everything else opens, and the intent waits.
+            keeper.warn("unsettled")
             continue
-        if "recovered" not in keeper.warnings:
-            keeper.warnings.append("recovered")
+        keeper.warn("recovered")

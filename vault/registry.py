@@ -6,10 +6,12 @@ all these rows, so that pages of several copies put together show up at the next
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from crypto import labels
@@ -24,6 +26,10 @@ from vault.store import Store, Value
 from vault.tables import Row, Table, blob
 
 WHAT = "the vault"
+
+# A commit that reported one of these may have happened all the same: its bytes can be in the write-ahead log already.
+# So the database is opened again, and what that finds holds now as it would at the next start.
+_UNKNOWN = (errors.NoSpace, errors.ReadOnly, errors.DiskFailed, errors.Damage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +55,9 @@ class CaseRow:
 class Registry:
     """An open vault.db. Changes happen inside ``step``, which makes them durable together with log entries."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, reopen: Callable[[], Store]) -> None:
         self.store = store
+        self._reopen = reopen
         self.frontier = Frontier()
         self.steps = 0
         self._rows: dict[tuple[str, str], Row] = {}
@@ -64,10 +71,14 @@ class Registry:
         store = Store.create(
             path, database_key(key), what=WHAT, schema=schema.VAULT_SCHEMA, version=schema.VAULT_VERSION
         )
-        with store.atomic():
-            empty = Frontier()
-            store.execute("INSERT INTO head VALUES (0, 0, ?, ?)", (empty.to_bytes(), _index_digest({})))
-        return cls(store)
+        try:
+            with store.atomic():
+                empty = Frontier()
+                store.execute("INSERT INTO head VALUES (0, 0, ?, ?)", (empty.to_bytes(), _index_digest({})))
+            return cls(store, partial(Store, path, database_key(key), what=WHAT))
+        except BaseException:
+            store.close()
+            raise
 
     @classmethod
     def open(cls, path: Path, key: VaultKey) -> Registry:
@@ -78,7 +89,7 @@ class Registry:
         try:
             if store.version != schema.VAULT_VERSION:
                 raise errors.UnknownFormat(path=str(path), format=store.version)
-            return cls(store)
+            return cls(store, partial(Store, path, database_key(key), what=WHAT))
         except BaseException:
             store.close()
             raise
@@ -122,26 +133,40 @@ class Registry:
                     "UPDATE head SET step = ?, frontier = ?, index_digest = ?",
                     (self.steps, self.frontier.to_bytes(), _index_digest(self._digests)),
                 )
-        except BaseException:
-            self._reload()
+        except BaseException as error:
+            self._reload(afresh=isinstance(error, _UNKNOWN))
             raise
 
-    def _reload(self) -> None:
-        try:
+    def _reload(self, *, afresh: bool) -> None:
+        # What the disk holds is not known until this has succeeded; before, nothing may be recorded, shown or removed.
+        self._failed = True
+        with contextlib.suppress(errors.VaultError):
+            if afresh:
+                self.store.close()
+                self.store = self._reopen()
             self._load()
-        except errors.VaultError:
-            # What the disk holds is not known any more, so nothing further may be recorded or shown.
-            self._failed = True
+            self._failed = False
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether what this object says is what the disk holds; not after a write failed and reading failed too."""
+        return not self._failed
 
     # Rows
 
     def rows(self, table: Table) -> list[Row]:
-        """All rows of a table, in the order of their keys."""
+        """All rows of a table, in the order of their keys. Raises ``LogUnavailable`` after the database failed."""
+        self._verify_known()
         return [self._rows[place] for place in sorted(self._rows) if place[0] == table.name]
 
     def row(self, table: Table, *key: Value) -> Row | None:
-        """The row with this key."""
+        """The row with this key. Raises ``LogUnavailable`` after the database failed."""
+        self._verify_known()
         return self._rows.get((table.name, table.key_text(key)))
+
+    def _verify_known(self) -> None:
+        if self._failed:
+            raise errors.LogUnavailable
 
     def _needed(self, table: Table, *key: Value) -> Row:
         row = self.row(table, *key)
@@ -242,6 +267,7 @@ class Registry:
 
     def close(self) -> None:
         """Close the database."""
+        self._failed = True
         self.store.close()
 
 

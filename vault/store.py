@@ -48,11 +48,15 @@ class Store:
         with files.NewFile(path) as fresh:  # SQLite would make it readable by the group
             fresh.sync()
         store = cls(path, key, what=what)
-        with store.atomic():
-            for statement in schema:
-                store.execute(statement)
-            store.execute(f"PRAGMA user_version = {version}")
-        files.sync_folder(path.parent)
+        try:
+            with store.atomic():
+                for statement in schema:
+                    store.execute(statement)
+                store.execute(f"PRAGMA user_version = {version}")
+            files.sync_folder(path.parent)
+        except BaseException:
+            store.close()
+            raise
         return store
 
     def _prepare(self, key: DatabaseKey) -> None:
@@ -69,6 +73,8 @@ class Store:
         run("SELECT count(*) FROM sqlite_master").fetchall()
         run("PRAGMA journal_mode = WAL").fetchall()
         run("PRAGMA synchronous = FULL").fetchall()
+        # macOS: otherwise what is committed may still lie in the drive's own cache. No effect elsewhere.
+        run("PRAGMA fullfsync = ON").fetchall()
         run("PRAGMA foreign_keys = ON").fetchall()
         run("PRAGMA secure_delete = ON").fetchall()
 

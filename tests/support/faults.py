@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
+from unittest import mock
 
 from vault import files
 from vault.errors import VaultError
 from vault.files import Buffer, Disk
+from vault.store import Record, Store, Value
 
 Kind = Literal["full", "full for good", "broken", "torn", "crash", "torn crash", "power cut"]
 KINDS: tuple[Kind, ...] = ("full", "full for good", "broken", "torn", "crash", "torn crash", "power cut")
@@ -144,14 +146,14 @@ class FaultyDisk(Disk):
         self._unsynced.file_synced(self._paths[descriptor])
 
     def flush(self, descriptor: int) -> None:
-        self._die_again()
+        self.die_again()
         super().flush(descriptor)
 
     def close(self, descriptor: int) -> None:
         # The system closes a dead process's descriptors.
         super().close(descriptor)
         self._paths.pop(descriptor, None)
-        self._die_again()
+        self.die_again()
 
     def sync_file(self, path: Path) -> None:
         self._count("sync_file", path)
@@ -199,8 +201,14 @@ class FaultyDisk(Disk):
     def _is_first_failure(self) -> bool:
         return len(self.operations) == self._nth
 
-    def _die_again(self) -> None:
-        if self.fired and isinstance(self._error, Crash):
+    @property
+    def is_dead(self) -> bool:
+        """Whether the process crashed."""
+        return self.fired and isinstance(self._error, Crash)
+
+    def die_again(self) -> None:
+        """Raise the `Crash` again if there was one."""
+        if self.is_dead and self._error is not None:
             raise self._error
 
 
@@ -235,13 +243,50 @@ def coarse_mtime_ns(time_ns: int) -> int:
 
 @contextlib.contextmanager
 def replaced(disk: Disk) -> Iterator[None]:
-    """Let the vault work on `disk` for the length of the block."""
+    """Let the vault work on `disk` for the length of the block. Once that is dead, databases do nothing any more either."""
     real = files.disk
     files.disk = disk
     try:
-        yield
+        with _mortal_databases(disk) if isinstance(disk, FaultyDisk) else contextlib.nullcontext():
+            yield
     finally:
         files.disk = real
+
+
+@contextlib.contextmanager
+def _mortal_databases(disk: FaultyDisk) -> Iterator[None]:
+    # SQLCipher does not write through the disk, and a clean-up after a simulated crash must not reach it.
+    execute, stream, close = Store.execute, Store.stream, Store.close
+
+    def mortal_execute(store: Store, statement: str, values: Sequence[Value] = ()) -> list[Record]:
+        disk.die_again()
+        return execute(store, statement, values)
+
+    def mortal_stream(store: Store, statement: str, values: Sequence[Value] = ()) -> Iterator[Record]:
+        disk.die_again()
+        return stream(store, statement, values)
+
+    def mortal_close(store: Store) -> None:
+        if disk.is_dead:
+            _never_closed.append(store)  # closing would tidy the write-ahead log up
+        else:
+            close(store)
+
+    with (
+        mock.patch.object(Store, "execute", mortal_execute),
+        mock.patch.object(Store, "stream", mortal_stream),
+        mock.patch.object(Store, "close", mortal_close),
+    ):
+        yield
+
+
+_never_closed: list[Store] = []
+
+
+def bury() -> None:
+    """Close the databases of processes that died in `replaced`, after what they left was looked at."""
+    while _never_closed:
+        _never_closed.pop().close()
 
 
 @dataclass(frozen=True)

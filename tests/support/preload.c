@@ -1,12 +1,13 @@
 /*
  * Lets another process's writes fail: loaded with LD_PRELOAD, it counts the calls that change a file whose path
- * contains FAULT_PATH, and from number FAULT_AT on (1 is the first, 0 or unset: never) does what FAULT_MODE says:
+ * contains FAULT_PATH, and from number FAULT_AT on (1 is the first, 0 or unset: never), up to FAULT_UNTIL if that is set,
+ * does what FAULT_MODE says:
  *
  *   enospc, eio   the call fails
  *   kill          the process is killed before the call
  *   torn          a write puts down its first half, then the process is killed
  *
- * At a regular exit the number of calls is written to the file FAULT_COUNT.
+ * At a regular exit the number of calls is written to the file FAULT_COUNT; fault_count() returns it at any time.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -49,12 +50,13 @@ static void die(void)
 static int fault(int fd, int is_write)
 {
     const char *at = getenv("FAULT_AT"), *mode = getenv("FAULT_MODE");
-    long number, first = at ? atol(at) : 0;
+    const char *until = getenv("FAULT_UNTIL");
+    long number, first = at ? atol(at) : 0, last = until ? atol(until) : 0;
 
     if (!concerns(fd))
         return 0;
     number = __sync_add_and_fetch(&counted, 1);
-    if (first <= 0 || number < first || !mode)
+    if (first <= 0 || number < first || (last > 0 && number > last) || !mode)
         return 0;
     if (!strcmp(mode, "enospc")) {
         errno = ENOSPC;
@@ -124,6 +126,11 @@ int ftruncate64(int fd, off64_t size)
 {
     REAL(ftruncate64);
     return fault(fd, 0) ? -1 : real(fd, size);
+}
+
+long fault_count(void)
+{
+    return counted;
 }
 
 __attribute__((destructor)) static void report(void)

@@ -1,0 +1,448 @@
+"""What is done to a vault while it is made to fail, and what must hold afterwards.
+
+`Scenario.build` makes the vault once, `Scenario.begin` gives a fresh copy of it, `act` is the operation, `verify` opens what is left
+by any way in and compares everything. As a program (`python scenarios.py serve`) it does the same in children that can be killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from crypto import words
+from vault import (
+    Description,
+    Item,
+    KeyFileUnlocker,
+    PersonFields,
+    RecoveryUnlocker,
+    Vault,
+    errors,
+    inspect_folder,
+    objects,
+)
+
+OLD = KeyFileUnlocker(b"the key file before the change..")
+NEW = KeyFileUnlocker(b"the key file after the change...")
+RECOVERY = RecoveryUnlocker(" ".join(words.words_from_entropy(b"recovery" * 4, "english")))
+WAYS = {"old": OLD, "new": NEW, "recovery": RECOVERY}
+
+SMALL_SEGMENT = 4 * objects.CHUNK  # so that 100 kB make two files
+CODES = ("HARBOUR", "MEADOW", "ORCHARD", "QUARRY")
+
+# What opening may say after a failure; anything else is a finding of the test.
+EXPECTED_WARNINGS = {"recovered", "header-repaired"}
+
+LETTER = b"She came by the night train.\n"
+
+Contents = tuple[object, ...]
+
+
+def clock() -> str:
+    """Always the same moment, so that what two runs made can be compared field by field."""
+    return "2026-11-22T08:15:00.000Z"
+
+
+def scratch() -> Path | None:
+    """A place where a thousand vaults cost no wear of the disk, if there is one: nothing here depends on the medium."""
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() and os.access(memory, os.W_OK) else None
+
+
+def sample(size: int, seed: int = 0) -> bytes:
+    """Bytes that look like a video."""
+    return random.Random(f"{size} {seed}").randbytes(size)
+
+
+@dataclass
+class Fingerprint:
+    """What must not change of a file that belongs to the user: everything besides the time of access."""
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        self._before = self._now()
+
+    def _now(self) -> tuple[object, ...]:
+        found = self.path.stat()
+        names = tuple(sorted(path.name for path in self.path.parent.iterdir()))
+        identity = found.st_ino, found.st_mode, found.st_nlink, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+        return names, identity, hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    def verify(self) -> None:
+        assert self._now() == self._before, "the user's own file was touched"
+
+
+# What is done
+
+
+def _create(path: Path, material: Path) -> None:
+    Vault.create(path, OLD, recovery=RECOVERY, clock=clock).close()
+
+
+def _case_new(vault: Vault, material: Path) -> None:
+    vault.cases.new("Lighthouse Road", code="LANTERN")
+
+
+def _add(vault: Vault, material: Path) -> None:
+    description = Description(note="from her phone", tags=("video", "first"), source="HARBOUR/p1")
+    vault.cases.get("HARBOUR").items.add_file(material / "statement.mp4", description=description)
+
+
+def _edit(vault: Vault, material: Path) -> None:
+    vault.cases.get("HARBOUR").edit(title="Harbour Street, flat 3", description="The second flat")
+
+
+def _revise(vault: Vault, material: Path) -> None:
+    vault.cases.get("HARBOUR").items.get(1).revise_file(material / "statement.mp4")
+
+
+def _item_delete(vault: Vault, material: Path) -> None:
+    vault.cases.get("HARBOUR").items.get(1).delete("taken back")
+
+
+def _person_remove(vault: Vault, material: Path) -> None:
+    vault.cases.get("HARBOUR").persons.get(1).remove("asked for it")
+
+
+def _change(vault: Vault, material: Path) -> None:
+    vault.change_passphrase(OLD, NEW)
+
+
+def _case_delete(vault: Vault, material: Path) -> None:
+    vault.cases.get("HARBOUR").delete(OLD)
+
+
+def _export(vault: Vault, material: Path) -> None:
+    vault.cases.get("HARBOUR").items.get(1).export(material / "exported")
+
+
+ACTS: dict[str, Callable[[Vault, Path], None]] = {
+    "case new": _case_new,
+    "add": _add,
+    "edit": _edit,
+    "revise": _revise,
+    "item delete": _item_delete,
+    "person remove": _person_remove,
+    "change": _change,
+    "case delete": _case_delete,
+    "export": _export,
+}
+
+
+def go_on(vault: Vault) -> None:
+    """Something later in the same session, in a case that no act touches."""
+    vault.cases.get("MEADOW").note("and then")
+
+
+# What there is
+
+
+def contents(vault: Vault, *, read: bool = False) -> Contents:
+    """Everything a person could ever see of the cases, digests of the bytes included; with `read` these are compared too."""
+    found = []
+    for summary in vault.cases.list():
+        case = vault.cases.get(summary.code)
+        items = []
+        for item in case.items.list():
+            number = int(item.reference.partition("/")[2])
+            details = case.items.get(number).show()
+            if read:
+                assert _digest(case.items.get(number)) == details.sha256
+            items.append(details)
+        found.append((summary, case.show(), tuple(items), case.persons.list()))
+    return tuple(found)
+
+
+def _digest(item: Item) -> str:
+    digest = hashlib.sha256()
+    with item.open() as reading:
+        for piece in reading:
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+class Scenario:
+    """A vault with some cases, an act, and the two states between which nothing may ever be seen.
+
+    `both` are the states before and after the act; `after_more` the same two with what `go_on` added.
+    """
+
+    def __init__(self, folder: Path, act: str, *, cases: int = 3, size: int = 100_000) -> None:
+        self.folder, self.act_name = folder, act
+        self.path = folder / "vault"
+        self.material = folder / "material"
+        self._template = folder / "template"
+        self.material.mkdir()
+        (self.material / "statement.mp4").write_bytes(sample(size))
+        (self.material / "exported").mkdir()
+        self.source = Fingerprint(self.material / "statement.mp4")
+        build(self._template, cases=cases)
+        self.both = self._seen(more=False)
+        self.after_more = self._seen(more=True)
+        assert (self.both[0] == self.both[1]) is (act in ("export", "change"))
+
+    def _seen(self, *, more: bool) -> tuple[Contents, Contents]:
+        seen = []
+        for acts in (False, True):
+            with self.begin() as vault:
+                if acts:
+                    ACTS[self.act_name](vault, self.material)
+                if more:
+                    go_on(vault)
+                seen.append(contents(vault, read=True))
+        self.clear_exported()
+        return seen[0], seen[1]
+
+    def copy(self) -> Path:
+        """The vault as it was before the act, at `path`."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        shutil.copytree(self._template, self.path)
+        self.clear_exported()
+        return self.path
+
+    def clear_exported(self) -> None:
+        for path in (self.material / "exported").iterdir():
+            path.unlink()
+
+    def begin(self) -> Vault:
+        """A fresh copy, opened."""
+        return Vault.open(self.copy(), OLD, clock=clock)
+
+    def act(self, vault: Vault) -> None:
+        ACTS[self.act_name](vault, self.material)
+
+    @property
+    def same(self) -> str:
+        """The name of the state before, where the act leaves the contents as they are."""
+        return "before" if self.both[0] == self.both[1] else ""
+
+    @property
+    def changes_secret(self) -> bool:
+        return self.act_name == "change"
+
+
+def build(path: Path, *, cases: int) -> None:
+    """A vault with items, persons, notes and tags in every case."""
+    file = path.with_name("letter.txt")
+    file.write_bytes(LETTER)
+    with Vault.create(path, OLD, recovery=RECOVERY, clock=clock) as vault:
+        for code in CODES[:cases]:
+            vault.cases.new(f"The case {code.title()}", code=code)
+            case = vault.cases.get(code)
+            case.items.add_file(file, description=Description(note="a letter", tags=("paper",)))
+            case.items.add_text(f"Written down in {code}")
+            case.persons.add(PersonFields(name="Амина", aliases=("Amina",), phones=("+7 900 000 00 00",)))
+            case.note("handle with care")
+            case.tag(("urgent",))
+    file.unlink()
+
+
+# What must hold
+
+
+def verify(
+    path: Path,
+    expected: Mapping[str, Contents],
+    *,
+    secrets: tuple[str, ...] = ("old", "new"),
+    first: str = "old",
+) -> str:
+    """Open what a failure left, by the way in called `first` if that still leads in, and look at everything.
+
+    Returns which of the `expected` contents are there, "" with a way in. Raises AssertionError.
+    """
+    facts = inspect_folder(path)
+    assert not facts.in_use
+    order = [first, *(name for name in secrets if name != first)]
+    vault = _open_any(path, order)
+    with vault:
+        assert set(vault.warnings) <= EXPECTED_WARNINGS, vault.warnings
+        _verify_folder(path, vault)
+        report = vault.check(read_data=True)
+        assert report.findings == (), report.findings
+        assert report.objects_not_read == 0
+        found = contents(vault)
+        names = [name for name, each in expected.items() if each == found]
+        assert names, "neither the state before nor the state after is there in full"
+        _verify_outcomes(vault)
+    opened = [name for name in secrets if _opens(path, name)]
+    assert len(opened) == 1, f"exactly one secret opens the vault: {opened}"
+    with Vault.open(path, RECOVERY, clock=clock) as vault:
+        assert vault.warnings == (), "the first open settles everything"
+        assert vault.info().cases == len(found)
+    return names[0]
+
+
+def _open_any(path: Path, order: list[str]) -> Vault:
+    for name in order:
+        try:
+            return Vault.open(path, WAYS[name], clock=clock)
+        except errors.WrongPassphrase:
+            continue
+    raise AssertionError(f"no secret opens the vault: {order}")
+
+
+def _opens(path: Path, name: str) -> bool:
+    try:
+        Vault.open(path, WAYS[name], clock=clock).close()
+    except errors.WrongPassphrase:
+        return False
+    return True
+
+
+def _verify_folder(path: Path, vault: Vault) -> None:
+    epoch = vault.info().epoch
+    known = {"header.a", "header.b", "lock", "cases", "objects", "drafts", "staging"}
+    known |= {f"vault-{epoch}.db", f"vault-{epoch}.db-wal"}
+    strays = {entry.name for entry in path.iterdir()} - known
+    assert not strays, f"left over: {strays}"
+    assert not list((path / "staging").iterdir()), "something stays in staging"
+    databases = [entry for entry in (path / "cases").iterdir() if entry.name.endswith(".db")]
+    assert len(databases) == vault.info().cases, databases
+
+
+def _verify_outcomes(vault: Vault) -> None:
+    entries = vault.log()
+    answered = {entry.answers for entry in entries if entry.phase != "intent"}
+    open_intents = [
+        entry for entry in entries if entry.phase == "intent" and entry.answers is None and entry.number not in answered
+    ]
+    assert [entry.act for entry in open_intents] == ["log"], "every intent has an outcome but that of this look itself"
+
+
+# In children that are killed
+
+
+@contextlib.contextmanager
+def small_segments() -> Iterator[None]:
+    before = objects.SEGMENT
+    objects.SEGMENT = SMALL_SEGMENT
+    try:
+        yield
+    finally:
+        objects.SEGMENT = before
+
+
+def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a child that finds the same packages as this process."""
+    environment = dict(os.environ if extra is None else extra)
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    return environment
+
+
+@dataclass
+class Ended:
+    """How a child ended: `error` is the class that the act raised, "" if none; `calls` what the shim counted."""
+
+    killed: bool
+    error: str
+    calls: int
+
+
+class Children:
+    """Starts children that do one act each. They are forked from one process that has everything imported already."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).resolve()), "serve"],
+            env=child_environment(environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def _streams(self) -> tuple[IO[str], IO[str]]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        return self._process.stdin, self._process.stdout
+
+    def start(self, scenario: Scenario, **faults: object) -> int:
+        """Begin the act in a child, and return its process id as soon as the vault is open there."""
+        job = {"path": str(scenario.path), "material": str(scenario.material), "act": scenario.act_name, **faults}
+        to_child, from_child = self._streams()
+        to_child.write(json.dumps(job) + "\n")
+        to_child.flush()
+        return int(from_child.readline())
+
+    def end(self) -> Ended:
+        """Wait for the child."""
+        return Ended(**json.loads(self._streams()[1].readline()))
+
+    def run(self, scenario: Scenario, **faults: object) -> Ended:
+        """One act from its beginning to its end."""
+        self.start(scenario, **faults)
+        return self.end()
+
+    def __enter__(self) -> Children:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._process.communicate()
+
+
+def _serve() -> None:
+    for line in sys.stdin:
+        job = json.loads(line)
+        ready, said = os.pipe(), os.pipe()
+        child = os.fork()
+        if not child:
+            _work(job, ready[1], said[1])
+        os.close(ready[1])
+        os.close(said[1])
+        os.read(ready[0], 1)
+        print(child, flush=True)
+        text = b""
+        while part := os.read(said[0], 4096):
+            text += part
+        _, status = os.waitpid(child, 0)
+        os.close(ready[0])
+        os.close(said[0])
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        print(json.dumps({"killed": killed, **(json.loads(text) if text else {"error": "", "calls": -1})}), flush=True)
+
+
+def _calls() -> int:
+    try:
+        return int(ctypes.CDLL(None).fault_count())
+    except AttributeError:
+        return -1  # the shim is not loaded
+
+
+def _work(job: dict[str, str], ready: int, said: int) -> None:
+    # The child of a fork, which must never return: two servers would answer.
+    try:
+        error = ""
+        with small_segments():
+            vault = Vault.open(Path(job["path"]), OLD, clock=clock)
+            # Only what the act writes is counted and may fail.
+            os.environ.update({name: str(value) for name, value in job.items() if name.startswith("FAULT_")})
+            os.write(ready, b".")
+            try:
+                ACTS[job["act"]](vault, Path(job["material"]))
+                if job.get("go_on"):
+                    go_on(vault)
+            except errors.VaultError as raised:
+                error = type(raised).__name__
+            vault.close()
+        os.write(said, json.dumps({"error": error, "calls": _calls()}).encode())
+    except BaseException as raised:  # noqa: BLE001 (a child tells its parent everything)
+        os.write(said, json.dumps({"error": repr(raised), "calls": -1}).encode())
+    finally:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -45,7 +45,7 @@ from vault.requests import (
     Stored,
     VaultInfo,
 )
-from vault.store import remove_database
+from vault.store import remove_database, was_closed
 from vault.tables import blob, integer, text
 from vault.unlock import SecretUnlocker, Unlocker
 
@@ -237,8 +237,10 @@ class Keeper:
         if intent.case_id is not None and case is None:
             # Either the case was never finished, or it is deleted and its files still wait.
             for case_id, epoch in self.folder.case_databases():
-                if case_id == intent.case_id:
-                    remove_database(self.folder.cases / f"{case_id.hex()}-{epoch}.db")
+                path = self.folder.cases / f"{case_id.hex()}-{epoch}.db"
+                # An unfinished case was never closed; one that was has lived on, and this index is the older one.
+                if case_id == intent.case_id and not (intent.act == "case-new" and was_closed(path)):
+                    remove_database(path)
             for object_id in intent.objects:
                 remove_object(self.folder.objects, object_id)
         elif case is not None and intent.state_after is not None:

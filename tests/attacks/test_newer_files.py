@@ -40,11 +40,12 @@ def test_what_a_failed_renewal_could_not_remove_is_removed_at_the_next_start(tmp
     with make_vault(path) as vault:
         vault.cases.new("Title", code="HARBOUR")
         broken = FaultyDisk().fail_nth(8, OSError(errno.EIO, "broken"), forever=True)
+        renew = {
+            "passphrase": lambda: vault.change_passphrase(key_file(), key_file(1)),
+            "case": lambda: vault.cases.get("HARBOUR").delete(key_file()),
+        }[removing]
         with replaced(broken), pytest.raises(VaultError):
-            if removing == "passphrase":
-                vault.change_passphrase(key_file(), key_file(1))
-            else:
-                vault.cases.get("HARBOUR").delete(key_file())
+            renew()
     assert [name for name in all_files(path) if "-2.db" in name]
     with open_vault(path) as vault:
         assert vault.warnings == ("recovered",)

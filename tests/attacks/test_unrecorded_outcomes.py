@@ -78,9 +78,10 @@ def test_what_was_done_is_not_logged_as_failed_because_something_failed_after_it
     def fail(_store: Store) -> None:
         raise DiskFailed(path="case", reason="I/O")
 
-    with monkeypatch.context() as patched, pytest.raises(DiskFailed):
+    with monkeypatch.context() as patched:
         patched.setattr(Store, "overwrite_deleted", fail)
-        item.delete()
+        with pytest.raises(DiskFailed):
+            item.delete()
     assert vault.cases.get("HARBOUR").items.list() == ()
     last = [entry for entry in vault.log("HARBOUR") if entry.act == "item-delete"][-1]
     assert (last.phase, last.reason) == ("done", "DiskFailed")

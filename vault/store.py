@@ -194,6 +194,11 @@ class Store:
         return errors.DatabaseDamaged(what=self.what)
 
 
+def is_empty(path: Path) -> bool:
+    """Whether no database is there, or only its name: opened, SQLite would remove its write-ahead log."""
+    return not path.exists() or not path.stat().st_size
+
+
 def was_closed(path: Path) -> bool:
     """Whether a database was ever closed: until then all but its first page is in the write-ahead log alone."""
     return path.exists() and path.stat().st_size > _PAGE_BYTES

@@ -37,8 +37,7 @@ def test_a_command_without_arguments_shows_how_it_is_used_and_fails(cv: Any) -> 
     done = cv("add", status=2)
     assert done.stdout == ""
     assert done.stderr == (
-        "casevault: error: Missing argument 'CASE'\n"
-        "casevault: hint: `casevault add --help` shows how it is used\n"
+        "casevault: error: Missing argument 'CASE'\ncasevault: hint: `casevault add --help` shows how it is used\n"
     )
 
 

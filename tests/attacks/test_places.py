@@ -57,3 +57,31 @@ def test_a_vault_opens_wherever_it_lies_and_its_path_is_shown_on_one_line(
     assert done.status == 0, done.stderr
     assert "\x1b" not in done.stdout + done.stderr
     assert len(done.stdout.splitlines()[0].split(": ", 1)[1]) > len(str(tmp_path))
+
+
+@posix
+@pytest.mark.parametrize("mask", ["000", "777"])
+def test_what_is_made_is_the_owners_under_every_umask(casevault: Program, tmp_path: Path, mask: str) -> None:
+    (tmp_path / "file").write_text("x")
+    casevault.umask = mask
+    for arguments in (
+        ("add", "HARBOUR", "file"),
+        ("export", "HARBOUR", "--to", "out/deep"),
+        ("--vault", "parent/deep/vault", "init", "--no-passphrase", "--recovery-file", "words"),
+    ):
+        done = casevault(*arguments)
+        assert done.status == 0, done.stderr
+    made = [casevault.vault, tmp_path / "out", tmp_path / "parent", tmp_path / "words"]
+    for path in made + [inner for each in made for inner in each.rglob("*")]:
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_files_that_may_not_be_read_are_no_mistake_in_the_command_line(
+    casevault: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    casevault.add(b"x")
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    monkeypatch.chdir(casevault.folder)
+    opening = ["--vault", str(casevault.vault), "--key-file", str(casevault.key_file)]
+    for arguments in (["add", "HARBOUR", "file.txt"], ["revise", "HARBOUR/1", "file.txt"], ["case", "list"]):
+        assert main([*opening, *arguments]) == 0, capsys.readouterr().err

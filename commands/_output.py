@@ -25,7 +25,7 @@ Fact = tuple[str, str | None]
 _UNITS = ("kB", "MB", "GB", "TB")
 _BAR_AFTER_SECONDS = 0.4
 _SIZES = ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "JUPYTER_LINES")
-_SIZE = re.compile(r"[0-9]{1,4}")
+_SIZE = re.compile(r"[1-9][0-9]{0,3}")
 _TAKEN = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?Z")
 
 

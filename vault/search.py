@@ -10,7 +10,7 @@ from vault.requests import Hit
 
 # FTS5 marks the matches with characters that no indexed text has.
 _BEGIN, _END = "\x02", "\x03"
-_EXCERPT_TOKENS = 16
+_EXCERPT_BEFORE, _EXCERPT_CHARACTERS = 60, 200
 _LARGEST_TEXT = 4 << 20
 _TOKEN = re.compile(r"[^\W_]+")
 
@@ -51,16 +51,31 @@ def query(words: str) -> str:
 def find(compartment: Compartment, expression: str, code: str) -> list[Hit]:
     """What a case has for an expression of ``query``, best first. Titles are left for the caller to fill."""
     found = compartment.store.execute(
-        "SELECT i.reference, i.field, snippet(words, 0, ?, ?, '…', ?) FROM words JOIN indexed i ON i.id = words.rowid"
+        # Not snippet(): its time grows with the square of the matches, and one text may repeat a word 10**6 times.
+        "SELECT i.reference, i.field, highlight(words, 0, ?, ?) FROM words JOIN indexed i ON i.id = words.rowid"
         " WHERE words MATCH ? ORDER BY rank, i.id",
-        (_BEGIN, _END, _EXCERPT_TOKENS, expression),
+        (_BEGIN, _END, expression),
     )
     hits = []
     for reference, field, marked in found:
-        excerpt, spans = _unmark(marked)
+        excerpt, spans = _unmark(_around_first_match(marked))
         full = f"{code}/{reference}" if reference else code
         hits.append(Hit(reference=full, title="", field=field, excerpt=excerpt, spans=spans))
     return hits
+
+
+def _around_first_match(marked: str) -> str:
+    first = max(0, marked.find(_BEGIN))
+    start = max(0, first - _EXCERPT_BEFORE)
+    if start:
+        start = marked.find(" ", start, first) + 1 or start
+    end = start + _EXCERPT_CHARACTERS
+    if end < len(marked):
+        end = max(end if (space := marked.rfind(" ", first, end)) < 0 else space, first + 1)
+    part = marked[start:end]
+    if part.count(_BEGIN) > part.count(_END):
+        part += _END
+    return f"{'…' if start else ''}{part}{'…' if end < len(marked) else ''}"
 
 
 def _unmark(marked: str) -> tuple[str, tuple[tuple[int, int], ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Fact = tuple[str, str | None]
 _UNITS = ("kB", "MB", "GB", "TB")
 _BAR_AFTER_SECONDS = 0.4
+_TAKEN = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?Z")
 
 
 def human_size(size_bytes: int) -> str:
@@ -46,10 +48,8 @@ def moment(time_text: str | None) -> str:
     """A time that the program took, as people read it; one that a person gave, as it was given."""
     if not time_text:
         return ""
-    date, separator, clock = time_text.partition("T")
-    if separator and clock.endswith("Z") and len(clock) >= 9:
-        return f"{visible(date)} {visible(clock[:8])} UTC"
-    return visible(time_text)
+    taken = _TAKEN.fullmatch(time_text)
+    return f"{taken[1]} {taken[2]} UTC" if taken else visible(time_text)
 
 
 def values(answer: object) -> Any:
@@ -69,10 +69,10 @@ def values(answer: object) -> Any:
     return str(answer) if isinstance(answer, Path) else answer
 
 
-def document(answer: object) -> str:
+def document(answer: object, *, ascii_only: bool = False) -> str:
     """JSON text in which every character is seen: what a terminal would obey is escaped."""
-    text = json.dumps(values(answer), ensure_ascii=False, indent=2)
-    if text.isascii():
+    text = json.dumps(values(answer), ensure_ascii=ascii_only, indent=2)
+    if text.isascii() and "\x7f" not in text:
         return text
     return "".join(_escaped(char) if char != "\n" and hidden(char) else char for char in text)
 
@@ -92,7 +92,8 @@ class Output:
 
     def answer(self, answer: object) -> None:
         """The JSON document."""
-        self._print(document(answer))
+        # In any other encoding JSON is not JSON, letters of ASCII apart.
+        self._print(document(answer, ascii_only=not _terminal.stdout_is_utf8()))
 
     def line(self, text: str) -> None:
         """A line of the result; what is foreign in it went through ``visible``."""

@@ -19,7 +19,7 @@ from commands._errors import LOCKED, Stop, message_of
 from commands._options import Settings
 from commands._terminal import visible
 from commands._text import _
-from vault import errors
+from vault import errors, platform
 
 if TYPE_CHECKING:
     from vault import Unlocker, Vault
@@ -51,6 +51,12 @@ def state_folder() -> Path:
     import platformdirs
 
     return platformdirs.user_state_path("casevault", appauthor=False)
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Whether a path leads into a folder, or to it."""
+    # Not Path.resolve: it raises for links that lead in a circle.
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 # Secrets
@@ -161,6 +167,7 @@ def opened(settings: Settings) -> Iterator[Session]:
 
     A key file is tried alone first, then with the passphrase. What opening found is said on stderr.
     """
+    platform.harden_process()
     path = vault_path(settings)
     _look_before_asking(path)
     key_file = read_key_file(settings.key_file) if settings.key_file else None

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import unicodedata
@@ -22,7 +23,9 @@ from commands._text import _
 _LONGEST_LINE_BYTES = 1000
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Letters and marks that show nothing, though Unicode does not count them among the format characters.
-_HIDDEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u2800\u3164\uffa0")
+_HIDDEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+_HIDDEN |= {chr(number) for number in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))}  # variation selectors
+_MARKS = frozenset({"Mn", "Me"})
 _MOST_MARKS = 4
 
 
@@ -49,13 +52,40 @@ def visible(text: str) -> str:
         return text
     shown, marks = [], 0
     for position, char in enumerate(text):
-        marks = marks + 1 if unicodedata.combining(char) else 0
+        marks = marks + 1 if unicodedata.category(char) in _MARKS else 0
         # The notation itself is marked, so that nobody can forge it.
         if hidden(char) or marks > _MOST_MARKS or text.startswith("<U+", position):
             shown.append(f"<U+{ord(char):04X}>")
         else:
             shown.append(char)
     return "".join(shown)
+
+
+# The standard streams
+
+
+def prepare_streams() -> None:
+    r"""Make the standard streams what every command expects.
+
+    In place of a closed one stands a descriptor: else the next file that is opened, perhaps a database, would get its
+    number. Reading from that input and writing to that output fails; errors are lost. What the encoding of the output
+    lacks is written as ``\u0434``.
+    """
+    for name, mode, flags in (
+        ("stdin", "r", os.O_WRONLY),
+        ("stdout", "w", os.O_RDONLY),
+        ("stderr", "w", os.O_WRONLY),
+    ):
+        if getattr(sys, name) is None:
+            with contextlib.suppress(OSError):
+                setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def stdout_is_utf8() -> bool:
+    """Whether whatever reads the result gets UTF-8."""
+    return sys.stdout is not None and (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
 # Facts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import sys
 from collections.abc import Iterator
@@ -15,10 +14,10 @@ import click
 from commands import _terminal
 from commands._described import describing, description
 from commands._documents import ADDED, REVISED
-from commands._errors import OTHER, message_of, status_of
+from commands._errors import OTHER, REFUSED, Stop, message_of, status_of
 from commands._options import Settings, asked, command, pass_settings, stdin_is_free
 from commands._output import Output, exact_size, progress, values
-from commands._session import Session, opened
+from commands._session import Session, lies_in, opened, vault_path
 from commands._terminal import visible
 from commands._text import _, ngettext
 from vault import errors, references
@@ -143,7 +142,9 @@ class _Adding:
             self._stored(self.items.add_stream(stream, description=self.shared, progress=further), None)
 
     def path(self, path: Path, *, recursive: bool) -> None:
-        if recursive and path.is_dir():
+        if lies_in(path, self.session.vault.path):
+            self._skip(path, _("the vault itself"))
+        elif recursive and _is_folder(path):
             for each in self._walk(path):
                 self._file(each)
         else:
@@ -151,23 +152,22 @@ class _Adding:
 
     def _walk(self, folder: Path) -> Iterator[Path]:
         """Every file below a folder, by name. Links are named and not followed, devices named and refused."""
-        if folder.is_symlink():
-            self._skip(folder, _("a symbolic link, not followed"))
-            return
-        if folder.samefile(self.session.vault.path):
-            self._skip(folder, _("the vault itself"))
-            return
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError:
-            self._fail(folder, errors.SourceUnreadable(path=str(folder)))
-            return
-        for entry in entries:
-            path = Path(entry.path)
-            if entry.is_symlink():
+        waiting = [folder]  # folders may lie deeper than Python recurses
+        while waiting:
+            path = waiting.pop()
+            try:
+                mode = path.lstat().st_mode
+                inner = sorted(path.iterdir(), reverse=True) if stat.S_ISDIR(mode) else []
+                own = stat.S_ISDIR(mode) and path.samefile(self.session.vault.path)
+            except OSError:
+                self._fail(path, errors.SourceUnreadable(path=str(path)))
+                continue
+            if stat.S_ISLNK(mode):
                 self._skip(path, _("a symbolic link, not followed"))
-            elif entry.is_dir(follow_symlinks=False):
-                yield from self._walk(path)
+            elif own:
+                self._skip(path, _("the vault itself"))
+            elif stat.S_ISDIR(mode):
+                waiting += inner
             else:
                 yield path
 
@@ -252,6 +252,13 @@ def _say_originals(originals: list[Path]) -> None:
     )
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False  # reading it will say why
+
+
 def _text_of(path: Path | None) -> str | None:
     # A name that is no valid text on this disk can't stand in JSON as it is.
     return None if path is None else str(path).encode(errors="backslashreplace").decode()
@@ -269,6 +276,8 @@ def revise(settings: Settings, reference: str, file: Path, **described: Any) -> 
     """
     code, number = references.parse_item(reference)
     shared = description(**described)
+    if lies_in(file, vault_path(settings)):
+        raise Stop(REFUSED, _("The vault's own files are not stored in it"))
     size = file.stat().st_size if file.is_file() else None
     with opened(settings) as session, progress(settings, file.name, size) as further:
         item = session.vault.cases.get(code).items.get(number)

@@ -102,6 +102,7 @@ root = Program(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status."""
     settings = Settings()
+    _terminal.prepare_streams()
     _end_like_an_interrupt()
     try:
         status = _run(arguments, settings)
@@ -155,12 +156,12 @@ def _usage(error: click.ClickException) -> int:
 
 
 def _end_like_an_interrupt() -> None:
-    """A terminal that is closed, or a polite kill, must not leave a hidden echo or a half-written export."""
+    r"""A closed terminal, a polite kill or Ctrl-\ must not leave a hidden echo, words on the screen or half an export."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    for name in ("SIGTERM", "SIGHUP"):
+    for name in ("SIGTERM", "SIGHUP", "SIGQUIT"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             with contextlib.suppress(ValueError):  # not in the main thread

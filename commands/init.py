@@ -17,10 +17,10 @@ from commands._errors import REFUSED, Stop
 from commands._new_passphrase import new_passphrase
 from commands._options import Settings, asked, command, pass_settings
 from commands._output import Output
-from commands._session import locked, passphrase_file, read_key_file, state_folder, vault_path
+from commands._session import lies_in, locked, passphrase_file, read_key_file, state_folder, vault_path
 from commands._terminal import visible
 from commands._text import _
-from vault import errors
+from vault import errors, platform
 
 _KEY_FILE_BYTES = 64
 _ASKED_BACK = 3
@@ -50,6 +50,7 @@ def init(
         raise click.UsageError(_("--recovery-file and --no-recovery exclude each other"))
     if no_passphrase and (settings.key_file is None or passphrase_file(settings)):
         raise click.UsageError(_("--no-passphrase needs --key-file, and no --passphrase-file"))
+    platform.harden_process()
     path = vault_path(settings)
     if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
         raise errors.AlreadyThere(path=str(path))
@@ -60,7 +61,7 @@ def init(
             _("There is no terminal to show the recovery words on"),
             _("`--recovery-file FILE` writes them to a file, `--no-recovery` does without"),
         )
-    if recovery_file and _inside(recovery_file, path):
+    if recovery_file and lies_in(recovery_file, path):
         raise Stop(
             REFUSED, _("The recovery words must not lie in the vault's own folder"), _("put them somewhere else")
         )
@@ -145,7 +146,7 @@ def _key_file(path: Path | None, vault: Path, undo: contextlib.ExitStack) -> tup
     """The content of the key file; a new one is made where there is none."""
     if path is None:
         return None, None
-    if _inside(path, vault):
+    if lies_in(path, vault):
         raise Stop(REFUSED, _("The key file must not lie in the vault's own folder"), _("put it somewhere else"))
     if os.path.lexists(path):
         return read_key_file(path), None
@@ -198,10 +199,6 @@ def _gives_back(words: tuple[str, ...], number: int) -> bool:
 
 
 # Files beside the vault
-
-
-def _inside(path: Path, vault: Path) -> bool:
-    return path.resolve().is_relative_to(vault.resolve())
 
 
 def _make_parent(path: Path) -> None:

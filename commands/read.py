@@ -15,7 +15,7 @@ from commands._documents import EXPORTED
 from commands._errors import OTHER, REFUSED, Stop, message_of, status_of
 from commands._options import Settings, command, optional, pass_settings
 from commands._output import Output, progress
-from commands._session import Session, opened
+from commands._session import Session, lies_in, opened, vault_path
 from commands._terminal import visible
 from commands._text import _
 from vault import Reading, errors, references
@@ -113,6 +113,10 @@ def export(settings: Settings, reference: str, folder: Path, purpose: str | None
             "what is exported leaves the vault: it lies in {folder} unencrypted, for everybody who gets at this disk"
         ).format(folder=visible(str(folder)))
     )
+    if lies_in(folder, vault_path(settings)):
+        raise Stop(
+            REFUSED, _("What is exported must not lie in the vault's own folder"), _("name a folder outside the vault")
+        )
     with opened(settings) as session:
         numbers = list(_numbers(session, code)) if whole_case else [number]
         target = _make_folder(folder / code if whole_case else folder)

@@ -31,12 +31,15 @@ class SourceFile:
         try:
             if not stat.S_ISREG(self.path.stat().st_mode):
                 raise errors.NotAFile(path=str(self.path))
-            self._file = self.path.open("rb", buffering=0)
+            self._file = open(self.path, "rb", buffering=0, opener=_open)
         except OSError as error:
             raise self._reported(error) from error
         except ValueError:  # a NUL in the name
             raise errors.SourceMissing(path=str(self.path)) from None
         self._before = os.fstat(self._file.fileno())
+        if not stat.S_ISREG(self._before.st_mode):  # somebody put it there since
+            self._file.close()
+            raise errors.NotAFile(path=str(self.path))
         self._opened_ns = time.time_ns()
         self.size_bytes = self._before.st_size
         return self
@@ -79,6 +82,11 @@ class SourceFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+
+def _open(path: str, flags: int) -> int:
+    # A pipe that nobody writes to would keep us waiting.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _identity(found: os.stat_result) -> tuple[int, int, int, int, int]:

@@ -23,7 +23,7 @@ from vault.compartment import Compartment
 from vault.folder import Folder
 from vault.header import Header
 from vault.log import Log, Unanswered
-from vault.objects import Staged, place, remove_object
+from vault.objects import Staged, is_stored, place, remove_object
 from vault.receipts import Receipt
 from vault.registry import CaseRow, Registry, case_grant, seal_title
 from vault.requests import (
@@ -99,6 +99,11 @@ class Keeper:
         """The time to the second."""
         return self.clock()[:19] + "Z"
 
+    def warn(self, code: str) -> None:
+        """Keep what a person must hear after opening, once."""
+        if code not in self.warnings:
+            self.warnings.append(code)
+
     # The one door
 
     @contextmanager
@@ -119,13 +124,25 @@ class Keeper:
     def _begin(
         self, name: str, code: str | None, *, item: str | None, purpose: str | None, grants: tuple[str, ...]
     ) -> Act:
-        case = self.registry.case(references.parse_case(code)) if code is not None else None
+        purpose = cases.optional_checked_text("purpose", purpose)
+        case = None if code is None else self._settled_case(code)
         purpose = cases.optional_checked_text("purpose", purpose)
         allowed = (*grants, case_grant(case)) if case else grants
         receipt = self.log.intend(
             name, case=case, item=item, purpose=purpose, grants=allowed, vault_level=name in VAULT_LEVEL
         )
         return Act(receipt, case)
+
+    def _settled_case(self, code: str) -> CaseRow:
+        """A case, after every change of it whose outcome could not be recorded was given one.
+
+        Otherwise its state would stay acceptable while the case goes on, and with it an older copy.
+        """
+        case = self.registry.case(references.parse_case(code))
+        for intent in self.log.unanswered():
+            if intent.case_id == case.case_id and intent.state_after is not None:
+                self.settle(intent, phase="recovered")
+        return self.registry.case(case.code)
 
     @contextmanager
     def _concluding(self, act: Act) -> Iterator[None]:
@@ -208,7 +225,7 @@ class Keeper:
         act.outcome |= {"state_before": before.hex(), "state_after": compartment.state.hex()}
         act.also.append(partial(self._confirm, case.case_id, compartment))
 
-    def _confirm(self, case_id: bytes, compartment: Compartment, **values: str) -> None:
+    def _confirm(self, case_id: bytes, compartment: Compartment, **values: bytes) -> None:
         self.registry.update_case(
             case_id,
             state=compartment.state,
@@ -240,8 +257,11 @@ class Keeper:
             for object_id in intent.objects:
                 if object_id not in kept:
                     remove_object(self.folder.objects, object_id)
+            if phase == "failed" and compartment.state == intent.state_after:
+                phase = "done"  # what failed came after it
             outcome["state_after"] = compartment.state.hex()
-            also.append(partial(self._confirm, case.case_id, compartment))
+            title = self.registry.seal_title(case.case_id, cases.title(compartment))
+            also.append(partial(self._confirm, case.case_id, compartment, title=title))
         self.log.conclude(intent.number, phase, vault_level=intent.act in VAULT_LEVEL, also=also, **outcome)
 
     # The vault
@@ -255,7 +275,7 @@ class Keeper:
         """An older or other copy than this machine remembers is used on purpose: that is said in its log."""
         receipt = self.log.intend("older-copy-accepted")
         self.log.conclude(receipt.number, "done")
-        self.warnings.append("older-than-last-time")
+        self.warn("older-than-last-time")
 
     def info(self) -> VaultInfo:
         """What the vault says of itself; nothing of a case."""
@@ -470,10 +490,17 @@ class Keeper:
                     revises=revises,
                     now=self.now,
                 )
-                if not again:
+                row = items.stored_row(compartment, act.code, number)
+                lost = None
+                if again and not is_stored(self.folder.objects, blob(row, "object_id"), integer(row, "padded_bytes")):
+                    lost = items.replace_object(compartment, act.code, number, staged)
+                    act.objects.append(lost)
+                if not again or lost:
                     compartment.keep_object_key(staged.object_id, ObjectKey(staged.key))
                     act.objects.append(staged.object_id)
                     act.before_commit.append(partial(place, staged, Path(staging), self.folder.objects))
+            if lost:
+                remove_object(self.folder.objects, lost)
             act.outcome |= {"item": str(number), "size": staged.size_bytes, "digest": staged.sha256}
             return Stored(items.details(compartment, act.code, number), again)
 
@@ -505,6 +532,10 @@ class Keeper:
             folder_id=self.header.folder_id,
             key=key,
         )
+
+    def is_reading(self, intent: int) -> bool:
+        """Whether an ``item_open`` has no outcome yet."""
+        return intent in self._reads
 
     def item_close(
         self, intent: int, phase: str, *, size: int | None = None, digest: str | None = None, reason: str | None = None

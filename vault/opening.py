@@ -106,11 +106,12 @@ def open_vault(
     3. Try the secret on each copy, newest epoch first; check the header's MAC.
     4. Open that epoch's vault.db, and compare the header with the digest that it keeps.
     5. Compare the log with what this machine remembers; ``accept_older`` records a difference in the log and goes on.
-    6. Make both copies of the header agree; remove what other epochs and dead processes left.
+    6. See that the subfolders are the vault's own; make both copies of the header agree; remove what other epochs and
+       dead processes left.
     7. Give every intent without an outcome its outcome.
 
     Raises ``NoSuchVault``, ``NotAVault``, ``UnknownFormat``, ``HeaderDamaged``, ``VaultInUse``, ``WrongPassphrase``,
-    ``CostRefused``, ``DatabaseDamaged``, ``OlderCopy``, ``ReadOnly``, ``NoSpace``.
+    ``CostRefused``, ``Damage``, ``DatabaseDamaged``, ``OlderCopy``, ``ReadOnly``, ``NoSpace``.
     """
     folder = Folder(path)
     folder.read_headers()
@@ -133,12 +134,12 @@ def _open_locked(
         label = _label(registry, unlocked)
         keeper = Keeper(folder, found, registry, actor=label or unlocked.kind, clock=clock)
         if label is None:
-            keeper.warnings.append("unknown-slot")
+            keeper.warn("unknown-slot")
         if found.epoch < copies[0].epoch and not epochs.is_interrupted(keeper):
             raise errors.OlderCopy(what=WHAT)
-        if folder.repair_headers(found):
-            keeper.warnings.append("header-repaired")
         folder.make_subfolders()
+        if folder.repair_headers(found):
+            keeper.warn("header-repaired")
         _sweep(keeper)
         _settle(keeper)
         if older:
@@ -202,11 +203,11 @@ def _sweep(keeper: Keeper) -> None:
     try:
         epochs.sweep(keeper)
         if not epochs.is_swept(keeper):
-            _warn(keeper, "newer-files")
+            keeper.warn("newer-files")
         files.remove(*files.leftovers(keeper.folder.path))
         sweep_staging(keeper.folder)
     except _CANNOT_REMOVE:
-        _warn(keeper, "unsettled")
+        keeper.warn("unsettled")
 
 
 def _settle(keeper: Keeper) -> None:
@@ -215,11 +216,6 @@ def _settle(keeper: Keeper) -> None:
             keeper.settle(intent, phase="recovered")
         except (errors.Damage, *_CANNOT_REMOVE):
             # The case it speaks of does not open, or a file does not go; everything else opens, and the intent waits.
-            _warn(keeper, "unsettled")
+            keeper.warn("unsettled")
             continue
-        _warn(keeper, "recovered")
-
-
-def _warn(keeper: Keeper, warning: str) -> None:
-    if warning not in keeper.warnings:
-        keeper.warnings.append(warning)
+        keeper.warn("recovered")

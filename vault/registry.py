@@ -147,6 +147,11 @@ class Registry:
             self._load()
             self._failed = False
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether what this object says is what the disk holds; not after a write failed and reading failed too."""
+        return not self._failed
+
     # Rows
 
     def rows(self, table: Table) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from vault import errors
 from vault.compartment import Compartment
@@ -12,6 +13,7 @@ from vault.requests import Hit
 _BEGIN, _END = "\x02", "\x03"
 _EXCERPT_BEFORE, _EXCERPT_CHARACTERS = 60, 200
 _LARGEST_TEXT = 4 << 20
+_MOST_WORDS = 100
 _TOKEN = re.compile(r"[^\W_]+")
 
 CASE_REFERENCE = ""
@@ -22,7 +24,7 @@ def index(compartment: Compartment, reference: str, field: str, text: str | None
     if not text:
         return
     # Words and single spaces: an excerpt is one line, and holds none of the marks.
-    content = " ".join(text[:_LARGEST_TEXT].replace(_BEGIN, " ").replace(_END, " ").split())
+    content = " ".join(_composed(text[:_LARGEST_TEXT]).replace(_BEGIN, " ").replace(_END, " ").split())
     compartment.store.execute("INSERT INTO indexed (reference, field) VALUES (?, ?)", (reference, field))
     ((number,),) = compartment.store.execute("SELECT last_insert_rowid()")
     compartment.store.execute("INSERT INTO words (rowid, content) VALUES (?, ?)", (number, content))
@@ -40,12 +42,19 @@ def forget(compartment: Compartment, reference: str, *fields: str) -> None:
 def query(words: str) -> str:
     """An FTS5 expression for words as a person types them: all of them, each also as the beginning of a word.
 
-    Raises ``BadValue`` if there is no word in it.
+    Raises ``BadValue`` if there is no word in it, or more than any search needs.
     """
-    tokens = _TOKEN.findall(words)
+    tokens = _TOKEN.findall(_composed(words))
     if not tokens:
         raise errors.BadValue(field="search", reason="it holds no word")
+    if len(tokens) > _MOST_WORDS:
+        raise errors.BadValue(field="search", reason=f"it holds more than {_MOST_WORDS} words")
     return " ".join(f'"{token}"*' for token in tokens)
+
+
+def _composed(text: str) -> str:
+    # A letter and its mark may be one character or two (macOS writes file names so); a word must be found either way.
+    return unicodedata.normalize("NFC", text)
 
 
 def find(compartment: Compartment, expression: str, code: str) -> list[Hit]:

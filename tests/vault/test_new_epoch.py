@@ -1,4 +1,4 @@
-"""A new epoch whose new secret does not open what was just written."""
+"""A new secret that does not open what was just written is not kept."""
 
 from pathlib import Path
 
@@ -16,14 +16,15 @@ class Misread(KeyFileUnlocker):
         raise errors.WrongPassphrase
 
 
-def test_nothing_is_written_into_the_old_epoch_after_the_headers_name_the_new_one(tmp_path: Path) -> None:
+def test_a_new_secret_that_cannot_be_tried_leaves_the_old_one_in_force(tmp_path: Path) -> None:
     old, path = KeyFileUnlocker(b"o" * 32), tmp_path / "vault"
     with Vault.create(path, old) as vault:
         vault.cases.new("First", code="FIRST")
         with pytest.raises(errors.WrongPassphrase):
             vault.change_passphrase(old, Misread(b"n" * 32))
-        with pytest.raises(errors.VaultError):
-            vault.cases.get("FIRST").items.add_text("would be lost at the next start")
-    with Vault.open(path, KeyFileUnlocker(b"n" * 32)) as vault:
-        assert vault.cases.get("FIRST").items.list() == ()
+        vault.cases.get("FIRST").items.add_text("written after the change that was not made")
+    with pytest.raises(errors.WrongPassphrase):
+        Vault.open(path, KeyFileUnlocker(b"n" * 32))
+    with Vault.open(path, old) as vault:
+        assert len(vault.cases.get("FIRST").items.list()) == 1
         assert vault.check(read_data=True).findings == ()

@@ -31,7 +31,7 @@ def test_a_newer_vault_under_an_older_copy_is_not_swept_away(path: Path, tmp_pat
     shutil.copytree(older, path, dirs_exist_ok=True)
 
     with Vault.open(path, RECOVERY, clock=clock) as vault:
-        assert "unsettled" in vault.warnings
+        assert "newer-files" in vault.warnings
         assert {(found.kind, found.subject) for found in vault.check().findings} >= {("stray", "vault-2.db")}
         with pytest.raises(errors.OlderCopy):
             vault.change_passphrase(OLD, NEW)

@@ -131,7 +131,7 @@ def test_a_closed_pipe_ends_quietly(harbour: Any) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="left out: there is no /dev/full")
 def test_a_result_that_cannot_be_written_is_no_success(harbour: Any) -> None:
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         process = harbour.start("case", "list", stdout=full)
         _stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 28

@@ -29,7 +29,10 @@ _TRIES = 5
 
 @command("init", example="casevault init", fields=MADE)
 @click.option(
-    "--recovery-file", type=click.Path(path_type=Path), metavar="FILE", help="Write the recovery words to a new file."
+    "--recovery-file",
+    type=click.Path(readable=False, path_type=Path),
+    metavar="FILE",
+    help="Write the recovery words to a new file.",
 )
 @click.option("--no-recovery", is_flag=True, help="No recovery words: a forgotten passphrase loses everything.")
 @click.option("--words", type=click.Choice(["english", "russian"]), default="english", help="Language of the words.")

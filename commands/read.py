@@ -93,7 +93,12 @@ def _lines(text: str) -> str:
 @command("export", example="casevault export HARBOUR/3 --to FOLDER", fields=EXPORTED)
 @click.argument("reference", metavar="ITEM|CASE")
 @click.option(
-    "--to", "folder", required=True, type=click.Path(path_type=Path), metavar="DIR", help="The folder to write to."
+    "--to",
+    "folder",
+    required=True,
+    type=click.Path(readable=False, path_type=Path),
+    metavar="DIR",
+    help="The folder to write to.",
 )
 @click.option("--purpose", metavar="TEXT", help="What for; the log keeps it.")
 @pass_settings

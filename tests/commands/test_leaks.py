@@ -141,6 +141,9 @@ def test_no_command_leaves_a_secret_or_a_name_anywhere(cv: Any, home: Path, tmp_
             passphrase = out / "new"
         for path, data in contents(home.parent, watching):
             assert found_in(data) == [], (arguments, path)
+    # The same looking finds a name that does stand among the arguments, and words that do lie in the clear.
+    process = cv.start("case", "new", TITLE)
+    assert found_in(watched(process, b"")[0]) == [TITLE]
     assert found_in(b"...".join(data for _path, data in contents(out))) != []  # the search does find
 
 

@@ -146,8 +146,10 @@ class Vault:
             if self._state_dir:
                 mark.remember(keeper.registry, self._state_dir)
         finally:
-            keeper.close()
-            self._lock.release()
+            try:
+                keeper.close()
+            finally:
+                self._lock.release()
 
     def __enter__(self) -> Vault:
         return self

@@ -32,7 +32,7 @@ class _Tally:
         self.objects = 0
         self.read = 0
         self.bytes_read = 0
-        self.known_objects: set[bytes] = set()
+        self.known_objects: dict[bytes, int] = {}  # with the number of their files
 
     def find(self, kind: str, subject: str, detail: str = "") -> None:
         self.findings.append(Finding(kind, subject, detail))
@@ -99,7 +99,7 @@ def _check_case(
         if (compartment.count(schema.ITEMS), compartment.count(schema.PERSONS)) != (case.items, case.persons):
             tally.find("database", case.code, "counts")
         rows = compartment.rows(schema.ITEMS)
-        tally.known_objects |= compartment.object_ids()
+        tally.known_objects |= {blob(row, "object_id"): segment_count(integer(row, "padded_bytes")) for row in rows}
         keys = compartment.unwrap_all_object_keys(receipt)
         for row in rows:
             _check_object(
@@ -156,6 +156,7 @@ def _check_strays(keeper: Keeper, cases: list[CaseRow], tally: _Tally, *, whole:
     for case_id, epoch in sorted(keeper.folder.case_databases() - expected):
         tally.find("stray", f"cases/{case_id.hex()}-{epoch}.db")
     if whole:  # otherwise nobody can say what belongs to a case that does not open
-        for object_id in sorted(set(keeper.folder.stored_objects()) - tally.known_objects):
-            name = object_id.hex()
-            tally.find("stray", f"objects/{name[:2]}/{name[2:]}")
+        for object_id, segments in sorted(keeper.folder.stored_objects().items()):
+            if segments > tally.known_objects.get(object_id, 0):
+                name = object_id.hex()
+                tally.find("stray", f"objects/{name[:2]}/{name[2:]}")

@@ -2,7 +2,8 @@
 
 Every change of a row is appended in canonical form, and ``state = SHA-256(previous state || SHA-256(salt || change))``.
 So an older copy of the file ends in an older state, and an older page inside a newer file shows where a row differs
-from its last change. Deleting a row erases its changes down to their salted digests; the chain still holds.
+from its last change. Deleting a row erases its changes down to their salted digests; the chain still holds, and the
+removal keeps their numbers, so that an older page with an erased change shows as well.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from crypto.errors import CryptoError
 from crypto.keys import CaseKey, DatabaseKey, ObjectKey, derive
 from vault import errors, schema
 from vault.receipts import Receipt
-from vault.store import Store, Value
+from vault.store import Store, Value, is_empty
 from vault.tables import Row, Table, integer
 
 _SALT_BYTES = 16
@@ -53,10 +54,12 @@ class Compartment:
     @classmethod
     def open(cls, path: Path, key: CaseKey, *, code: str, case_id: bytes, clock: Clock) -> Compartment:
         """An existing case, its chain of changes replayed. Raises ``DatabaseDamaged`` and ``OlderCopy``."""
-        if not path.exists():
+        if is_empty(path):
             raise errors.DatabaseDamaged(what=code)
         store = Store(path, database_key(key), what=code)
         try:
+            if not store.version:  # no format has this number: the database is empty
+                raise errors.DatabaseDamaged(what=code)
             if store.version != schema.CASE_VERSION:
                 raise errors.UnknownFormat(path=str(path), format=store.version)
             return cls(store, case_id=case_id, clock=clock)
@@ -66,17 +69,35 @@ class Compartment:
 
     def _load(self) -> None:
         state, number = chain.first_state(self.case_id), 0
+        erased: set[int] = set()
+        empty: set[int] = set()
         rows = self.store.stream("SELECT number, place, key, kept, digest, state FROM changes ORDER BY number")
         for found, place, key, kept, digest, stored in rows:
             number += 1
             state = chain.next_state(state, digest)
             if found != number or state != stored:
                 raise errors.OlderCopy(what=self.store.what)
-            if key and kept:
+            if not kept:
+                erased.update(self._numbers_of(key))
+            elif key:
                 self._numbers.setdefault((place, key), []).append(number)
+            else:
+                empty.add(number)
+        if empty != erased:
+            raise errors.OlderCopy(what=self.store.what)
         self._live.update(place for place, _ in self._numbers)
         self._live_under.update(_under(place) for place in self._numbers)
         self.state, self.changes = state, number
+
+    def _numbers_of(self, removal: str) -> list[int]:
+        """The numbers of the changes that a removal erased."""
+        try:
+            numbers = parse_canonical_json(removal.encode())
+        except CryptoError:
+            raise errors.OlderCopy(what=self.store.what) from None
+        if not isinstance(numbers, list) or not all(isinstance(number, int) for number in numbers):
+            raise errors.OlderCopy(what=self.store.what)
+        return numbers
 
     def _remember(self, place: Place, numbers: list[int]) -> None:
         """Which changes wrote a row, the last one being its present form; none if it is not there."""
@@ -182,13 +203,15 @@ class Compartment:
         table.write(self.store, row, number)
 
     def erase(self, table: Table, *key: Value) -> None:
-        """Delete a row, and what its changes said; their salted digests stay."""
+        """Delete a row, and what its changes said; their salted digests stay, and which ones they were."""
         place = _place(table, key)
         numbers = self._numbers.get(place, [])
         table.erase(self.store, key)
         number = self._append(place, _change(table, place[1], None), kept=False)
-        for each in (*numbers, number):
-            self.store.execute("UPDATE changes SET key = '', salt = NULL, change = NULL WHERE number = ?", (each,))
+        forget = "UPDATE changes SET key = ?, salt = NULL, change = NULL WHERE number = ?"
+        for each in numbers:
+            self.store.execute(forget, ("", each))
+        self.store.execute(forget, (canonical_json(numbers).decode(), number))
         self._undo.append((place, numbers))
         self._remember(place, [])
 

@@ -23,7 +23,7 @@ from vault.errors import DiskFailed, NoSpace, ReadOnly, VaultError
 Buffer = bytes | bytearray | memoryview
 
 # Measured with 1 GiB: the last fsync of a segment falls from 0.43 s to 0.03 s.
-FLUSH_BEHIND_BYTES = 64 << 20
+FLUSH_BEHIND_BYTES = 32 << 20
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_WRITABLE = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
@@ -53,6 +53,9 @@ class Disk:
         """Send to the device what was written so far; a promise of nothing, it only shortens the fsync that follows."""
         if sys.platform == "linux":
             os.fdatasync(descriptor)
+            # Its pages serve again for what comes next: cheaper than fresh ones, and nothing useful is pushed out.
+            with contextlib.suppress(OSError):
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         else:
             os.fsync(descriptor)
 
@@ -301,6 +304,14 @@ def remove_tree(folder: Path) -> None:
         else:
             _empty_and_remove(folder)
         disk.fsync_folder(folder.parent)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a real folder at `path`: a link that leads to one is none. Raises OSError."""
+    try:
+        return _is_folder(path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def make_folder(path: Path) -> None:

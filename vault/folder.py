@@ -15,6 +15,7 @@ from vault import errors, files, header
 _VAULT_DATABASE = re.compile(r"vault-([1-9][0-9]*)\.db(?:-wal|-shm|-journal)?")
 _CASE_DATABASE = re.compile(r"([0-9a-f]{32})-([1-9][0-9]*)\.db(?:-wal|-shm|-journal)?")
 _OBJECT = re.compile(r"[0-9a-f]{30}\.[0-9]+")
+_STAGING = re.compile(r"[0-9a-f]{32}")
 
 # Whoever looks at the folder without a key holds the lock for an instant.
 _PATIENCE_SECONDS = 0.2
@@ -80,20 +81,26 @@ class Folder:
         if not self.path.exists():
             raise errors.NoSuchVault(path=str(self.path))
         found: dict[bytes, header.Header] = {}
-        reasons = []
+        reasons: list[str] = []
+        unknown: int | None = None
         contents = [_content(path) for path in self.header_paths()]
         for content in contents:
             try:
                 parsed = header.parse(content)
                 found[parsed.to_bytes()] = parsed
             except header.Unreadable as error:
-                if error.reason == "format":
+                if error.reason == "format" and header.digest_holds(content):
                     raise errors.UnknownFormat(path=str(self.path), format=error.format) from None
+                if error.reason == "format":
+                    # Perhaps only damage that looks like another format: the other copy may be whole.
+                    unknown = error.format
                 reasons.append(error.reason)
         if not found and (healed := header.heal(*contents)):
             found[healed.to_bytes()] = healed
         if found:
             return sorted(found.values(), key=lambda each: -each.epoch)
+        if unknown is not None:
+            raise errors.UnknownFormat(path=str(self.path), format=unknown)
         if all(reason == "absent" for reason in reasons) and not self._looks_like_a_vault():
             raise errors.NotAVault(path=str(self.path))
         if all(reason in ("absent", "foreign") for reason in reasons) and not self._looks_like_a_vault():
@@ -102,6 +109,19 @@ class Folder:
 
     def _looks_like_a_vault(self) -> bool:
         return self.path.is_dir() and all((self.path / name).is_dir() for name in SUBFOLDERS)
+
+    def make_subfolders(self) -> None:
+        """Make again the subfolders that a copy left out because they were empty.
+
+        Raises ``Damage`` if one is a link or a file: what is removed there would be somebody else's.
+        """
+        for name in SUBFOLDERS:
+            path = self.path / name
+            if files.is_folder(path):
+                continue
+            if os.path.lexists(path):
+                raise errors.Damage(what=name)
+            files.make_folder(path)
 
     def write_headers(self, found: header.Header) -> None:
         """Write both copies, in turn, each durable before the next is touched."""
@@ -116,12 +136,6 @@ class Folder:
                 files.write_file(path, winner.to_bytes())
                 repaired = True
         return repaired
-
-    def make_subfolders(self) -> None:
-        """Make those that are not there: programs that copy or synchronise often leave empty folders out."""
-        for name in SUBFOLDERS:
-            if not (self.path / name).is_dir():
-                files.make_folder(self.path / name)
 
     def lock(self) -> FileLock:
         """Take the vault for this process. Raises ``VaultInUse`` and ``ReadOnly``."""
@@ -204,9 +218,9 @@ class Staging:
 
 
 def sweep_staging(folder: Folder) -> None:
-    """Remove what processes left that do not run any more."""
+    """Remove what processes left that do not run any more, and nothing else that lies there."""
     for path in folder.staging.iterdir():
-        if path.is_symlink() or not path.is_dir():
+        if not _STAGING.fullmatch(path.name) or not files.is_folder(path):
             continue  # what a file manager leaves everywhere; nothing of ours
         try:
             _take_lock(path / "lock", folder.path).release()

@@ -310,6 +310,7 @@ class Reading:
     def __iter__(self) -> Iterator[memoryview]:
         """The bytes in pieces, each authentic, each valid until the next. Raises ``ObjectDamaged``, ``ObjectMissing``."""
         for piece in self._reader.read(self._offset, self._length):
+            self._verify_open()
             self._digest.update(piece)
             self._given += len(piece)
             yield piece
@@ -325,10 +326,20 @@ class Reading:
                 if progress:
                     progress(len(piece))
             return
-        self._poured = self._reader.pour(write, progress=progress)
-        self._given = self.grant.size_bytes
+
+        def give(piece: memoryview) -> None:
+            self._verify_open()
+            self._given += len(piece)
+            write(piece)
+
+        self._poured = self._reader.pour(give, progress=progress)
         if self._poured != self.grant.sha256:
             raise errors.ObjectDamaged(what=self.grant.reference)
+
+    def _verify_open(self) -> None:
+        """Nothing is given out for an intent that has its outcome."""
+        if self._closed or not self._keeper.is_reading(self.grant.intent):
+            raise errors.ReceiptRefused
 
     def fail(self, reason: str) -> None:
         """End the reading as failed."""

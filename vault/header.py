@@ -81,9 +81,9 @@ def parse(data: bytes) -> Header:
     if len(data) >= 20:
         found = int.from_bytes(data[16:20], "big")
         # A newer format may have another size, so its number is read before anything else is judged.
-        if found != FORMAT and (len(data) != SIZE or _digest_holds(data)):
+        if found != FORMAT and (len(data) != SIZE or digest_holds(data)):
             raise Unreadable("format", found)
-    if len(data) != SIZE or not _digest_holds(data):
+    if len(data) != SIZE or not digest_holds(data):
         raise Unreadable("damaged")
     _, _, folder_id, epoch, memory_kib, passes, salt = _FIXED.unpack_from(data)
     sealed = tuple(
@@ -108,7 +108,8 @@ def heal(first: bytes, second: bytes) -> Header | None:
     return None
 
 
-def _digest_holds(data: bytes) -> bool:
+def digest_holds(data: bytes) -> bool:
+    """Whether these bytes end in the digest of all before it, as a header of every format does."""
     return hashlib.sha256(data[:-32]).digest() == data[-32:]
 
 

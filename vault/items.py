@@ -108,6 +108,16 @@ def _add_new(
     return number
 
 
+def replace_object(compartment: Compartment, code: str, number: int, staged: Staged) -> bytes:
+    """Give an item the same bytes anew in place of an object that is lost; returns the id of the lost one."""
+    row = _row(compartment, code, number)
+    lost = blob(row, "object_id")
+    row |= {"object_id": staged.object_id, "padded_bytes": staged.padded_bytes, "segments": staged.segments}
+    compartment.put(schema.ITEMS, row)
+    compartment.forget_object_key(lost)
+    return lost
+
+
 def _circumstances(description: Description) -> Row:
     return {
         "source": cases.optional_checked_text("source", description.source),

@@ -23,7 +23,7 @@ from vault.compartment import Compartment
 from vault.folder import Folder
 from vault.header import Header
 from vault.log import Log, Unanswered
-from vault.objects import Staged, place, remove_object
+from vault.objects import Staged, is_stored, place, remove_object
 from vault.receipts import Receipt
 from vault.registry import CaseRow, Registry, case_grant, seal_title
 from vault.requests import (
@@ -45,7 +45,7 @@ from vault.requests import (
     Stored,
     VaultInfo,
 )
-from vault.store import remove_database
+from vault.store import remove_database, was_closed
 from vault.tables import blob, integer, text
 from vault.unlock import SecretUnlocker, Unlocker
 
@@ -124,13 +124,24 @@ class Keeper:
     def _begin(
         self, name: str, code: str | None, *, item: str | None, purpose: str | None, grants: tuple[str, ...]
     ) -> Act:
-        case = self.registry.case(references.parse_case(code)) if code is not None else None
+        case = None if code is None else self._settled_case(code)
         purpose = cases.optional_checked_text("purpose", purpose)
         allowed = (*grants, case_grant(case)) if case else grants
         receipt = self.log.intend(
             name, case=case, item=item, purpose=purpose, grants=allowed, vault_level=name in VAULT_LEVEL
         )
         return Act(receipt, case)
+
+    def _settled_case(self, code: str) -> CaseRow:
+        """A case, after every change of it whose outcome could not be recorded was given one.
+
+        Otherwise its state would stay acceptable while the case goes on, and with it an older copy.
+        """
+        case = self.registry.case(references.parse_case(code))
+        for intent in self.log.unanswered():
+            if intent.case_id == case.case_id and intent.state_after is not None:
+                self.settle(intent, phase="recovered")
+        return self.registry.case(case.code)
 
     @contextmanager
     def _concluding(self, act: Act) -> Iterator[None]:
@@ -213,7 +224,7 @@ class Keeper:
         act.outcome |= {"state_before": before.hex(), "state_after": compartment.state.hex()}
         act.also.append(partial(self._confirm, case.case_id, compartment))
 
-    def _confirm(self, case_id: bytes, compartment: Compartment, **values: str) -> None:
+    def _confirm(self, case_id: bytes, compartment: Compartment, **values: bytes) -> None:
         self.registry.update_case(
             case_id,
             state=compartment.state,
@@ -229,12 +240,17 @@ class Keeper:
         case = None if intent.case_id is None else self.registry.case_by_id(intent.case_id)
         also: list[Callable[[], None]] = []
         if intent.case_id is not None and case is None:
+            # Either the case was never finished, or it is deleted and its files still wait. An unfinished one was never
+            # closed; one that was has lived on, and this index is an older copy.
+            paths = [
+                self.folder.cases / f"{id_.hex()}-{epoch}.db"
+                for id_, epoch in self.folder.case_databases()
+                if id_ == intent.case_id
+            ]
+            doomed = [path for path in paths if not (intent.act == "case-new" and was_closed(path))]
             self.drop(intent.case_id)
-            # Either the case was never finished, or it is deleted and its files still wait.
-            self.drop(intent.case_id)
-            for case_id, epoch in self.folder.case_databases():
-                if case_id == intent.case_id:
-                    remove_database(self.folder.cases / f"{case_id.hex()}-{epoch}.db")
+            for path in doomed:
+                remove_database(path)
             for object_id in intent.objects:
                 remove_object(self.folder.objects, object_id)
         elif case is not None and intent.state_after is not None:
@@ -245,8 +261,11 @@ class Keeper:
             for object_id in intent.objects:
                 if object_id not in kept:
                     remove_object(self.folder.objects, object_id)
+            if phase == "failed" and compartment.state == intent.state_after:
+                phase = "done"  # what failed came after it
             outcome["state_after"] = compartment.state.hex()
-            also.append(partial(self._confirm, case.case_id, compartment))
+            title = self.registry.seal_title(case.case_id, cases.title(compartment))
+            also.append(partial(self._confirm, case.case_id, compartment, title=title))
         self.log.conclude(intent.number, phase, vault_level=intent.act in VAULT_LEVEL, also=also, **outcome)
 
     # The vault
@@ -475,10 +494,17 @@ class Keeper:
                     revises=revises,
                     now=self.now,
                 )
-                if not again:
+                row = items.stored_row(compartment, act.code, number)
+                lost = None
+                if again and not is_stored(self.folder.objects, blob(row, "object_id"), integer(row, "padded_bytes")):
+                    lost = items.replace_object(compartment, act.code, number, staged)
+                    act.objects.append(lost)
+                if not again or lost:
                     compartment.keep_object_key(staged.object_id, ObjectKey(staged.key))
                     act.objects.append(staged.object_id)
                     act.before_commit.append(partial(place, staged, Path(staging), self.folder.objects))
+            if lost:
+                remove_object(self.folder.objects, lost)
             act.outcome |= {"item": str(number), "size": staged.size_bytes, "digest": staged.sha256}
             return Stored(items.details(compartment, act.code, number), again)
 
@@ -510,6 +536,10 @@ class Keeper:
             folder_id=self.header.folder_id,
             key=key,
         )
+
+    def is_reading(self, intent: int) -> bool:
+        """Whether an ``item_open`` has no outcome yet."""
+        return intent in self._reads
 
     def item_close(
         self, intent: int, phase: str, *, size: int | None = None, digest: str | None = None, reason: str | None = None

@@ -45,7 +45,12 @@ def verify(registry: Registry, state_dir: Path) -> None:
 
 
 def remember(registry: Registry, state_dir: Path) -> bool:
-    """Write the mark. False where the machine does not let us; the vault itself is not affected."""
+    """Write the mark. False where the machine does not let us, and where it is not known how far the log came.
+
+    The vault itself is not affected.
+    """
+    if not registry.is_certain:
+        return False  # a step that may never have become durable would make the vault an older copy for ever
     body = canonical_json({"generation": 1, "root": registry.frontier.root(), "step": registry.steps})
     sealed = encrypt_record(RecordKey(registry.setting(KEY_SETTING)), body, context=labels.MARK)
     with contextlib.suppress(OSError, errors.VaultError):

@@ -106,11 +106,12 @@ def open_vault(
     3. Try the secret on each copy, newest epoch first; check the header's MAC.
     4. Open that epoch's vault.db, and compare the header with the digest that it keeps.
     5. Compare the log with what this machine remembers; ``accept_older`` records a difference in the log and goes on.
-    6. Make both copies of the header agree; remove what other epochs and dead processes left.
+    6. See that the subfolders are the vault's own; make both copies of the header agree; remove what other epochs and
+       dead processes left.
     7. Give every intent without an outcome its outcome.
 
     Raises ``NoSuchVault``, ``NotAVault``, ``UnknownFormat``, ``HeaderDamaged``, ``VaultInUse``, ``WrongPassphrase``,
-    ``CostRefused``, ``DatabaseDamaged``, ``OlderCopy``, ``ReadOnly``, ``NoSpace``.
+    ``CostRefused``, ``Damage``, ``DatabaseDamaged``, ``OlderCopy``, ``ReadOnly``, ``NoSpace``.
     """
     folder = Folder(path)
     folder.read_headers()
@@ -136,9 +137,9 @@ def _open_locked(
             keeper.warn("unknown-slot")
         if found.epoch < copies[0].epoch and not epochs.is_interrupted(keeper):
             raise errors.OlderCopy(what=WHAT)
+        folder.make_subfolders()
         if folder.repair_headers(found):
             keeper.warn("header-repaired")
-        folder.make_subfolders()
         _sweep(keeper)
         _settle(keeper)
         if older:
@@ -169,7 +170,7 @@ def _open_any(
         try:
             unlocked = unlocker.unlock(found)
             return found, unlocked, _open_registry(folder, found, unlocked.vault_key)
-        except (errors.WrongPassphrase, errors.Damage) as error:
+        except (errors.WrongPassphrase, errors.CostRefused, errors.Damage) as error:
             if first_error is None or isinstance(first_error, errors.WrongPassphrase):
                 first_error = error
     raise first_error or errors.HeaderDamaged(path=str(folder.path))

@@ -9,9 +9,7 @@ from vault import errors
 from vault.compartment import Compartment
 from vault.requests import Hit
 
-# FTS5 marks the matches with characters that no indexed text has.
-_BEGIN, _END = "\x02", "\x03"
-_EXCERPT_TOKENS = 16
+_EXCERPT_BEFORE, _EXCERPT_CHARACTERS = 60, 200
 _LARGEST_TEXT = 4 << 20
 _MOST_WORDS = 100
 _TOKEN = re.compile(r"[^\W_]+")
@@ -23,8 +21,8 @@ def index(compartment: Compartment, reference: str, field: str, text: str | None
     """Make ``text`` findable under a reference inside the case (``3``, ``p2``, or empty for the case itself)."""
     if not text:
         return
-    # Words and single spaces: an excerpt is one line, and holds none of the marks.
-    content = " ".join(_composed(text[:_LARGEST_TEXT]).replace(_BEGIN, " ").replace(_END, " ").split())
+    # Words and single spaces: an excerpt is one line.
+    content = " ".join(_composed(text[:_LARGEST_TEXT]).split())
     compartment.store.execute("INSERT INTO indexed (reference, field) VALUES (?, ?)", (reference, field))
     ((number,),) = compartment.store.execute("SELECT last_insert_rowid()")
     compartment.store.execute("INSERT INTO words (rowid, content) VALUES (?, ?)", (number, content))
@@ -60,25 +58,47 @@ def _composed(text: str) -> str:
 def find(compartment: Compartment, expression: str, code: str) -> list[Hit]:
     """What a case has for an expression of ``query``, best first. Titles are left for the caller to fill."""
     found = compartment.store.execute(
-        "SELECT i.reference, i.field, snippet(words, 0, ?, ?, '…', ?) FROM words JOIN indexed i ON i.id = words.rowid"
+        "SELECT i.id, i.reference, i.field FROM words JOIN indexed i ON i.id = words.rowid"
         " WHERE words MATCH ? ORDER BY rank, i.id",
-        (_BEGIN, _END, _EXCERPT_TOKENS, expression),
+        (expression,),
     )
+    tokens = "|".join(_TOKEN.findall(expression.translate(_FOLDED)))
+    pattern = re.compile(rf"(?<![^\W_])(?:{tokens})[^\W_]*")
     hits = []
-    for reference, field, marked in found:
-        excerpt, spans = _unmark(marked)
+    for number, reference, field in found:
+        # Not by FTS5's snippet() or highlight(): their time grows with the square of the matches in a text.
+        ((content,),) = compartment.store.execute("SELECT content FROM words WHERE rowid = ?", (number,))
+        excerpt, spans = _excerpt(content, pattern)
         full = f"{code}/{reference}" if reference else code
         hits.append(Hit(reference=full, title="", field=field, excerpt=excerpt, spans=spans))
     return hits
 
 
-def _unmark(marked: str) -> tuple[str, tuple[tuple[int, int], ...]]:
-    text, spans, begun = "", [], 0
-    for part in re.split(f"([{_BEGIN}{_END}])", marked):
-        if part == _BEGIN:
-            begun = len(text)
-        elif part == _END:
-            spans.append((begun, len(text)))
-        else:
-            text += part
-    return text, tuple(spans)
+class _Folding(dict[int, str]):
+    """For ``str.translate``: each letter small and without its marks, as one character, so that places stay the same."""
+
+    def __missing__(self, point: int) -> str:
+        plain = unicodedata.normalize("NFD", chr(point))[0].lower()
+        self[point] = plain if len(plain) == 1 else chr(point)
+        return self[point]
+
+
+_FOLDED = _Folding()
+
+
+def _excerpt(content: str, pattern: re.Pattern[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
+    folded = content.translate(_FOLDED)
+    match = pattern.search(folded)
+    first = match.start() if match else 0
+    start = max(0, first - _EXCERPT_BEFORE)
+    if start:
+        start = content.find(" ", start, first) + 1 or start
+    end = start + _EXCERPT_CHARACTERS
+    if end < len(content):
+        end = max(content.rfind(" ", first, end), end - _EXCERPT_BEFORE)
+    before, after = "…" if start else "", "…" if end < len(content) else ""
+    spans = tuple(
+        (each.start() - start + len(before), each.end() - start + len(before))
+        for each in pattern.finditer(folded, start, end)
+    )
+    return before + content[start:end] + after, spans

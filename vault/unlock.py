@@ -82,6 +82,8 @@ class PassphraseUnlocker(SecretUnlocker):
         super().__init__()
         if not passphrase:
             raise errors.UnusablePassphrase(reason="empty")
+        if key_file is not None and not key_file:
+            raise errors.BadValue(field="key file", reason="it is empty")
         try:
             self._secret = kdf.passphrase_secret(passphrase, key_file)
         except CryptoError:

@@ -84,6 +84,7 @@ EXEMPT = {
     "close": "closes",
     "end_readings": "the outcomes of intents that were recorded",
     "warn": "inside",
+    "is_reading": "inside",
     "record_older_copy": "an entry of the log itself",
     "settle": "the outcome of an intent that was recorded",
     "record_creation": "the log's first entry itself",

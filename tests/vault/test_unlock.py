@@ -86,7 +86,6 @@ def test_with_a_key_file_both_are_needed(tmp_path: Path) -> None:
     for wrong in (
         PassphraseUnlocker("secret words"),
         PassphraseUnlocker("secret words", b"k" * 63),
-        PassphraseUnlocker("secret words", b""),
         PassphraseUnlocker("other words", b"k" * 64),
         KeyFileUnlocker(b"k" * 64),
     ):

@@ -1,0 +1,1 @@
+"""Measurements against other programs, in the same run: `python -m bench --help`."""

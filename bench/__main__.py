@@ -1,0 +1,328 @@
+"""Measures casevault against other programs and prints a table. `python -m bench --quick` takes a minute."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import shutil
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.measure import Cost, Task, peaks, ratios, rounds, run, seconds, spread
+from bench.workspace import ROOT, Workspace
+
+CASES = 100
+START_ROUNDS = 21
+READS = 200
+MEMORY_MIB = 150.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table. Without a target it is information."""
+
+    work: str
+    ours: str
+    theirs: str
+    result: str
+    target: str = ""
+    met: bool | None = None
+
+
+class Bench:
+    """What is measured, in the order of the table."""
+
+    def __init__(self, workspace: Workspace, *, size_mib: int, large_mib: int, pairs: int, wait: float) -> None:
+        self.workspace, self.size_mib, self.large_mib, self.pairs = workspace, size_mib, large_mib, pairs
+        self.wait = wait
+        self.rows: list[Row] = []
+        self.left_out: list[str] = []
+        self._compile()
+        self.source = workspace.random_file(size_mib)
+
+    def _compile(self) -> None:
+        """Use every command once, so that none is measured while Python compiles its modules."""
+        space = self.workspace
+        for task in (
+            space.add_with_sha256_alone(ROOT / "pyproject.toml"),
+            space.export(),
+            space.cat(),
+            space.check(),
+            Task([*space.program, "show", "BENCH/1"]),
+            Task([*space.program, "passphrase", "change"]),
+        ):
+            task.before()
+            with contextlib.suppress(RuntimeError):  # without a new passphrase the last one only loads its modules
+                run(task.argv, space.environment)
+            task.after()
+
+    def has(self, rows: str, *programs: str) -> bool:
+        missing = [name for name in programs if shutil.which(name) is None]
+        if missing:
+            self.left_out.append(f"{rows}: no {', '.join(missing)} on this machine")
+        return not missing
+
+    def rounds(self, tasks: dict[str, Task], count: int | None = None) -> dict[str, list[Cost]]:
+        return rounds(tasks, count or self.pairs, self.workspace.environment, most_wait_seconds=self.wait)
+
+    def compare(
+        self,
+        work: str,
+        ours: Sequence[Cost],
+        theirs: Sequence[Cost],
+        target: float | None = None,
+        *,
+        ms: bool = False,
+    ) -> None:
+        """A row of paired runs: the result is the median of the ratios of the rounds."""
+        unit, scale = ("ms", 1000.0) if ms else ("s", 1.0)
+        digits = 0 if ms else 2
+        found = ratios(seconds(ours), seconds(theirs))
+        self.rows.append(
+            Row(
+                work,
+                spread([each * scale for each in seconds(ours)], unit, digits=digits),
+                spread([each * scale for each in seconds(theirs)], unit, digits=digits),
+                spread(found),
+                "" if target is None else f"<= {target}",
+                None if target is None else statistics.median(found) <= target,
+            )
+        )
+
+    # Rows
+
+    def add(self) -> None:
+        space, source = self.workspace, self.source
+        if not self.has("add", "age", "sha256sum", "sha512sum", "sync"):
+            return
+        costs = self.rounds(
+            {
+                "both": space.add(source),
+                "one": space.add_with_sha256_alone(source),
+                "age": space.age(source, synced=True),
+                "in turn": space.age(source, after='sha256sum "$3" && sha512sum "$3"'),
+            }
+        )
+        size = size_text(self.size_mib)
+        self.compare(f"add {size}, both digests : age + sync", costs["both"], costs["age"], 1.5)
+        self.compare(f"add {size}, SHA-256 alone : age + sync", costs["one"], costs["age"], 1.0)
+        self.compare(
+            f"add {size}, both digests : age, sha256sum, sha512sum in turn", costs["both"], costs["in turn"], 0.5
+        )
+
+    def export(self) -> None:
+        space = self.workspace
+        if not self.has("export", "age"):
+            return
+        space.vault_with(self.source)
+        run(space.age(self.source).argv, space.environment)
+        space.warm(space.age_file)
+        costs = self.rounds({"export": space.export(), "age": space.age_decrypt()})
+        space.remove(space.age_file)
+        self.compare(f"export {size_text(self.size_mib)} : age -d", costs["export"], costs["age"], 1.0)
+
+    def check(self) -> None:
+        space = self.workspace
+        if not self.has("check", "sha256sum"):
+            return
+        space.vault_with(self.source)
+        tasks = {"check": space.check(), "sha256sum": Task(["sha256sum", self.source])}
+        if shutil.which("openssl"):
+            tasks["openssl"] = Task(["openssl", "dgst", "-sha256", self.source])
+        costs = self.rounds(tasks)
+        work = f"check --read-data, {size_text(self.size_mib)} : "
+        self.compare(f"{work}sha256sum", costs["check"], costs["sha256sum"], 1.2)
+        if "openssl" in costs:
+            self.compare(f"{work}openssl dgst -sha256", costs["check"], costs["openssl"])
+
+    def passphrase(self) -> None:
+        space = self.workspace
+        space.new_vault(CASES)
+        kept, words = space.path / "kept", space.path / "passphrase"
+        shutil.copytree(space.vault, kept)
+        words.touch(0o600)
+        words.write_text("correct horse battery staple measured\n")
+        untouched = []
+
+        def before() -> None:
+            space.remove(space.vault, space.path / "state")
+            shutil.copytree(kept, space.vault)
+            self.objects = space.objects_state()
+
+        def after() -> None:
+            untouched.append(len(self.objects) >= CASES - 1 and self.objects == space.objects_state())
+
+        change = Task([*space.program, "passphrase", "change", "--new-passphrase-file", words], before, after)
+        taken = seconds(self.rounds({"change": change})["change"])
+        argon2id = json.loads(space.answer(space.library("argon2id", self.pairs, vault=False)))
+        net = statistics.median(taken) - statistics.median(argon2id)
+        self.rows.append(
+            Row(
+                f"passphrase change, {CASES} cases; besides Argon2id",
+                spread(taken, "s"),
+                f"Argon2id {spread(argon2id, 's')}",
+                f"{net:.2f}s" + (", objects untouched" if all(untouched) else ", OBJECTS CHANGED"),
+                "<= 10s",
+                net <= 10 and all(untouched),
+            )
+        )
+        space.remove(kept)
+
+    def memory(self) -> None:
+        self._memory(self.source, self.size_mib)
+        needed = (self.large_mib << 20) * 5 // 2
+        if shutil.disk_usage(self.workspace.path).free < needed:
+            self.left_out.append(f"memory at {size_text(self.large_mib)}: less than {needed >> 30} GiB free")
+        elif self.large_mib:
+            self._memory(self.workspace.sparse_file(self.large_mib), self.large_mib)
+
+    def _memory(self, source: Path, size_mib: int) -> None:
+        space = self.workspace
+        tasks = {"add": space.add(source), "export": space.export(), "cat": space.cat(), "check": space.check()}
+        names = {"check": "check --read-data"}
+        for name, task in tasks.items():
+            task.before()
+            found = peaks([run(task.argv, space.environment)])
+            if name != "add":  # its vault serves the others
+                task.after()
+            if not found:
+                self.left_out.append("memory: this system does not tell a child's peak")
+                return
+            self.rows.append(
+                Row(
+                    f"peak memory of {names.get(name, name)}, {size_text(size_mib)}",
+                    f"{found[0]:.0f} MiB",
+                    "",
+                    f"{found[0]:.0f} MiB",
+                    f"<= {MEMORY_MIB:.0f} MiB",
+                    found[0] <= MEMORY_MIB,
+                )
+            )
+
+    def start(self) -> None:
+        tasks = {
+            "ours": Task([sys.executable, ROOT / "vault.py", "--version"]),
+            "python": Task([sys.executable, "-c", "pass"]),
+        }
+        costs = self.rounds(tasks, START_ROUNDS)
+        self.compare("--version : python -c pass", costs["ours"], costs["python"], 8.0, ms=True)
+
+    def read(self) -> None:
+        space = self.workspace
+        space.new_vault()
+        run([*space.program, "add", "BENCH", ROOT / "pyproject.toml"], space.environment)
+        inside = json.loads(space.answer(space.library("show", READS)))
+        whole = seconds(self.rounds({"show": Task([*space.program, "show", "BENCH/1"])}, START_ROUNDS)["show"])
+        inside.sort()
+        self.rows.append(
+            Row(
+                f"a logged read (intent, row, outcome), {READS} times in one process",
+                spread(inside, "ms", digits=1),
+                "",
+                f"95 % below {inside[len(inside) * 95 // 100]:.1f}ms",
+            )
+        )
+        self.rows.append(
+            Row("show ITEM, the whole command", spread([1000 * each for each in whole], "ms", digits=0), "", "")
+        )
+
+
+ROWS: dict[str, Callable[[Bench], None]] = {
+    "add": Bench.add,
+    "export": Bench.export,
+    "check": Bench.check,
+    "passphrase": Bench.passphrase,
+    "memory": Bench.memory,
+    "start": Bench.start,
+    "read": Bench.read,
+}
+
+
+def size_text(size_mib: int) -> str:
+    return f"{size_mib // 1024} GiB" if size_mib % 1024 == 0 else f"{size_mib} MiB"
+
+
+def machine() -> str:
+    """What the figures depend on, and nothing that names the machine."""
+    flags: set[str] = set()
+    model = platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() in ("flags", "Features"):
+                flags = set(value.split())
+    known = [flag for flag in ("aes", "vaes", "sha_ni", "sha1", "sha2", "sha512", "avx2", "avx512f") if flag in flags]
+    return f"{platform.system()} {model}, {os.cpu_count()} cores ({' '.join(known)}), Python {platform.python_version()}, {load()}"
+
+
+def load() -> str:
+    return f"load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "load unknown"
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Plain text, a line each; the verdict is a word, for readers without colours."""
+    head = ("work : other program", "casevault", "other", "ratio or result", "target", "")
+    verdicts = {None: "", True: "met", False: "MISSED"}
+    lines = [head, *((r.work, r.ours, r.theirs, r.result, r.target, verdicts[r.met]) for r in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--folder", type=Path, metavar="DIR", help="measure on this disk (default: the temporary folder)"
+    )
+    parser.add_argument("--size-mib", type=int, default=1024, metavar="N", help="size of the file (default 1024)")
+    parser.add_argument(
+        "--large-mib", type=int, metavar="N", help="size of the sparse file for memory (default: 4 times)"
+    )
+    parser.add_argument("--pairs", type=int, default=5, metavar="N", help="rounds of each comparison (default 5)")
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=0,
+        metavar="S",
+        help="let each round wait up to S seconds until the cores are idle",
+    )
+    parser.add_argument("--quick", action="store_true", help="64 MiB and 3 rounds: tries the bench, says little")
+    parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROWS", help=", ".join(ROWS))
+    chosen = parser.parse_args()
+    if chosen.quick:
+        chosen.size_mib, chosen.pairs = 64, min(chosen.pairs, 3)
+    if chosen.large_mib is None:
+        chosen.large_mib = 4 * chosen.size_mib
+    return chosen
+
+
+def main() -> int:
+    chosen = arguments()
+    print(machine(), flush=True)
+    waiting = f", each begun when the cores were idle or after {chosen.wait:.0f} s" if chosen.wait else ""
+    print(f"{chosen.pairs} rounds{waiting}; medians, the smallest and the largest value in parentheses", flush=True)
+    with Workspace(chosen.folder) as workspace:
+        bench = Bench(
+            workspace, size_mib=chosen.size_mib, large_mib=chosen.large_mib, pairs=chosen.pairs, wait=chosen.wait
+        )
+        for name in chosen.only:
+            print(f"measuring {name}", file=sys.stderr, flush=True)
+            ROWS[name](bench)
+    print(table(bench.rows))
+    for reason in bench.left_out:
+        print(f"left out: {reason}")
+    if chosen.size_mib < 1024:
+        print("The targets are for 1 GiB; smaller sizes measure mostly the start of the programs.")
+    print(f"at the end: {load()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""The folder in which everything is measured: input, keys, vaults and what the commands write. It is always removed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from bench.library import CASE
+from bench.measure import Task
+
+ROOT = Path(__file__).resolve().parent.parent
+_BLOCK = 1 << 20
+_YEAR_2020 = 1_577_836_800
+
+
+class Workspace:
+    """A context manager. `program` is the command line, from this checkout."""
+
+    def __init__(self, parent: Path | None) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="casevault-bench-", dir=parent))
+        self.vault, self.out = self.path / "vault", self.path / "out"
+        self.key_file, self.age_key = self.path / "vault.key", self.path / "age.key"
+        self.age_file, self.age_out = self.path / "file.age", self.path / "age.out"
+        # Nothing of the caller's home or variables: neither another vault nor a remembered one. Modules are compiled
+        # once, as an installation has them.
+        left_out = ("CASEVAULT_", "PYTHON")
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(left_out)} | {
+            "HOME": str(self.path),
+            "XDG_STATE_HOME": str(self.path / "state"),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONPYCACHEPREFIX": str(self.path / "compiled"),
+        }
+        self.program = [
+            sys.executable,
+            str(ROOT / "vault.py"),
+            "--vault",
+            str(self.vault),
+            "--key-file",
+            str(self.key_file),
+        ]
+
+    def __enter__(self) -> Workspace:
+        self.key_file.touch(0o600)
+        self.key_file.write_bytes(os.urandom(32))
+        if shutil.which("age-keygen"):
+            subprocess.run(["age-keygen", "-o", self.age_key], check=True, capture_output=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    @property
+    def recipient(self) -> str:
+        found = subprocess.run(["age-keygen", "-y", self.age_key], check=True, capture_output=True, text=True)
+        return found.stdout.strip()
+
+    def library(self, what: str, *arguments: object, vault: bool = True) -> list[str]:
+        """The command that calls the library."""
+        place = [str(self.vault), str(self.key_file)] if vault else []
+        return [sys.executable, "-m", "bench.library", what, *place, *(str(argument) for argument in arguments)]
+
+    def answer(self, argv: list[str]) -> str:
+        return subprocess.run(argv, check=True, capture_output=True, text=True, env=self.environment).stdout
+
+    def remove(self, *paths: Path) -> None:
+        for path in paths:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    # Input
+
+    def random_file(self, size_mib: int) -> Path:
+        """Bytes that nobody can compress, old enough that their time is trusted, and in the system's cache."""
+        path = self.path / "input"
+        with path.open("wb") as file:
+            for _ in range(size_mib):
+                file.write(os.urandom(_BLOCK))
+        return self._aged(path)
+
+    def sparse_file(self, size_mib: int) -> Path:
+        """A file of zeros that takes no room on the disk."""
+        path = self.path / "sparse"
+        with path.open("wb") as file:
+            file.truncate(size_mib << 20)
+        return self._aged(path)
+
+    def _aged(self, path: Path) -> Path:
+        os.utime(path, (_YEAR_2020, _YEAR_2020))
+        return path
+
+    # Vaults
+
+    def new_vault(self, cases: int = 1) -> None:
+        self.remove(self.vault, self.path / "state")
+        self.answer(self.library("make", cases))
+
+    def vault_with(self, source: Path) -> None:
+        self.new_vault()
+        self.answer([*self.program, "add", CASE, str(source)])
+        # What was added is no longer in the cache, and neither program is to pay for that.
+        self.warm(*self.objects())
+
+    def warm(self, *paths: Path) -> None:
+        """Read files, so that all find them in the system's cache."""
+        for path in paths:
+            with path.open("rb", buffering=0) as file:
+                while file.read(_BLOCK):
+                    pass
+
+    def objects(self) -> list[Path]:
+        return sorted(path for path in (self.vault / "objects").rglob("*") if path.is_file())
+
+    def objects_state(self) -> list[tuple[object, ...]]:
+        """What would change if an object were written, moved or replaced."""
+        found = []
+        for path in self.objects():
+            about = path.stat()
+            digest = hashlib.sha256()
+            with path.open("rb") as file:
+                while part := file.read(_BLOCK):
+                    digest.update(part)
+            found.append((path.name, about.st_ino, about.st_mtime_ns, about.st_size, digest.hexdigest()))
+        return found
+
+    # Tasks
+
+    def add(self, source: Path) -> Task:
+        return Task([*self.program, "add", CASE, source], before=self.new_vault)
+
+    def add_with_sha256_alone(self, source: Path) -> Task:
+        return Task(self.library("add", source), before=self.new_vault)
+
+    def export(self) -> Task:
+        return self._writing(self.out, [*self.program, "export", f"{CASE}/1", "--to", self.out])
+
+    def cat(self) -> Task:
+        return Task([*self.program, "cat", f"{CASE}/1"])
+
+    def check(self) -> Task:
+        return Task([*self.program, "check", "--read-data"])
+
+    def age(self, source: Path, *, synced: bool = False, after: str = "") -> Task:
+        """Encryption by age; `after` is a shell command that follows, with the source as its "$3"."""
+        line = 'age -r "$1" -o "$2" "$3"' + (' && sync "$2"' if synced else "") + (f" && {after}" if after else "")
+        return self._writing(self.age_file, ["/bin/sh", "-c", line, "sh", self.recipient, self.age_file, source])
+
+    def age_decrypt(self) -> Task:
+        return self._writing(self.age_out, ["age", "-d", "-i", self.age_key, "-o", self.age_out, self.age_file])
+
+    def _writing(self, target: Path, argv: list[str | os.PathLike[str]]) -> Task:
+        remove: Callable[[], None] = lambda: self.remove(target)  # noqa: E731 -- a closure over one path
+        return Task(argv, before=remove, after=remove)

@@ -1,0 +1,99 @@
+"""Vaults of every released format, opened by every later version.
+
+They must never be made anew after the first release: whoever holds an old vault holds one like these. If a test here
+fails, the program is wrong, not the vault.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from vault import KeyFileUnlocker, RecoveryUnlocker, Vault, errors
+
+
+@pytest.fixture(scope="session")
+def maker(source: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("golden_v1", source / "tests/vectors/make/golden_v1.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def golden(source: Path) -> Path:
+    return source / "tests" / "vaults" / "v1"
+
+
+@pytest.fixture
+def path(golden: Path, tmp_path: Path) -> Path:
+    shutil.copytree(golden / "vault", tmp_path / "v")
+    return tmp_path / "v"
+
+
+@pytest.fixture
+def vault(path: Path, maker: ModuleType) -> Iterator[Vault]:
+    with Vault.open(path, KeyFileUnlocker(maker.KEY)) as found:
+        yield found
+
+
+def test_every_byte_and_every_description_of_a_v1_vault_is_as_it_was(
+    vault: Vault, golden: Path, maker: ModuleType
+) -> None:
+    expected = json.loads((golden / "expected.json").read_text(encoding="utf-8"))
+    assert maker.described(vault) == expected
+    assert vault.warnings == ()
+
+
+def test_a_v1_vault_checks_clean_and_its_log_is_readable(vault: Vault) -> None:
+    report = vault.check(read_data=True)
+    assert report.findings == ()
+    assert (report.cases, report.items) == (2, 4)
+    entries = vault.log()
+    assert [entry.number for entry in entries][:10] == list(range(10))
+    assert {entry.when for entry in entries[:50]} == {"2026-11-22T08:15:00.000Z"}
+    acts = {entry.act for entry in entries}
+    assert {
+        "vault-create",
+        "case-new",
+        "item-add",
+        "item-delete",
+        "person-remove",
+        "passphrase-change",
+        "case-delete",
+    } <= acts
+    assert any(entry.act == "item-delete" and entry.case == "HARBOUR" for entry in vault.log("HARBOUR"))
+
+
+def test_the_recovery_words_of_a_v1_vault_open_it_and_its_first_key_does_not(path: Path, maker: ModuleType) -> None:
+    Vault.open(path, RecoveryUnlocker(maker.WORDS)).close()
+    with pytest.raises(errors.WrongPassphrase):
+        Vault.open(path, KeyFileUnlocker(maker.FIRST_KEY))
+
+
+def test_a_v1_vault_can_be_worked_with(path: Path, vault: Vault, maker: ModuleType) -> None:
+    stored = vault.cases.get("HARBOUR").items.add_text("written by a later version")
+    assert stored.item.summary.reference == "HARBOUR/6"
+    vault.change_passphrase(KeyFileUnlocker(maker.KEY), KeyFileUnlocker(b"a later key file"))
+    vault.close()
+    with Vault.open(path, KeyFileUnlocker(b"a later key file")) as again:
+        assert again.check(read_data=True).findings == ()
+
+
+def test_nobody_changed_the_golden_vault(golden: Path) -> None:
+    digests = "".join(
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(golden).as_posix()}\n"
+        for file in sorted(golden.rglob("*"))
+        if file.is_file() and file.name != "SHA256SUMS"
+    )
+    assert (golden / "SHA256SUMS").read_text(encoding="ascii") == digests
+    assert sum(file.stat().st_size for file in golden.rglob("*") if file.is_file()) < 750 * 1024

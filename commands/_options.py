@@ -50,7 +50,7 @@ def global_options(*, shown: bool) -> list[click.Parameter]:
     return [
         option(
             "--vault",
-            type=click.Path(path_type=Path),
+            type=click.Path(readable=False, path_type=Path),
             metavar="PATH",
             help_text=_("The vault's folder; else CASEVAULT_VAULT, else the place for data of this system."),
         ),
@@ -65,7 +65,7 @@ def global_options(*, shown: bool) -> list[click.Parameter]:
         ),
         option(
             "--key-file",
-            type=click.Path(path_type=Path),
+            type=click.Path(readable=False, path_type=Path),
             metavar="FILE",
             help_text=_("The key file, if the vault has one."),
         ),

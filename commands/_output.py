@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import sys
 import time
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 Fact = tuple[str, str | None]
 _UNITS = ("kB", "MB", "GB", "TB")
 _BAR_AFTER_SECONDS = 0.4
+_SIZES = ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "JUPYTER_LINES")
+_SIZE = re.compile(r"[1-9][0-9]{0,3}")
 _TAKEN = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?Z")
 
 
@@ -169,7 +172,9 @@ def _lines_of(value: str) -> list[str]:
 def _console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    # A width that is no number would end the command in the middle of its work.
+    known = {name: text for name, text in os.environ.items() if name not in _SIZES or _SIZE.fullmatch(text)}
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, _environ=known)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commands import _terminal
-from commands._errors import LOCKED, Stop, message_of
+from commands._errors import LOCKED, NO_VAULT, Stop, message_of
 from commands._options import Settings
 from commands._terminal import visible
 from commands._text import _
@@ -43,14 +43,24 @@ def vault_path(settings: Settings) -> Path:
         return Path(named).absolute()
     import platformdirs
 
-    return platformdirs.user_data_path("casevault", appauthor=False) / "vault"
+    try:
+        return platformdirs.user_data_path("casevault", appauthor=False) / "vault"
+    except RuntimeError:  # a user without a home
+        raise Stop(
+            NO_VAULT,
+            _("This user has no home folder to look for a vault in"),
+            _("`--vault PATH` or the variable CASEVAULT_VAULT says where the vault is"),
+        ) from None
 
 
-def state_folder() -> Path:
-    """Where this machine remembers how far a vault's log had come."""
+def state_folder() -> Path | None:
+    """Where this machine remembers how far a vault's log had come; None for a user without a home."""
     import platformdirs
 
-    return platformdirs.user_state_path("casevault", appauthor=False)
+    try:
+        return platformdirs.user_state_path("casevault", appauthor=False)
+    except RuntimeError:
+        return None
 
 
 def lies_in(path: Path, folder: Path) -> bool:

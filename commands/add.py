@@ -40,7 +40,9 @@ _OF_ONE_FILE = (
     fields=ADDED,
 )
 @click.argument("code", metavar="CASE")
-@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument(
+    "files", nargs=-1, metavar="[FILE]...", type=click.Path(readable=False, path_type=Path, allow_dash=True)
+)
 @click.option("-r", "--recursive", is_flag=True, help="Take folders, with all that is in them.")
 @click.option("--text", metavar="FILE|-", help="A written statement: a text file, or standard input.")
 @describing
@@ -266,7 +268,7 @@ def _text_of(path: Path | None) -> str | None:
 
 @command("revise", example="casevault revise HARBOUR/3 FILE", fields=REVISED)
 @click.argument("reference", metavar="ITEM")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(readable=False, path_type=Path))
 @describing
 @pass_settings
 def revise(settings: Settings, reference: str, file: Path, **described: Any) -> None:

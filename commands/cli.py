@@ -103,6 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status."""
     settings = Settings()
     _terminal.prepare_streams()
+    os.umask(0o077)  # whatever is made is for the owner alone, who can use it
     _end_like_an_interrupt()
     try:
         status = _run(arguments, settings)

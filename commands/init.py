@@ -14,6 +14,7 @@ import click
 from commands import _terminal
 from commands._documents import MADE
 from commands._errors import REFUSED, Stop
+from commands._folders import make_for_owner
 from commands._new_passphrase import new_passphrase
 from commands._options import Settings, asked, command, pass_settings
 from commands._output import Output
@@ -29,7 +30,10 @@ _TRIES = 5
 
 @command("init", example="casevault init", fields=MADE)
 @click.option(
-    "--recovery-file", type=click.Path(path_type=Path), metavar="FILE", help="Write the recovery words to a new file."
+    "--recovery-file",
+    type=click.Path(readable=False, path_type=Path),
+    metavar="FILE",
+    help="Write the recovery words to a new file.",
 )
 @click.option("--no-recovery", is_flag=True, help="No recovery words: a forgotten passphrase loses everything.")
 @click.option("--words", type=click.Choice(["english", "russian"]), default="english", help="Language of the words.")
@@ -80,7 +84,7 @@ def init(
                 undo.callback(_take_back, recovery_file, path)
             else:
                 _show_words(chosen)
-        _make_parent(path)
+        make_for_owner(path.parent)
         _terminal.say(_("Making the vault; this takes a moment."))
         with Vault.create(path, way, recovery=recovery, state_dir=state_folder()) as vault:
             made = vault.info()
@@ -199,13 +203,6 @@ def _gives_back(words: tuple[str, ...], number: int) -> bool:
 
 
 # Files beside the vault
-
-
-def _make_parent(path: Path) -> None:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except FileExistsError:
-        raise errors.NotAVault(path=str(path.parent)) from None
 
 
 def _new_file(path: Path, content: bytes) -> None:

@@ -13,6 +13,7 @@ import click
 from commands import _terminal
 from commands._documents import EXPORTED
 from commands._errors import OTHER, REFUSED, Stop, message_of, status_of
+from commands._folders import make_for_owner
 from commands._options import Settings, command, optional, pass_settings
 from commands._output import Output, progress
 from commands._session import Session, lies_in, opened, vault_path
@@ -93,7 +94,12 @@ def _lines(text: str) -> str:
 @command("export", example="casevault export HARBOUR/3 --to FOLDER", fields=EXPORTED)
 @click.argument("reference", metavar="ITEM|CASE")
 @click.option(
-    "--to", "folder", required=True, type=click.Path(path_type=Path), metavar="DIR", help="The folder to write to."
+    "--to",
+    "folder",
+    required=True,
+    type=click.Path(readable=False, path_type=Path),
+    metavar="DIR",
+    help="The folder to write to.",
 )
 @click.option("--purpose", metavar="TEXT", help="What for; the log keeps it.")
 @pass_settings
@@ -119,7 +125,7 @@ def export(settings: Settings, reference: str, folder: Path, purpose: str | None
         )
     with opened(settings) as session:
         numbers = list(_numbers(session, code)) if whole_case else [number]
-        target = _make_folder(folder / code if whole_case else folder)
+        target = make_for_owner(folder / code if whole_case else folder)
         exporting = _Exporting(settings, session, code, target, purpose)
         for each in numbers:
             exporting.item(each, alone=not whole_case)
@@ -129,18 +135,6 @@ def export(settings: Settings, reference: str, folder: Path, purpose: str | None
 def _numbers(session: Session, code: str) -> Iterator[int]:
     for each in session.vault.cases.get(code).items.list():
         yield references.parse_item(each.reference)[1]
-
-
-def _make_folder(folder: Path) -> Path:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except FileExistsError:
-        raise errors.AlreadyThere(path=str(folder)) from None
-    except NotADirectoryError:
-        raise errors.SourceMissing(path=str(folder)) from None
-    except PermissionError:
-        raise errors.ReadOnly(path=str(folder)) from None
-    return folder
 
 
 class _Exporting:

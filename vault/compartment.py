@@ -20,7 +20,7 @@ from crypto.errors import CryptoError
 from crypto.keys import CaseKey, DatabaseKey, ObjectKey, derive
 from vault import errors, schema
 from vault.receipts import Receipt
-from vault.store import Store, Value
+from vault.store import Store, Value, is_empty
 from vault.tables import Row, Table, integer
 
 _SALT_BYTES = 16
@@ -54,10 +54,12 @@ class Compartment:
     @classmethod
     def open(cls, path: Path, key: CaseKey, *, code: str, case_id: bytes, clock: Clock) -> Compartment:
         """An existing case, its chain of changes replayed. Raises ``DatabaseDamaged`` and ``OlderCopy``."""
-        if not path.exists():
+        if is_empty(path):
             raise errors.DatabaseDamaged(what=code)
         store = Store(path, database_key(key), what=code)
         try:
+            if not store.version:  # no format has this number: the database is empty
+                raise errors.DatabaseDamaged(what=code)
             if store.version != schema.CASE_VERSION:
                 raise errors.UnknownFormat(path=str(path), format=store.version)
             return cls(store, case_id=case_id, clock=clock)

@@ -50,6 +50,7 @@ class Plan:
 
 def plan_change(keeper: Keeper, current: Unlocker, new: SecretUnlocker, *, recalibrate: bool) -> Plan:
     """A new secret in place of the current one. Raises ``WrongPassphrase`` and ``Refused``."""
+    _refuse_to_overwrite(keeper)
     rows = keeper.registry.rows(schema.SLOTS)
     opened = current.unlock(keeper.header)
     slot = opened.slot if opened.kind != "recovery" else _only_passphrase(rows)
@@ -75,7 +76,8 @@ def plan_change(keeper: Keeper, current: Unlocker, new: SecretUnlocker, *, recal
 
 
 def plan_delete(keeper: Keeper, current: Unlocker, case: CaseRow) -> Plan:
-    """All slots as they are, and one case gone. Raises ``WrongPassphrase``."""
+    """All slots as they are, and one case gone. Raises ``WrongPassphrase`` and ``Refused``."""
+    _refuse_to_overwrite(keeper)
     current.unlock(keeper.header)
     return Plan(
         slots=tuple(keeper.registry.rows(schema.SLOTS)),
@@ -85,6 +87,11 @@ def plan_delete(keeper: Keeper, current: Unlocker, case: CaseRow) -> Plan:
         new=current,
         deleted=case,
     )
+
+
+def _refuse_to_overwrite(keeper: Keeper) -> None:
+    if "newer-files" in keeper.warnings:
+        raise errors.Refused(reason="files of a newer state of this vault lie in its folder and would be overwritten")
 
 
 def _only_passphrase(rows: list[Row]) -> int:

@@ -229,6 +229,11 @@ class NewFile:
             raise self._flush_error
 
 
+def open_at_once(path: str, flags: int) -> int:
+    """An opener for `open`: a pipe in place of the file is not waited for. Raises OSError."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def write_file(path: Path, data: Buffer) -> None:
     """Put a file in place, whole and durable: after a crash at any moment `path` holds the old content or the new.
 

@@ -190,7 +190,7 @@ def _take_lock(path: Path, vault_path: Path, *, patience_seconds: float = 0) -> 
 
 def _content(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=files.open_at_once) as file:
             return file.read(header.SIZE + 1)
     except FileNotFoundError:
         return b""

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from vault import errors
+from vault import errors, files
 from vault.objects import Source, Staged
 
 # FAT keeps times to two seconds only, so a file written to just now may change without a trace.
@@ -31,7 +31,7 @@ class SourceFile:
         try:
             if not stat.S_ISREG(self.path.stat().st_mode):
                 raise errors.NotAFile(path=str(self.path))
-            self._file = open(self.path, "rb", buffering=0, opener=_open)
+            self._file = open(self.path, "rb", buffering=0, opener=files.open_at_once)
         except OSError as error:
             raise self._reported(error) from error
         except ValueError:  # a NUL in the name
@@ -82,11 +82,6 @@ class SourceFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
-
-
-def _open(path: str, flags: int) -> int:
-    # A pipe that nobody writes to would keep us waiting.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _identity(found: os.stat_result) -> tuple[int, int, int, int, int]:

@@ -45,7 +45,7 @@ from vault.requests import (
     Stored,
     VaultInfo,
 )
-from vault.store import remove_database
+from vault.store import remove_database, was_closed
 from vault.tables import blob, integer, text
 from vault.unlock import SecretUnlocker, Unlocker
 
@@ -124,7 +124,6 @@ class Keeper:
     def _begin(
         self, name: str, code: str | None, *, item: str | None, purpose: str | None, grants: tuple[str, ...]
     ) -> Act:
-        purpose = cases.optional_checked_text("purpose", purpose)
         case = None if code is None else self._settled_case(code)
         purpose = cases.optional_checked_text("purpose", purpose)
         allowed = (*grants, case_grant(case)) if case else grants
@@ -241,12 +240,17 @@ class Keeper:
         case = None if intent.case_id is None else self.registry.case_by_id(intent.case_id)
         also: list[Callable[[], None]] = []
         if intent.case_id is not None and case is None:
+            # Either the case was never finished, or it is deleted and its files still wait. An unfinished one was never
+            # closed; one that was has lived on, and this index is an older copy.
+            paths = [
+                self.folder.cases / f"{id_.hex()}-{epoch}.db"
+                for id_, epoch in self.folder.case_databases()
+                if id_ == intent.case_id
+            ]
+            doomed = [path for path in paths if not (intent.act == "case-new" and was_closed(path))]
             self.drop(intent.case_id)
-            # Either the case was never finished, or it is deleted and its files still wait.
-            self.drop(intent.case_id)
-            for case_id, epoch in self.folder.case_databases():
-                if case_id == intent.case_id:
-                    remove_database(self.folder.cases / f"{case_id.hex()}-{epoch}.db")
+            for path in doomed:
+                remove_database(path)
             for object_id in intent.objects:
                 remove_object(self.folder.objects, object_id)
         elif case is not None and intent.state_after is not None:

@@ -170,7 +170,7 @@ def _open_any(
         try:
             unlocked = unlocker.unlock(found)
             return found, unlocked, _open_registry(folder, found, unlocked.vault_key)
-        except (errors.WrongPassphrase, errors.Damage) as error:
+        except (errors.WrongPassphrase, errors.CostRefused, errors.Damage) as error:
             if first_error is None or isinstance(first_error, errors.WrongPassphrase):
                 first_error = error
     raise first_error or errors.HeaderDamaged(path=str(folder.path))

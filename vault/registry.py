@@ -22,7 +22,7 @@ from crypto.records import decrypt_record, encrypt_record
 from crypto.tree import Frontier
 from vault import errors, schema
 from vault.receipts import Receipt
-from vault.store import Store, Value
+from vault.store import Store, Value, is_empty
 from vault.tables import Row, Table, blob
 
 WHAT = "the vault"
@@ -83,10 +83,12 @@ class Registry:
     @classmethod
     def open(cls, path: Path, key: VaultKey) -> Registry:
         """An existing index. Raises ``DatabaseDamaged``, ``UnknownFormat`` and ``OlderCopy``."""
-        if not path.exists():
+        if is_empty(path):
             raise errors.DatabaseDamaged(what=WHAT)
         store = Store(path, database_key(key), what=WHAT)
         try:
+            if not store.version:  # no format has this number: the database is empty
+                raise errors.DatabaseDamaged(what=WHAT)
             if store.version != schema.VAULT_VERSION:
                 raise errors.UnknownFormat(path=str(path), format=store.version)
             return cls(store, partial(Store, path, database_key(key), what=WHAT))

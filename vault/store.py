@@ -20,6 +20,7 @@ from vault import errors, files
 Value = None | int | str | bytes
 Record = tuple[Any, ...]
 
+_PAGE_BYTES = 4096
 _SUFFIXES = ("", "-wal", "-shm", "-journal")
 _FULL, _READ_ONLY, _IO = 13, 8, 10
 _DAMAGED = (11, 26)  # SQLITE_CORRUPT, SQLITE_NOTADB
@@ -197,6 +198,16 @@ class Store:
         if code == _IO:
             return errors.DiskFailed(path=str(self.path), reason=getattr(error, "sqlite_errorname", "I/O"))
         return errors.DatabaseDamaged(what=self.what)
+
+
+def is_empty(path: Path) -> bool:
+    """Whether no database is there, or only its name: opened, SQLite would remove its write-ahead log."""
+    return not path.exists() or not path.stat().st_size
+
+
+def was_closed(path: Path) -> bool:
+    """Whether a database was ever closed: until then all but its first page is in the write-ahead log alone."""
+    return path.exists() and path.stat().st_size > _PAGE_BYTES
 
 
 def remove_database(path: Path) -> None:

@@ -32,7 +32,7 @@ def test_digests_are_not_written_over_what_appeared_meanwhile(tmp_path: Path, mo
     sync = files.NewFile.sync
 
     def sync_late(self: files.NewFile) -> None:
-        if self.path.name == "001-a.txt":
+        if self.path.name == "001-a.txt.partial":
             foreign.write_text("somebody else's")
         sync(self)
 

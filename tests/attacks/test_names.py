@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from program import Program
 
-from commands._output import moment
+from commands._output import _console, moment
 from commands._terminal import visible
 from vault import exporting, search
 from vault.errors import BadValue
@@ -63,6 +63,13 @@ def test_a_word_is_found_in_whatever_form_its_letters_were_typed(
         vault.cases.get(case.code).note(unicodedata.normalize(stored, f"says {word} there"))
         (hit,) = vault.search(unicodedata.normalize(typed, word))
         assert unicodedata.normalize("NFC", hit.excerpt[slice(*hit.spans[0])]) == word
+
+
+@pytest.mark.parametrize("width", ["\u00b2", "9" * 5000, "-3", "0", "1", "x", ""])
+def test_a_width_that_is_no_number_does_not_stop_a_table(monkeypatch: pytest.MonkeyPatch, width: str) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    monkeypatch.setenv("LINES", width)
+    assert _console().width
 
 
 def test_a_search_for_very_many_words_is_refused_at_once() -> None:

@@ -26,7 +26,9 @@ ROOT = Path(commands.__file__).resolve().parents[1]
 KEY = b"a key file of the tests, 32 byte"
 PASSPHRASE = "seven quiet herons over the harbour at dawn"
 # A session of its own has no controlling terminal; opening one makes it the controlling one.
-ON_TERMINAL = "import os, sys; os.close(os.open(os.ttyname(0), os.O_RDWR)); from commands.cli import main; sys.exit(main())"
+ON_TERMINAL = (
+    "import os, sys; os.close(os.open(os.ttyname(0), os.O_RDWR)); from commands.cli import main; sys.exit(main())"
+)
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -48,7 +50,9 @@ class Done:
         return [line.split("\t") for line in self.stdout.splitlines()]
 
 
-def start(*arguments: str | Path, cwd: Path | None = None, stdout: Any = subprocess.PIPE, **variables: str) -> subprocess.Popen[bytes]:
+def start(
+    *arguments: str | Path, cwd: Path | None = None, stdout: Any = subprocess.PIPE, **variables: str
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "commands", *map(os.fspath, arguments)],
         cwd=cwd,

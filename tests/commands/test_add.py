@@ -30,7 +30,16 @@ def test_everything_that_is_said_of_an_item_is_kept(harbour: Any) -> None:
     harbour("person", "add", "HARBOUR", "-", typed="A Name")
     described = [
         *("--kind", "document", "--title", "The letter", "--note", "found in the car", "--tag", "court", "--tag", "b"),
-        *("--from", "harbour/p1", "--via", "USB stick", "--recorded", "2026-11-20", "--received", "2026-11-21T10:00:00Z"),
+        *(
+            "--from",
+            "harbour/p1",
+            "--via",
+            "USB stick",
+            "--recorded",
+            "2026-11-20",
+            "--received",
+            "2026-11-21T10:00:00Z",
+        ),
         *("--language", "che"),
     ]
     done = harbour("add", "HARBOUR", harbour.file("scan.bin"), *described, "--json")
@@ -199,9 +208,7 @@ def test_a_revision_stands_beside_the_original(harbour: Any) -> None:
     harbour("revise", "HARBOUR/1", "none.txt", status=14)
 
 
-def test_a_large_file_shows_a_bar_on_a_terminal_and_not_with_plain(
-    harbour: Any, terminal: Callable[..., Any]
-) -> None:
+def test_a_large_file_shows_a_bar_on_a_terminal_and_not_with_plain(harbour: Any, terminal: Callable[..., Any]) -> None:
     path = harbour.folder / "large.bin"
     with path.open("wb") as file:
         for _number in range(600):

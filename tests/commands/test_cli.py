@@ -37,8 +37,7 @@ def test_a_command_without_arguments_shows_how_it_is_used_and_fails(cv: Any) -> 
     done = cv("add", status=2)
     assert done.stdout == ""
     assert done.stderr == (
-        "casevault: error: Missing argument 'CASE'\n"
-        "casevault: hint: `casevault add --help` shows how it is used\n"
+        "casevault: error: Missing argument 'CASE'\ncasevault: hint: `casevault add --help` shows how it is used\n"
     )
 
 
@@ -132,7 +131,7 @@ def test_a_closed_pipe_ends_quietly(harbour: Any) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="left out: there is no /dev/full")
 def test_a_result_that_cannot_be_written_is_no_success(harbour: Any) -> None:
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         process = harbour.start("case", "list", stdout=full)
         _stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 28

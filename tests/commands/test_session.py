@@ -190,9 +190,7 @@ def test_a_line_that_the_terminal_would_cut_is_refused(terminal: Callable[..., A
 
 
 @pytest.mark.parametrize("how", [b"\x03", b"\x04"])
-def test_giving_up_at_the_prompt_is_an_interruption(
-    terminal: Callable[..., Any], locked: Path, how: bytes
-) -> None:
+def test_giving_up_at_the_prompt_is_an_interruption(terminal: Callable[..., Any], locked: Path, how: bytes) -> None:
     screen = terminal("--vault", locked, "case", "list")
     screen.expect("Passphrase:")
     import time

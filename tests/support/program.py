@@ -33,6 +33,7 @@ class Program:
         self.folder = folder
         self.vault = folder / "vault"
         self.key_file = folder / "key"
+        self.umask = ""
         self.environment = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
         self.environment |= {"PYTHONPATH": str(source), "LANG": "C.UTF-8"}
 
@@ -50,8 +51,9 @@ class Program:
     ) -> Done:
         """Run a command without a terminal. ``streams`` is appended to it by sh, as in ``2>&-``."""
         command = self.arguments(*arguments)
-        if streams:
-            command = ["sh", "-c", f'exec "$@" {streams}', "sh", *command]
+        if streams or self.umask:
+            before = f"umask {self.umask}; " if self.umask else ""
+            command = ["sh", "-c", f'{before}exec "$@" {streams}', "sh", *command]
         done = subprocess.run(
             command,
             cwd=self.folder,

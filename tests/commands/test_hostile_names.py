@@ -1,0 +1,152 @@
+"""Names that come from files and partners are data: in every command that lists them nothing in them is obeyed."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+EVIL = "\x1b[31mred\x07\u202egpj.exe\u2066 [red]bold[/red] [link=file:///x]y[/link] :smile: -rf \u200b\x9b2J"
+TWO_LINES = EVIL + "\nHARBOUR/9\tforged\tline"
+OBEYED = ("\x1b[31", "\x07", "\u202e", "\u2066", "\u200b", "\x9b", "\nHARBOUR/9", "\r", "\tforged")
+LONG = "ж" * 120 + ".txt"  # 244 bytes
+LISTINGS = (
+    ("case", "list"),
+    ("case", "show", "HARBOUR"),
+    ("items", "HARBOUR"),
+    ("show", "HARBOUR/1"),
+    ("show", "HARBOUR/2"),
+    ("show", "HARBOUR/3"),
+    ("person", "list", "HARBOUR"),
+    ("person", "show", "HARBOUR/p1"),
+    ("search", "red"),
+    ("search", "gpj"),
+    ("log",),
+    ("log", "--case", "HARBOUR"),
+    ("tag", "HARBOUR/1", "more"),
+    ("edit", "HARBOUR/1", "--language", "che"),
+    ("case", "edit", "HARBOUR", "--description", TWO_LINES),
+)
+
+
+@pytest.fixture
+def hostile(cv: Any) -> Any:
+    """A vault in which everything that can have a name has a hostile one."""
+    cv("case", "new", "-", "--code", "HARBOUR", typed=TWO_LINES)
+    paths = ["-rf", LONG]
+    if sys.platform != "win32":
+        paths.append(TWO_LINES.replace("/", "_"))
+    for name in paths:
+        (cv.folder / name).write_bytes(name.encode())
+    done = cv("add", "HARBOUR", "--tag", TWO_LINES, "--", *paths)
+    safe(done.stdout + done.stderr)
+    cv("note", "HARBOUR/1", "-", typed=TWO_LINES)
+    cv("note", "HARBOUR", "-", typed=TWO_LINES)
+    contacts = [
+        f"--{name}={TWO_LINES}" for name in ("alias", "phone", "mail", "messenger", "address", "role", "safe-times")
+    ]
+    cv("person", "add", "HARBOUR", "-", *contacts, typed=TWO_LINES)
+    cv("edit", "HARBOUR/1", "--title", TWO_LINES, "--from", TWO_LINES, "--via", TWO_LINES, "--recorded", TWO_LINES)
+    cv("edit", "HARBOUR/1", "--title", "second " + TWO_LINES)
+    cv("show", "HARBOUR/1", "--purpose", TWO_LINES)
+    return cv
+
+
+def safe(shown: str) -> None:
+    for trick in OBEYED:
+        assert trick not in shown, f"{trick!r} in {shown!r}"
+
+
+@pytest.mark.parametrize("arguments", LISTINGS, ids=lambda arguments: " ".join(arguments[:2]))
+def test_in_lines_facts_and_json_nothing_is_obeyed(hostile: Any, arguments: tuple[str, ...]) -> None:
+    for form in ((), ("--plain",), ("--json",)):
+        done = hostile(*arguments, *form)
+        safe(done.stderr)
+        safe(done.stdout)
+        if form == ("--json",):
+            assert done.json is not None
+        if (
+            arguments[0] != "log"
+            and "--json" not in form
+            and "HARBOUR/3" not in arguments
+            and "HARBOUR/2" not in arguments
+        ):
+            assert "<U+001B>[31mred" in done.stdout
+            assert "[red]bold[/red]" in done.stdout  # neither eaten nor obeyed
+
+
+def test_json_gives_back_what_went_in(hostile: Any) -> None:
+    assert hostile("case", "list", "--json").json[0]["title"] == TWO_LINES
+    assert hostile("show", "HARBOUR/1", "--json").json["title"] == "second " + TWO_LINES
+    assert hostile("person", "show", "HARBOUR/p1", "--json").json["phones"] == [TWO_LINES]
+
+
+@pytest.mark.parametrize("term", ["dumb", "xterm-256color"])
+def test_on_a_terminal_nothing_is_obeyed_in_any_table(hostile: Any, terminal: Callable[..., Any], term: str) -> None:
+    for arguments in LISTINGS:
+        screen = terminal(*hostile.options, *arguments, term=term)
+        status, shown = screen.finish()
+        assert status == 0, shown
+        for trick in ("\x1b[31mred", "\x07", "\u202e", "\u2066", "\u200b", "\x9b", "\x1b]8", "\tforged"):
+            assert trick not in shown, f"{trick!r} in {arguments}"
+        assert not any(line.startswith("HARBOUR/9") for line in shown.splitlines())
+        if term == "dumb":
+            assert "\x1b" not in shown, arguments
+
+
+def test_no_color_means_no_color(hostile: Any, terminal: Callable[..., Any]) -> None:
+    screen = terminal(*hostile.options, "items", "HARBOUR", term="xterm-256color", NO_COLOR="1")
+    _status, shown = screen.finish()
+    import re
+
+    assert not re.search(r"\x1b\[[0-9;]*(3[0-9]|4[0-9]|38|48)[0-9;]*m", shown)
+
+
+def test_questions_and_warnings_show_names_safely(hostile: Any, terminal: Callable[..., Any]) -> None:
+    for arguments in (("delete", "HARBOUR/1"), ("case", "delete", "HARBOUR"), ("person", "remove", "HARBOUR/p1")):
+        done = hostile(*arguments, status=15)
+        assert "<U+001B>[31mred" in done.stderr
+        safe(done.stderr)
+    screen = terminal(*hostile.options, "case", "edit", "HARBOUR")
+    safe(screen.answer("]:", "").replace("\r\n", ""))
+    screen.answer("Description", "")
+    screen.finish()
+
+
+def test_errors_show_paths_safely(hostile: Any) -> None:
+    evil = EVIL.replace("/", "_")
+    for arguments in (
+        ("add", "HARBOUR", f"./{evil}"),
+        ("revise", "HARBOUR/1", f"./{evil}"),
+        ("add", "HARBOUR", "--text", f"./{evil}"),
+        ("show", EVIL),
+        ("items", EVIL),
+        ("search", "x", "--case", EVIL),
+        ("--vault", f"./{evil}", "case", "list"),
+        ("--passphrase-file", f"./{evil}", "--key-file", f"./{evil}", "case", "list"),
+        ("delete", "HARBOUR/1", "--confirm", EVIL),
+        ("add", "HARBOUR", "x", "--kind", EVIL),
+    ):
+        process = hostile.start(*arguments)
+        stdout, stderr = process.communicate(timeout=60)
+        assert process.returncode in (2, 10, 14, 15), (arguments, stderr)
+        assert stdout == b""
+        safe(stderr.decode())
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="left out: names that are no text")
+def test_a_name_that_is_no_text_is_stored_listed_and_named(harbour: Any) -> None:
+    name = b"caf\xe9.txt"
+    with open(os.path.join(os.fsencode(harbour.folder), name), "wb") as file:  # noqa: PTH123, PTH118 -- bytes
+        file.write(b"x")
+    done = harbour("add", "HARBOUR", "-r", harbour.folder / "sub", status=14)
+    folder = harbour.folder / "sub"
+    folder.mkdir()
+    os.rename(os.path.join(os.fsencode(harbour.folder), name), os.path.join(os.fsencode(folder), name))  # noqa: PTH104, PTH118
+    done = harbour("add", "HARBOUR", "-r", folder, "--json")
+    assert len(done.json["stored"]) == 1
+    assert "caf" in done.json["stored"][0]["path"]
+    assert "<U+DCE9>" in done.stderr
+    harbour("items", "HARBOUR")
+    harbour("export", "HARBOUR", "--to", "out")

@@ -69,6 +69,24 @@ def lies_in(path: Path, folder: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
+def make_for_owner(folder: Path) -> Path:
+    """Make a folder and what is missing above it. Raises ``AlreadyThere``, ``SourceMissing``, ``ReadOnly``."""
+    # Each by itself: `mkdir` with parents would leave the upper ones open to other users.
+    try:
+        for each in reversed([folder, *folder.parents]):
+            if not each.exists():
+                each.mkdir(mode=0o700, exist_ok=True)
+    except NotADirectoryError:
+        raise errors.SourceMissing(path=str(folder)) from None
+    except PermissionError:
+        raise errors.ReadOnly(path=str(folder)) from None
+    except FileExistsError:
+        raise errors.AlreadyThere(path=str(folder)) from None
+    if not folder.is_dir():
+        raise errors.AlreadyThere(path=str(folder))
+    return folder
+
+
 # Secrets
 
 

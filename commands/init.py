@@ -14,11 +14,10 @@ import click
 from commands import _terminal
 from commands._documents import MADE
 from commands._errors import REFUSED, Stop
-from commands._folders import make_for_owner
 from commands._new_passphrase import new_passphrase
 from commands._options import Settings, asked, command, pass_settings
 from commands._output import Output
-from commands._session import lies_in, locked, passphrase_file, read_key_file, state_folder, vault_path
+from commands._session import lies_in, locked, make_for_owner, passphrase_file, read_key_file, state_folder, vault_path
 from commands._terminal import visible
 from commands._text import _
 from vault import errors, platform

@@ -13,10 +13,9 @@ import click
 from commands import _terminal
 from commands._documents import EXPORTED
 from commands._errors import OTHER, REFUSED, Stop, message_of, status_of
-from commands._folders import make_for_owner
 from commands._options import Settings, command, optional, pass_settings
 from commands._output import Output, progress
-from commands._session import Session, lies_in, opened, vault_path
+from commands._session import Session, lies_in, make_for_owner, opened, vault_path
 from commands._terminal import visible
 from commands._text import _
 from vault import Reading, errors, references

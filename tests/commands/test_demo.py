@@ -44,7 +44,7 @@ def story(tmp_path: Path) -> Any:
 
 def test_a_step_that_ends_otherwise_fails_the_demo_by_name(story: Any, capsys: pytest.CaptureFixture[str]) -> None:
     story._step("The step that fails")
-    with pytest.raises(Stop, match="The step that fails.*ended with 10, not 0") as failed:
+    with pytest.raises(Stop, match=r"The step that fails.*ended with 10, not 0") as failed:
         story._run("case", "list")
     assert failed.value.status == 1
     with pytest.raises(Stop, match="ended with 10, not 12"):

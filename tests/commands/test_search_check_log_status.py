@@ -94,9 +94,11 @@ def test_an_older_copy_is_told_from_the_vault(full: Any) -> None:
     shutil.copytree(full.vault, full.folder / "older")
     full("note", "HARBOUR", "consent withdrawn")
     done = full("--vault", full.folder / "older", "case", "list", status=20)
-    assert "older copy" in done.stderr
-    assert "consent" in done.stderr
+    assert done.stdout == ""
+    assert "--accept-older-copy" in done.stderr
     full("case", "list")
+    # Who knows why opens it all the same, and its log says so.
+    full("--vault", full.folder / "older", "--accept-older-copy", "case", "list")
 
 
 # log

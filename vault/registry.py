@@ -147,6 +147,14 @@ class Registry:
             self._load()
             self._failed = False
 
+    def export_to(self, path: Path, key: VaultKey) -> None:
+        """See ``Store.export_to``."""
+        try:
+            self.store.export_to(path, database_key(key))
+        except BaseException:
+            self._reload(afresh=True)
+            raise
+
     # Rows
 
     def rows(self, table: Table) -> list[Row]:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -32,14 +33,19 @@ def test_a_vault_lives_on_a_stick_and_survives_kills_there(
 
 
 def _verify_driver(root: Path) -> None:
-    # A driver for FAT outside the kernel is an experiment: without this no database works, on a real stick it always does.
-    probe = root / "probe"
-    probe.write_bytes(b"12345678")
-    try:
-        os.truncate(probe, 4)
-    except OSError as error:
-        raise CannotMount(f"its driver cannot truncate files ({error.strerror})") from error
-    probe.unlink()
+    # A driver for FAT outside the kernel is an experiment: what fails here works on every real stick.
+    folder, moved = root / "before", root / "after"
+    folder.mkdir()
+    (folder / "file").write_bytes(b"content")
+    folder.rename(moved)
+    if [path.name for path in moved.iterdir()] != ["file"]:
+        raise CannotMount("its driver loses what a folder holds when that is renamed")
+    with (moved / "file").open("r+b") as file:
+        try:
+            os.ftruncate(file.fileno(), 4)
+        except OSError as error:
+            raise CannotMount(f"its driver cannot truncate files ({error.strerror})") from error
+    shutil.rmtree(moved)
 
 
 def _live(path: Path, elsewhere: Path) -> None:

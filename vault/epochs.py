@@ -171,7 +171,11 @@ def _renew_case(keeper: Keeper, receipt: Receipt, case: CaseRow, made: list[Path
     path = keeper.folder.cases / f"{case.case_id.hex()}-{epoch}.db"
     remove_database(path)
     made.append(path)
-    source.store.export_to(path, compartment.database_key(key))
+    try:
+        source.store.export_to(path, compartment.database_key(key))
+    except BaseException:
+        keeper.drop(case.case_id)
+        raise
     copy = Compartment.open(path, key, code=case.code, case_id=case.case_id, clock=keeper.clock)
     try:
         if copy.state != source.state or copy.object_ids() != source.object_ids():
@@ -195,7 +199,7 @@ def _renew_registry(
     path = keeper.folder.vault_database(new.epoch)
     remove_database(path)
     objects = _objects_of(keeper, plan.deleted, receipt) if plan.deleted else ()
-    keeper.registry.store.export_to(path, registry.database_key(vault_key))
+    keeper.registry.export_to(path, vault_key)
     fresh = Registry.open(path, vault_key)
     try:
         log = Log(fresh, wall_time=keeper.clock, actor=keeper.log.actor)

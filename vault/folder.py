@@ -178,8 +178,10 @@ class Folder:
 
 
 def _take_lock(path: Path, vault_path: Path, *, patience_seconds: float = 0) -> FileLock:
-    lock = FileLock(path, timeout=patience_seconds, poll_interval=0.02, mode=0o600)
+    lock = FileLock(path, timeout=patience_seconds, poll_interval=0.02)
     try:
+        # For the owner alone from the start; the library would change the mode later, which some sticks refuse.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         lock.acquire()
     except Timeout:
         raise errors.VaultInUse(path=str(vault_path)) from None

@@ -8,7 +8,7 @@ from commands import _terminal
 from commands._documents import PASSPHRASE_CHANGED
 from commands._new_passphrase import new_passphrase
 from commands._options import Settings, command, group, pass_settings
-from commands._output import Output, progress
+from commands._output import Output
 from commands._session import opened
 from commands._terminal import visible
 from commands._text import _
@@ -32,8 +32,8 @@ def change(settings: Settings, new_passphrase_file: str | None, recalibrate: boo
         kinds = {key.kind for key in session.vault.info().keys}
         with_key_file = session.key_file if "passphrase+keyfile" in kinds else None
         new = PassphraseUnlocker(new_passphrase(new_passphrase_file, insist=insist), with_key_file)
-        with progress(settings, _("cases"), None):
-            dropped = session.vault.change_passphrase(session.unlocker, new, recalibrate=recalibrate)
+        _terminal.say(_("Renewing every key; this takes a moment, and can be interrupted without harm."))
+        dropped = session.vault.change_passphrase(session.unlocker, new, recalibrate=recalibrate)
         epoch = session.vault.info().epoch
     output = Output(settings)
     if output.json:

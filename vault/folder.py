@@ -126,14 +126,14 @@ class Folder:
     def write_headers(self, found: header.Header) -> None:
         """Write both copies, in turn, each durable before the next is touched."""
         for path in self.header_paths():
-            files.write_file(path, found.to_bytes())
+            files.replace_and_erase(path, found.to_bytes())
 
     def repair_headers(self, winner: header.Header) -> bool:
         """Make both copies say the same. True if one had to be written."""
         repaired = False
         for path in self.header_paths():
             if _content(path) != winner.to_bytes():
-                files.write_file(path, winner.to_bytes())
+                files.replace_and_erase(path, winner.to_bytes())
                 repaired = True
         return repaired
 

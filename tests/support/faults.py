@@ -169,6 +169,10 @@ class FaultyDisk(Disk):
         super().fsync_folder(path)
         self._unsynced.folder_synced(path)
 
+    def erase(self, descriptor: int) -> None:
+        self._count("erase", Path("what was replaced"))
+        super().erase(descriptor)
+
     def rename(self, source: Path, target: Path) -> None:
         self._count("rename", target)
         self._unsynced.before_renamed(source, target)

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import statistics
 import sys
 from collections.abc import Callable, Sequence
@@ -305,6 +306,9 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     chosen = arguments()
+    for name in ("SIGTERM", "SIGHUP"):  # so that the folder is removed then too
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: sys.exit(130))
     print(machine(), flush=True)
     waiting = f", each begun when the cores were idle or after {chosen.wait:.0f} s" if chosen.wait else ""
     print(f"{chosen.pairs} rounds{waiting}; medians, the smallest and the largest value in parentheses", flush=True)

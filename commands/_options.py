@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,19 @@ class Settings:
     accept_older_copy: bool = False
 
 
+class PathName(click.Path):
+    """A path. An empty one, as from a variable that is not set, would be the current folder, and is refused."""
+
+    def __init__(self, *, allow_dash: bool = False) -> None:
+        super().__init__(readable=False, path_type=Path, allow_dash=allow_dash)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See ``click.ParamType.convert``."""
+        if not os.fspath(value):
+            self.fail(_("an empty name is no path"), param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     if value is not None and parameter.name:
         setattr(context.ensure_object(Settings), parameter.name, value)
@@ -50,7 +64,7 @@ def global_options(*, shown: bool) -> list[click.Parameter]:
     return [
         option(
             "--vault",
-            type=click.Path(readable=False, path_type=Path),
+            type=PathName(),
             metavar="PATH",
             help_text=_("The vault's folder; else CASEVAULT_VAULT, else the place for data of this system."),
         ),
@@ -65,7 +79,7 @@ def global_options(*, shown: bool) -> list[click.Parameter]:
         ),
         option(
             "--key-file",
-            type=click.Path(readable=False, path_type=Path),
+            type=PathName(),
             metavar="FILE",
             help_text=_("The key file, if the vault has one."),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from commands import _terminal
 from commands._described import describing, description
 from commands._documents import ADDED, REVISED
 from commands._errors import OTHER, REFUSED, Stop, message_of, status_of
-from commands._options import Settings, asked, command, pass_settings, stdin_is_free
+from commands._options import PathName, Settings, asked, command, pass_settings, stdin_is_free
 from commands._output import Output, exact_size, progress, values
 from commands._session import Session, lies_in, opened, vault_path
 from commands._terminal import visible
@@ -40,9 +41,7 @@ _OF_ONE_FILE = (
     fields=ADDED,
 )
 @click.argument("code", metavar="CASE")
-@click.argument(
-    "files", nargs=-1, metavar="[FILE]...", type=click.Path(readable=False, path_type=Path, allow_dash=True)
-)
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=PathName(allow_dash=True))
 @click.option("-r", "--recursive", is_flag=True, help="Take folders, with all that is in them.")
 @click.option("--text", metavar="FILE|-", help="A written statement: a text file, or standard input.")
 @describing
@@ -202,7 +201,9 @@ class _Adding:
         item = stored.item
         self.stored.append(values(item) | {"path": _text_of(path), "again": stored.again})
         if not self.output.json:
-            self.output.line(f"{item.summary.reference}\t{visible(item.summary.title)}")
+            # Whoever read the list may have gone, as `head` does; the files that are left are stored all the same.
+            with contextlib.suppress(BrokenPipeError):
+                self.output.line(f"{item.summary.reference}\t{visible(item.summary.title)}")
         if stored.again:
             _terminal.say(
                 _("{reference} has these bytes already; that they came once more is noted there.").format(
@@ -268,7 +269,7 @@ def _text_of(path: Path | None) -> str | None:
 
 @command("revise", example="casevault revise HARBOUR/3 FILE", fields=REVISED)
 @click.argument("reference", metavar="ITEM")
-@click.argument("file", type=click.Path(readable=False, path_type=Path))
+@click.argument("file", type=PathName())
 @describing
 @pass_settings
 def revise(settings: Settings, reference: str, file: Path, **described: Any) -> None:

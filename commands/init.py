@@ -15,7 +15,7 @@ from commands import _terminal
 from commands._documents import MADE
 from commands._errors import REFUSED, Stop
 from commands._new_passphrase import new_passphrase
-from commands._options import Settings, asked, command, pass_settings
+from commands._options import PathName, Settings, asked, command, pass_settings
 from commands._output import Output
 from commands._session import lies_in, locked, make_for_owner, passphrase_file, read_key_file, state_folder, vault_path
 from commands._terminal import visible
@@ -30,7 +30,7 @@ _TRIES = 5
 @command("init", example="casevault init", fields=MADE)
 @click.option(
     "--recovery-file",
-    type=click.Path(readable=False, path_type=Path),
+    type=PathName(),
     metavar="FILE",
     help="Write the recovery words to a new file.",
 )

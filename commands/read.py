@@ -13,7 +13,7 @@ import click
 from commands import _terminal
 from commands._documents import EXPORTED
 from commands._errors import OTHER, REFUSED, Stop, message_of, status_of
-from commands._options import Settings, command, optional, pass_settings
+from commands._options import PathName, Settings, command, optional, pass_settings
 from commands._output import Output, progress
 from commands._session import Session, lies_in, make_for_owner, opened, vault_path
 from commands._terminal import visible
@@ -96,7 +96,7 @@ def _lines(text: str) -> str:
     "--to",
     "folder",
     required=True,
-    type=click.Path(readable=False, path_type=Path),
+    type=PathName(),
     metavar="DIR",
     help="The folder to write to.",
 )

@@ -15,7 +15,7 @@ from vault.requests import CheckReport, Finding
 from vault.tables import Row, blob, integer
 
 if TYPE_CHECKING:
-    from vault.keeper import Keeper
+    from vault.door import Door
 
 Progress = Callable[[int], None]
 
@@ -38,7 +38,7 @@ class _Tally:
         self.findings.append(Finding(kind, subject, detail))
 
 
-def check(keeper: Keeper, receipt: Receipt, *, read_data: bool, progress: Progress | None) -> CheckReport:
+def check(door: Door, receipt: Receipt, *, read_data: bool, progress: Progress | None) -> CheckReport:
     """See ``Keeper.check``.
 
     1. Both copies of the header, and that they are the ones that vault.db knows.
@@ -48,14 +48,14 @@ def check(keeper: Keeper, receipt: Receipt, *, read_data: bool, progress: Progre
     5. Files that belong to nothing.
     """
     tally = _Tally()
-    _check_headers(keeper, tally)
-    for problem in [*keeper.registry.store.problems(), *keeper.log.problems()]:
+    _check_headers(door, tally)
+    for problem in [*door.registry.store.problems(), *door.log.problems()]:
         tally.find("database", "vault", problem)
-    cases = keeper.registry.cases()
+    cases = door.registry.cases()
     whole = True
     for case in cases:
-        whole = _check_case(keeper, receipt, case, tally, read_data=read_data, progress=progress) and whole
-    _check_strays(keeper, cases, tally, whole=whole)
+        whole = _check_case(door, receipt, case, tally, read_data=read_data, progress=progress) and whole
+    _check_strays(door, cases, tally, whole=whole)
     return CheckReport(
         findings=tuple(tally.findings),
         cases=len(cases),
@@ -64,29 +64,29 @@ def check(keeper: Keeper, receipt: Receipt, *, read_data: bool, progress: Progre
         objects_read=tally.read,
         objects_not_read=tally.objects - tally.read,
         bytes_read=tally.bytes_read,
-        log_entries=keeper.registry.frontier.size,
+        log_entries=door.registry.frontier.size,
     )
 
 
-def _check_headers(keeper: Keeper, tally: _Tally) -> None:
-    for path in keeper.folder.header_paths():
+def _check_headers(door: Door, tally: _Tally) -> None:
+    for path in door.folder.header_paths():
         try:
-            same = path.read_bytes() == keeper.header.to_bytes()
+            same = path.read_bytes() == door.header.to_bytes()
         except OSError:
             same = False
         if not same:
             tally.find("header", path.name)
-    if keeper.registry.setting("header") != keeper.header.digest():
+    if door.registry.setting("header") != door.header.digest():
         tally.find("header", header.FILE_NAMES[0])
 
 
 def _check_case(
-    keeper: Keeper, receipt: Receipt, case: CaseRow, tally: _Tally, *, read_data: bool, progress: Progress | None
+    door: Door, receipt: Receipt, case: CaseRow, tally: _Tally, *, read_data: bool, progress: Progress | None
 ) -> bool:
     """Whether all of the case's objects became known."""
-    was_open = keeper.is_open(case.case_id)
+    was_open = door.is_open(case.case_id)
     try:
-        compartment = keeper.opened(case, keeper.registry.unwrap_case_key(receipt, case.case_id))
+        compartment = door.opened(case, door.registry.unwrap_case_key(receipt, case.case_id))
     except errors.OlderCopy:
         tally.find("older copy", case.code)
         return False
@@ -103,7 +103,7 @@ def _check_case(
         keys = compartment.unwrap_all_object_keys(receipt)
         for row in rows:
             _check_object(
-                keeper, keys.get(blob(row, "object_id")), case, row, tally, read_data=read_data, progress=progress
+                door, keys.get(blob(row, "object_id")), case, row, tally, read_data=read_data, progress=progress
             )
     except errors.OlderCopy:
         tally.find("older copy", case.code)
@@ -113,12 +113,12 @@ def _check_case(
         return False
     finally:
         if not was_open:
-            keeper.drop(case.case_id)
+            door.drop(case.case_id)
     return True
 
 
 def _check_object(
-    keeper: Keeper,
+    door: Door,
     key: ObjectKey | None,
     case: CaseRow,
     row: Row,
@@ -133,8 +133,8 @@ def _check_object(
     if key is None:
         tally.find("key missing", references.item_reference(case.code, integer(row, "number")))
         return
-    grant = items.grant(row, intent=0, code=case.code, case_id=case.case_id, folder_id=keeper.header.folder_id, key=key)
-    reader = ObjectReader(keeper.folder.objects, grant)
+    grant = items.grant(row, intent=0, code=case.code, case_id=case.case_id, folder_id=door.header.folder_id, key=key)
+    reader = ObjectReader(door.folder.objects, grant)
     try:
         if read_data:
             reader.verify(progress=progress)
@@ -148,15 +148,15 @@ def _check_object(
         tally.find("damaged", grant.reference)
 
 
-def _check_strays(keeper: Keeper, cases: list[CaseRow], tally: _Tally, *, whole: bool) -> None:
-    for epoch, path in sorted(keeper.folder.vault_databases().items()):
-        if epoch != keeper.header.epoch:
+def _check_strays(door: Door, cases: list[CaseRow], tally: _Tally, *, whole: bool) -> None:
+    for epoch, path in sorted(door.folder.vault_databases().items()):
+        if epoch != door.header.epoch:
             tally.find("stray", path.name)
     expected = {(case.case_id, case.epoch) for case in cases}
-    for case_id, epoch in sorted(keeper.folder.case_databases() - expected):
+    for case_id, epoch in sorted(door.folder.case_databases() - expected):
         tally.find("stray", f"cases/{case_id.hex()}-{epoch}.db")
     if whole:  # otherwise nobody can say what belongs to a case that does not open
-        for object_id, segments in sorted(keeper.folder.stored_objects().items()):
+        for object_id, segments in sorted(door.folder.stored_objects().items()):
             if segments > tally.known_objects.get(object_id, 0):
                 name = object_id.hex()
                 tally.find("stray", f"objects/{name[:2]}/{name[2:]}")

@@ -27,7 +27,7 @@ from vault.tables import Row, blob, integer, text
 from vault.unlock import Place, SecretUnlocker, Unlocker
 
 if TYPE_CHECKING:
-    from vault.keeper import Keeper
+    from vault.door import Door
 
 Progress = Callable[[int], None]
 
@@ -48,20 +48,19 @@ class Plan:
     deleted: CaseRow | None = None
 
 
-def plan_change(keeper: Keeper, current: Unlocker, new: SecretUnlocker, *, recalibrate: bool) -> Plan:
+def plan_change(door: Door, current: Unlocker, new: SecretUnlocker, *, recalibrate: bool) -> Plan:
     """A new secret in place of the current one. Raises ``WrongPassphrase`` and ``Refused``."""
-    _refuse_to_overwrite(keeper)
-    rows = keeper.registry.rows(schema.SLOTS)
-    opened = current.unlock(keeper.header)
+    rows = door.registry.rows(schema.SLOTS)
+    opened = current.unlock(door.header)
     slot = opened.slot if opened.kind != "recovery" else _only_passphrase(rows)
-    cost, salt = keeper.header.cost, keeper.header.salt
+    cost, salt = door.header.cost, door.header.salt
     dropped: list[Row] = []
     if recalibrate:
         cost, salt = kdf.calibrate(), os.urandom(kdf.SALT_SIZE)
         dropped = [row for row in rows if text(row, "kind").startswith("passphrase") and integer(row, "slot") != slot]
-    public = new.slot_key(Place(keeper.header.folder_id, salt, cost)).public_bytes()
+    public = new.slot_key(Place(door.header.folder_id, salt, cost)).public_bytes()
     label = next((text(row, "label") for row in rows if row["slot"] == slot), new.kind)
-    changed: Row = {"slot": slot, "public_key": public, "kind": new.kind, "label": label, "added": keeper.now}
+    changed: Row = {"slot": slot, "public_key": public, "kind": new.kind, "label": label, "added": door.now}
     kept = [row for row in rows if row["slot"] != slot and row not in dropped]
     return Plan(
         slots=(*kept, changed),
@@ -75,23 +74,17 @@ def plan_change(keeper: Keeper, current: Unlocker, new: SecretUnlocker, *, recal
     )
 
 
-def plan_delete(keeper: Keeper, current: Unlocker, case: CaseRow) -> Plan:
+def plan_delete(door: Door, current: Unlocker, case: CaseRow) -> Plan:
     """All slots as they are, and one case gone. Raises ``WrongPassphrase`` and ``Refused``."""
-    _refuse_to_overwrite(keeper)
-    current.unlock(keeper.header)
+    current.unlock(door.header)
     return Plan(
-        slots=tuple(keeper.registry.rows(schema.SLOTS)),
-        cost=keeper.header.cost,
-        salt=keeper.header.salt,
+        slots=tuple(door.registry.rows(schema.SLOTS)),
+        cost=door.header.cost,
+        salt=door.header.salt,
         renew_cases=False,
         new=current,
         deleted=case,
     )
-
-
-def _refuse_to_overwrite(keeper: Keeper) -> None:
-    if "newer-files" in keeper.warnings:
-        raise errors.Refused(reason="files of a newer state of this vault lie in its folder and would be overwritten")
 
 
 def _only_passphrase(rows: list[Row]) -> int:
@@ -101,7 +94,7 @@ def _only_passphrase(rows: list[Row]) -> int:
     return slots[0]
 
 
-def renew(keeper: Keeper, plan: Plan, receipt: Receipt, *, progress: Progress | None) -> None:
+def renew(door: Door, plan: Plan, receipt: Receipt, *, progress: Progress | None) -> None:
     """Carry out a plan.
 
     1. Seal a header for a new vault key.
@@ -111,21 +104,21 @@ def renew(keeper: Keeper, plan: Plan, receipt: Receipt, *, progress: Progress | 
     5. Open the new secret from a fresh read of the files.
     6. Go on in the new epoch, and remove the files of the old one.
     """
-    folder, old = keeper.folder, keeper.header
+    folder, old = door.folder, door.header
     vault_key, epoch = VaultKey.random(), old.epoch + 1
     new = header.seal(
         vault_key, folder_id=old.folder_id, epoch=epoch, cost=plan.cost, salt=plan.salt, public_keys=_public_keys(plan)
     )
     renewed: dict[bytes, _Renewed] = {}
     made: list[Path] = [folder.vault_database(epoch)]
-    before = keeper.registry.cases()
+    before = door.registry.cases()
     try:
         if plan.renew_cases:
             for case in before:
-                renewed[case.case_id] = _renew_case(keeper, receipt, case, made)
+                renewed[case.case_id] = _renew_case(door, receipt, case, made)
                 if progress:
                     progress(1)
-        _renew_registry(keeper, plan, receipt, vault_key, new, renewed)
+        _renew_registry(door, plan, receipt, vault_key, new, renewed)
         files.sync_folder(folder.cases)
         files.sync_folder(folder.path)
     except BaseException:
@@ -137,17 +130,17 @@ def renew(keeper: Keeper, plan: Plan, receipt: Receipt, *, progress: Progress | 
         adopted = Registry.open(folder.vault_database(epoch), tried.vault_key)
     except BaseException:
         # Going on in the old epoch beside new headers would lose what is done from here on.
-        _lead_back(keeper, old, made)
+        _lead_back(door, old, made)
         raise
     old_epoch, old_files = old.epoch, [folder.cases / case.file_name for case in before if case.case_id in renewed]
-    keeper.adopt(new, adopted)
+    door.adopt(new, adopted)
     # From here on the change has happened; what cannot be removed now is removed at the next open.
     with contextlib.suppress(errors.VaultError, OSError):
         remove_database(folder.vault_database(old_epoch))
         for path in old_files:
             remove_database(path)
     if plan.deleted:
-        _remove_deleted(keeper, receipt)
+        _remove_deleted(door, receipt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +157,19 @@ def _public_keys(plan: Plan) -> list[bytes | None]:
     return keys
 
 
-def _renew_case(keeper: Keeper, receipt: Receipt, case: CaseRow, made: list[Path]) -> _Renewed:
-    was_open = keeper.is_open(case.case_id)
-    source = keeper.opened(case, keeper.registry.unwrap_case_key(receipt, case.case_id))
+def _renew_case(door: Door, receipt: Receipt, case: CaseRow, made: list[Path]) -> _Renewed:
+    was_open = door.is_open(case.case_id)
+    source = door.opened(case, door.registry.unwrap_case_key(receipt, case.case_id))
     key, epoch = CaseKey.random(), case.epoch + 1
-    path = keeper.folder.cases / f"{case.case_id.hex()}-{epoch}.db"
+    path = door.folder.cases / f"{case.case_id.hex()}-{epoch}.db"
     remove_database(path)
     made.append(path)
-    source.store.export_to(path, compartment.database_key(key))
-    copy = Compartment.open(path, key, code=case.code, case_id=case.case_id, clock=keeper.clock)
+    try:
+        source.store.export_to(path, compartment.database_key(key))
+    except BaseException:
+        door.drop(case.case_id)
+        raise
+    copy = Compartment.open(path, key, code=case.code, case_id=case.case_id, clock=door.clock)
     try:
         if copy.state != source.state or copy.object_ids() != source.object_ids():
             raise errors.DatabaseDamaged(what=case.code)
@@ -180,32 +177,32 @@ def _renew_case(keeper: Keeper, receipt: Receipt, case: CaseRow, made: list[Path
     finally:
         copy.close()
         if not was_open:
-            keeper.drop(case.case_id)
+            door.drop(case.case_id)
     return _Renewed(key, epoch, title)
 
 
 def _renew_registry(
-    keeper: Keeper,
+    door: Door,
     plan: Plan,
     receipt: Receipt,
     vault_key: VaultKey,
     new: header.Header,
     renewed: dict[bytes, _Renewed],
 ) -> None:
-    path = keeper.folder.vault_database(new.epoch)
+    path = door.folder.vault_database(new.epoch)
     remove_database(path)
-    objects = _objects_of(keeper, plan.deleted, receipt) if plan.deleted else ()
-    keeper.registry.store.export_to(path, registry.database_key(vault_key))
+    objects = _objects_of(door, plan.deleted, receipt) if plan.deleted else ()
+    door.registry.export_to(path, vault_key)
     fresh = Registry.open(path, vault_key)
     try:
-        log = Log(fresh, wall_time=keeper.clock, actor=keeper.log.actor)
+        log = Log(fresh, wall_time=door.clock, actor=door.log.actor)
         if plan.deleted is None:
             log.conclude(receipt.number, "done", also=[lambda: _rewrite(fresh, plan, new, renewed)])
         else:
             # The outcome waits until the case's files are gone.
             with fresh.step():
                 _rewrite(fresh, plan, new, renewed)
-                _forget_case(fresh, plan.deleted, keeper.now)
+                _forget_case(fresh, plan.deleted, door.now)
                 log.expect_removal(receipt, objects)
     finally:
         fresh.close()
@@ -234,8 +231,8 @@ def _rewrap_log_keys(fresh: Registry, case_id: bytes, case: _Renewed) -> None:
         fresh.put(schema.LOG_KEYS, {"case_id": case_id, "epoch": epoch, "wrapped": wrapped})
 
 
-def _objects_of(keeper: Keeper, case: CaseRow, receipt: Receipt) -> tuple[bytes, ...]:
-    source = keeper.opened(case, keeper.registry.unwrap_case_key(receipt, case.case_id))
+def _objects_of(door: Door, case: CaseRow, receipt: Receipt) -> tuple[bytes, ...]:
+    source = door.opened(case, door.registry.unwrap_case_key(receipt, case.case_id))
     return tuple(sorted(source.object_ids()))
 
 
@@ -250,12 +247,12 @@ def _forget_case(fresh: Registry, case: CaseRow, now: str) -> None:
     )
 
 
-def _remove_deleted(keeper: Keeper, receipt: Receipt) -> None:
+def _remove_deleted(door: Door, receipt: Receipt) -> None:
     """Remove the files of a case that is gone already; an error leaves them to the next open."""
     with contextlib.suppress(errors.VaultError, OSError):
-        for intent in keeper.log.unanswered():
+        for intent in door.log.unanswered():
             if intent.number == receipt.number:
-                keeper.settle(intent, phase="done")
+                door.settle(intent, phase="done")
 
 
 def _discard(made: list[Path]) -> None:
@@ -264,23 +261,23 @@ def _discard(made: list[Path]) -> None:
             remove_database(path)
 
 
-def is_interrupted(keeper: Keeper) -> bool:
+def is_interrupted(door: Door) -> bool:
     """Whether this epoch's log has begun a change of epoch and not seen its end."""
-    return any(intent.act in ACTS for intent in keeper.log.unanswered())
+    return any(intent.act in ACTS for intent in door.log.unanswered())
 
 
-def sweep(keeper: Keeper) -> None:
+def sweep(door: Door) -> None:
     """At open: remove the databases of earlier epochs, and those of a later one that was begun and led back from.
 
     Later ones that no intent explains stay: somebody put an older copy over this folder, and what they hold may
     be all that there is of it. `check` names them.
     """
-    folder, epoch = keeper.folder, keeper.header.epoch
-    began = is_interrupted(keeper)
+    folder, epoch = door.folder, door.header.epoch
+    began = is_interrupted(door)
     for found, path in folder.vault_databases().items():
         if found < epoch or (found > epoch and began):
             remove_database(path)
-    current = {case.case_id: case.epoch for case in keeper.registry.cases()}
+    current = {case.case_id: case.epoch for case in door.registry.cases()}
     for case_id, found in folder.case_databases():
         # A case that this index does not know is left alone, too.
         wanted = current.get(case_id, found)
@@ -288,19 +285,19 @@ def sweep(keeper: Keeper) -> None:
             remove_database(folder.cases / f"{case_id.hex()}-{found}.db")
 
 
-def is_swept(keeper: Keeper) -> bool:
+def is_swept(door: Door) -> bool:
     """Whether nothing of a later epoch lies in the folder."""
-    current = {case.case_id: case.epoch for case in keeper.registry.cases()}
-    return all(epoch <= keeper.header.epoch for epoch in keeper.folder.vault_databases()) and all(
-        epoch <= current.get(case_id, epoch) for case_id, epoch in keeper.folder.case_databases()
+    current = {case.case_id: case.epoch for case in door.registry.cases()}
+    return all(epoch <= door.header.epoch for epoch in door.folder.vault_databases()) and all(
+        epoch <= current.get(case_id, epoch) for case_id, epoch in door.folder.case_databases()
     )
 
 
-def _lead_back(keeper: Keeper, old: header.Header, made: list[Path]) -> None:
+def _lead_back(door: Door, old: header.Header, made: list[Path]) -> None:
     """After a header could not be written: back to the old ones, or else leave both ways open and stop here."""
     try:
-        keeper.folder.repair_headers(old)
+        door.folder.repair_headers(old)
     except (errors.VaultError, OSError):
-        keeper.close()
+        door.close()
         return
     _discard(made)

@@ -38,6 +38,19 @@ class Disk:
         # O_EXCL also refuses a symbolic link, and descriptors that Python opens are not inherited.
         return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600)
 
+    def open_old(self, path: Path) -> int:
+        """Open a file that is there to overwrite it in place; return its descriptor."""
+        return os.open(path, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+
+    def erase(self, descriptor: int) -> None:
+        """Overwrite a file's content with random bytes in place, durably."""
+        size = os.fstat(descriptor).st_size
+        with memoryview(os.urandom(size)) as rest:
+            written = 0
+            while written < size:
+                written += os.write(descriptor, rest[written:])
+        platform.full_sync(descriptor)
+
     def write(self, descriptor: int, data: Buffer) -> None:
         """Append all of `data`; the system may take it in pieces."""
         with memoryview(data) as view, view.cast("B") as rest:
@@ -252,6 +265,26 @@ def write_file(path: Path, data: Buffer) -> None:
                 disk.remove(temporary)
             raise
         disk.fsync_folder(path.parent)
+
+
+def replace_and_erase(path: Path, data: Buffer) -> None:
+    """`write_file`, and then overwrite what stood there before, which a rename alone leaves on the medium.
+
+    As far as the medium really writes in place; not on Windows, which renames over no open file. That it could not be
+    overwritten is no error. Raises as `write_file` does.
+    """
+    old = -1
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            old = disk.open_old(path)
+    try:
+        write_file(path, data)
+        if old >= 0:
+            with contextlib.suppress(OSError):
+                disk.erase(old)
+    finally:
+        if old >= 0:
+            disk.close(old)
 
 
 def leftovers(folder: Path) -> list[Path]:

@@ -126,14 +126,14 @@ class Folder:
     def write_headers(self, found: header.Header) -> None:
         """Write both copies, in turn, each durable before the next is touched."""
         for path in self.header_paths():
-            files.write_file(path, found.to_bytes())
+            files.replace_and_erase(path, found.to_bytes())
 
     def repair_headers(self, winner: header.Header) -> bool:
         """Make both copies say the same. True if one had to be written."""
         repaired = False
         for path in self.header_paths():
             if _content(path) != winner.to_bytes():
-                files.write_file(path, winner.to_bytes())
+                files.replace_and_erase(path, winner.to_bytes())
                 repaired = True
         return repaired
 
@@ -178,8 +178,10 @@ class Folder:
 
 
 def _take_lock(path: Path, vault_path: Path, *, patience_seconds: float = 0) -> FileLock:
-    lock = FileLock(path, timeout=patience_seconds, poll_interval=0.02, mode=0o600)
+    lock = FileLock(path, timeout=patience_seconds, poll_interval=0.02)
     try:
+        # For the owner alone from the start; the library would change the mode later, which some sticks refuse.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         lock.acquire()
     except Timeout:
         raise errors.VaultInUse(path=str(vault_path)) from None

@@ -13,8 +13,9 @@ from crypto import kdf
 from crypto.errors import CryptoError
 from crypto.keys import RecordKey, VaultKey
 from vault import epochs, errors, files, header, mark, schema
+from vault.compartment import Clock
 from vault.folder import Folder, sweep_staging
-from vault.keeper import Clock, Keeper
+from vault.keeper import Keeper
 from vault.registry import WHAT, Registry
 from vault.tables import integer, text
 from vault.unlock import Place, SecretUnlocker, Unlocked, Unlocker

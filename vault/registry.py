@@ -154,6 +154,14 @@ class Registry:
         """Whether what this object says is what the disk holds; not after a write failed and reading failed too."""
         return not self._failed
 
+    def export_to(self, path: Path, key: VaultKey) -> None:
+        """See ``Store.export_to``."""
+        try:
+            self.store.export_to(path, database_key(key))
+        except BaseException:
+            self._reload(afresh=True)
+            raise
+
     # Rows
 
     def rows(self, table: Table) -> list[Row]:

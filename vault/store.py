@@ -25,6 +25,13 @@ _SUFFIXES = ("", "-wal", "-shm", "-journal")
 _FULL, _READ_ONLY, _IO = 13, 8, 10
 _DAMAGED = (11, 26)  # SQLITE_CORRUPT, SQLITE_NOTADB
 _CANNOT_OPEN = 14
+_ERROR = 1
+_BY_TEXT = {
+    "database or disk is full": _FULL,
+    "attempt to write a readonly database": _READ_ONLY,
+    "disk I/O error": _IO,
+    "database disk image is malformed": _DAMAGED[0],
+}
 _MEMORY_TEMP_STORE = ("TEMP_STORE=2", "TEMP_STORE=3")
 
 
@@ -125,7 +132,7 @@ class Store:
         return int(self.execute("PRAGMA user_version")[0][0])
 
     def export_to(self, path: Path, key: DatabaseKey) -> None:
-        """A copy under another key, written anew, compared and made durable.
+        """A copy under another key, written anew, compared and made durable. After an error, open this database again.
 
         ``PRAGMA rekey`` would leave pages under the old key in the old file's free space, and could not be undone.
         """
@@ -141,8 +148,11 @@ class Store:
             self.execute(f"PRAGMA fresh.user_version = {version}")  # the export drops it
             if self._shape("main") != self._shape("fresh"):
                 raise errors.DatabaseDamaged(what=self.what)
-        finally:
-            self.execute("DETACH DATABASE fresh")
+        except BaseException:
+            with suppress(errors.VaultError):  # the first error is the one to report
+                self.execute("DETACH DATABASE fresh")
+            raise
+        self.execute("DETACH DATABASE fresh")
         files.sync_file(path)
 
     def _shape(self, schema: str) -> list[tuple[str, str | None, int]]:
@@ -189,6 +199,8 @@ class Store:
 
     def _vault_error(self, error: Exception) -> errors.VaultError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == _ERROR:  # sqlcipher_export passes on the text of what went wrong, and not its number
+            code = _BY_TEXT.get(str(error), code)
         if code == _FULL:
             return errors.NoSpace(path=str(self.path))
         if code == _READ_ONLY or (code == _CANNOT_OPEN and self.path.exists()):

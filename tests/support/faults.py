@@ -29,6 +29,10 @@ FAT_STEP_NS = 2_000_000_000
 FAT_EPOCH_NS = 315_532_800_000_000_000  # 1980
 
 
+class NothingToFail(AssertionError):
+    """The scenario never touched the disk, so nothing was tested."""
+
+
 class Crash(BaseException):
     """The process is dead. Not an Exception, so that no clean-up which catches errors survives it."""
 
@@ -164,6 +168,10 @@ class FaultyDisk(Disk):
         self._count("fsync_folder", path)
         super().fsync_folder(path)
         self._unsynced.folder_synced(path)
+
+    def erase(self, descriptor: int) -> None:
+        self._count("erase", Path("what was replaced"))
+        super().erase(descriptor)
 
     def rename(self, source: Path, target: Path) -> None:
         self._count("rename", target)
@@ -314,7 +322,7 @@ def every_failure(
     A power cut is a crash that also takes back what was not synced; one more comes after the end, when nothing may be lost.
     `prepare` and `check` work on the sound disk. A `run` that returns although an operation failed is checked too, with
     `raised` None. Whatever `run` raises beyond `expected` and `Crash` passes. Returns how many failures there were;
-    raises AssertionError if `run` never touches the disk.
+    raises NothingToFail if `run` never touches the disk.
     """
     awaited: tuple[type[BaseException], ...] = (Crash, *expected)
     failures = 0
@@ -343,7 +351,7 @@ def every_failure(
             check(Failure(kind, nth, operation, name, raised))
             failures += 1
         if nth == 1:
-            raise AssertionError("the scenario never touched the disk, so nothing was tested")
+            raise NothingToFail
     return failures
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import hashlib
+import io
 import json
 import os
 import random
@@ -23,11 +24,13 @@ from typing import IO
 
 from crypto import words
 from vault import (
+    AnyOf,
     Description,
     Item,
     KeyFileUnlocker,
     PersonFields,
     RecoveryUnlocker,
+    Unlocker,
     Vault,
     errors,
     inspect_folder,
@@ -37,7 +40,7 @@ from vault import (
 OLD = KeyFileUnlocker(b"the key file before the change..")
 NEW = KeyFileUnlocker(b"the key file after the change...")
 RECOVERY = RecoveryUnlocker(" ".join(words.words_from_entropy(b"recovery" * 4, "english")))
-WAYS = {"old": OLD, "new": NEW, "recovery": RECOVERY}
+WAYS: dict[str, Unlocker] = {"old": OLD, "new": NEW, "recovery": RECOVERY, "any": AnyOf(OLD, NEW)}
 
 SMALL_SEGMENT = 4 * objects.CHUNK  # so that 100 kB make two files
 CODES = ("HARBOUR", "MEADOW", "ORCHARD", "QUARRY")
@@ -88,7 +91,7 @@ class Fingerprint:
 # What is done
 
 
-def _create(path: Path, material: Path) -> None:
+def create(path: Path) -> None:
     Vault.create(path, OLD, recovery=RECOVERY, clock=clock).close()
 
 
@@ -278,8 +281,7 @@ def verify(
         names = [name for name, each in expected.items() if each == found]
         assert names, "neither the state before nor the state after is there in full"
         _verify_outcomes(vault)
-    opened = [name for name in secrets if _opens(path, name)]
-    assert len(opened) == 1, f"exactly one secret opens the vault: {opened}"
+    verify_secret(path, secrets)
     with Vault.open(path, RECOVERY, clock=clock) as vault:
         assert vault.warnings == (), "the first open settles everything"
         assert vault.info().cases == len(found)
@@ -293,6 +295,13 @@ def _open_any(path: Path, order: list[str]) -> Vault:
         except errors.WrongPassphrase:
             continue
     raise AssertionError(f"no secret opens the vault: {order}")
+
+
+def verify_secret(path: Path, secrets: tuple[str, ...] = ("old", "new")) -> str:
+    """The one of these secrets that opens a settled vault. Raises AssertionError if that is none or several."""
+    opened = [name for name in secrets if _opens(path, name)]
+    assert len(opened) == 1, f"exactly one secret opens the vault: {opened}"
+    return opened[0]
 
 
 def _opens(path: Path, name: str) -> bool:
@@ -371,14 +380,21 @@ class Children:
 
     def start(self, scenario: Scenario, **faults: object) -> int:
         """Begin the act in a child, and return its process id as soon as the vault is open there."""
-        job = {"path": str(scenario.path), "material": str(scenario.material), "act": scenario.act_name, **faults}
+        return self.begin(scenario.path, scenario.material, scenario.act_name, **faults)
+
+    def begin(self, path: Path, material: Path, act: str, **more: object) -> int:
+        """The same for any vault, opened by the `secret` of that name; the act "open" is that alone, from its beginning."""
+        job = {"path": str(path), "material": str(material), "act": act, "secret": "old", **more}
         to_child, from_child = self._streams()
         to_child.write(json.dumps(job) + "\n")
         to_child.flush()
         return int(from_child.readline())
 
     def end(self) -> Ended:
-        """Wait for the child."""
+        """Wait for the child. Until then it keeps its process id, even dead, so that no other process can be killed."""
+        to_child, _ = self._streams()
+        to_child.write("end\n")
+        to_child.flush()
         return Ended(**json.loads(self._streams()[1].readline()))
 
     def run(self, scenario: Scenario, **faults: object) -> Ended:
@@ -394,7 +410,7 @@ class Children:
 
 
 def _serve() -> None:
-    for line in sys.stdin:
+    while line := sys.stdin.readline():
         job = json.loads(line)
         ready, said = os.pipe(), os.pipe()
         child = os.fork()
@@ -404,14 +420,43 @@ def _serve() -> None:
         os.close(said[1])
         os.read(ready[0], 1)
         print(child, flush=True)
+        sys.stdin.readline()
         text = b""
         while part := os.read(said[0], 4096):
             text += part
         _, status = os.waitpid(child, 0)
         os.close(ready[0])
         os.close(said[0])
-        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        # Whoever had said its last word was killed too late.
+        killed = not text and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         print(json.dumps({"killed": killed, **(json.loads(text) if text else {"error": "", "calls": -1})}), flush=True)
+
+
+def _opened(job: dict[str, str]) -> Vault:
+    return Vault.open(Path(job["path"]), WAYS[job["secret"]], clock=clock)
+
+
+def _add_more(vault: Vault, material: Path) -> None:
+    vault.cases.get("HARBOUR").items.add_stream(io.BytesIO(os.urandom(200_000)), file_name="more.mp4")
+
+
+def _change_back_and_forth(vault: Vault, material: Path) -> None:
+    try:
+        vault.change_passphrase(OLD, NEW)
+    except errors.WrongPassphrase:
+        vault.change_passphrase(NEW, OLD)
+
+
+def _nothing_more(vault: Vault, material: Path) -> None:
+    pass
+
+
+# What can be done again and again.
+REPEATABLE: dict[str, Callable[[Vault, Path], None]] = {
+    "add more": _add_more,
+    "change": _change_back_and_forth,
+    "open": _nothing_more,
+}
 
 
 def _calls() -> int:
@@ -426,16 +471,22 @@ def _work(job: dict[str, str], ready: int, said: int) -> None:
     try:
         error = ""
         with small_segments():
-            vault = Vault.open(Path(job["path"]), OLD, clock=clock)
+            if job["act"] == "open":
+                os.write(ready, b".")
+            vault = _opened(job)
             # Only what the act writes is counted and may fail.
             os.environ.update({name: str(value) for name, value in job.items() if name.startswith("FAULT_")})
             os.write(ready, b".")
             try:
-                ACTS[job["act"]](vault, Path(job["material"]))
+                acts = REPEATABLE if job.get("again") else ACTS
+                acts[job["act"]](vault, Path(job["material"]))
                 if job.get("go_on"):
                     go_on(vault)
             except errors.VaultError as raised:
                 error = type(raised).__name__
+            if error and job.get("again_without_faults"):
+                del os.environ["FAULT_PATH"]
+                ACTS[job["act"]](vault, Path(job["material"]))
             vault.close()
         os.write(said, json.dumps({"error": error, "calls": _calls()}).encode())
     except BaseException as raised:  # noqa: BLE001 (a child tells its parent everything)

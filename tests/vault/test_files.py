@@ -480,3 +480,23 @@ def test_a_real_full_stick_is_named_and_keeps_nothing_half_written(stick: Path) 
         files.write_file(path, bytes(80 << 20))
     assert path.read_bytes() == OLD
     assert names(stick) == ["file"]
+
+
+def test_what_is_replaced_and_erased_is_gone_from_the_old_file_too(tmp_path: Path) -> None:
+    path = tmp_path / "header"
+    path.write_bytes(b"old secret" * 100)
+    with path.open("rb") as old:
+        files.replace_and_erase(path, b"new")
+        assert path.read_bytes() == b"new"
+        left = old.read()
+    assert len(left) == 1000
+    assert b"old secret" not in left
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_is_not_erased(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"somebody else's")
+    (tmp_path / "header").symlink_to(elsewhere)
+    files.replace_and_erase(tmp_path / "header", b"new")
+    assert elsewhere.read_bytes() == b"somebody else's"
+    assert not (tmp_path / "header").is_symlink()

@@ -1,0 +1,252 @@
+"""The one door through which every request goes: intent, receipt, key, work, outcome, in this order.
+
+The intent is durable in the log before its receipt unwraps a key. A change tells the log which states it leads from and
+to before it is made, so that a crash at any moment can be settled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from crypto.keys import CaseKey
+from vault import cases, epochs, errors, references, schema
+from vault.compartment import Clock, Compartment
+from vault.folder import Folder
+from vault.header import Header
+from vault.log import Log, Unanswered
+from vault.objects import remove_object
+from vault.receipts import Receipt
+from vault.registry import CaseRow, Registry, case_grant
+from vault.store import remove_database, was_closed
+
+# The acts whose entries are sealed under the vault's key, because the case has no key yet or soon none any more.
+VAULT_LEVEL = frozenset({"case-new", "case-delete"})
+
+
+@dataclass
+class Act:
+    """A request between its intent and its outcome."""
+
+    receipt: Receipt
+    case: CaseRow | None
+    outcome: dict[str, object] = field(default_factory=dict)
+    also: list[Callable[[], None]] = field(default_factory=list)
+    objects: list[bytes] = field(default_factory=list)
+    before_commit: list[Callable[[], None]] = field(default_factory=list)
+    compartment: Compartment | None = None
+    refined: bool = False
+
+    @property
+    def code(self) -> str:
+        """The code of the act's case."""
+        return self.needed_case.code
+
+    @property
+    def needed_case(self) -> CaseRow:
+        """The act's case."""
+        if self.case is None:
+            raise errors.ReceiptRefused
+        return self.case
+
+
+class Door:
+    """Holds what is open of a vault: its index, its log and the cases in use."""
+
+    def __init__(self, folder: Folder, found: Header, registry: Registry, *, actor: str, clock: Clock) -> None:
+        self.folder = folder
+        self.header = found
+        self.registry = registry
+        self.clock = clock
+        self.log = Log(registry, wall_time=clock, actor=actor)
+        self._open: dict[bytes, Compartment] = {}
+        self.warnings: list[str] = []
+
+    @property
+    def now(self) -> str:
+        """The time to the second."""
+        return self.clock()[:19] + "Z"
+
+    def warn(self, code: str) -> None:
+        """Keep what a person must hear after opening, once."""
+        if code not in self.warnings:
+            self.warnings.append(code)
+
+    @contextmanager
+    def _act(
+        self,
+        name: str,
+        code: str | None = None,
+        *,
+        item: str | None = None,
+        purpose: str | None = None,
+        grants: tuple[str, ...] = (),
+    ) -> Iterator[Act]:
+        act = self._begin(name, code, item=item, purpose=purpose, grants=grants)
+        with self._concluding(act):
+            yield act
+        self._end(act)
+
+    def _begin(
+        self, name: str, code: str | None, *, item: str | None, purpose: str | None, grants: tuple[str, ...]
+    ) -> Act:
+        case = None if code is None else self._settled_case(code)
+        purpose = cases.optional_checked_text("purpose", purpose)
+        allowed = (*grants, case_grant(case)) if case else grants
+        receipt = self.log.intend(
+            name, case=case, item=item, purpose=purpose, grants=allowed, vault_level=name in VAULT_LEVEL
+        )
+        return Act(receipt, case)
+
+    def _settled_case(self, code: str) -> CaseRow:
+        """A case, after every change of it whose outcome could not be recorded was given one.
+
+        Otherwise its state would stay acceptable while the case goes on, and with it an older copy.
+        """
+        case = self.registry.case(references.parse_case(code))
+        for intent in self.log.unanswered():
+            if intent.case_id == case.case_id and intent.state_after is not None:
+                self.settle(intent, phase="recovered")
+        return self.registry.case(case.code)
+
+    @contextmanager
+    def _concluding(self, act: Act) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            act.receipt.void()
+            with contextlib.suppress(errors.VaultError, OSError):
+                self._fail(act, type(error).__name__)
+            raise
+
+    def _end(self, act: Act) -> None:
+        act.receipt.void()
+        try:
+            self.log.conclude(
+                act.receipt.number,
+                "done",
+                vault_level=act.receipt.act in VAULT_LEVEL,
+                also=act.also,
+                **act.outcome,
+            )
+        except errors.LogUnavailable as error:
+            if act.refined:
+                raise errors.OutcomeUnrecorded from error
+            raise
+
+    def _fail(self, act: Act, reason: str) -> None:
+        """Record that a request failed; where a change had been announced, look what became of it."""
+        if act.receipt.act in epochs.ACTS and not epochs.is_swept(self):
+            return  # without an outcome it tells the next open to remove what lies there
+        for intent in self.log.unanswered():
+            if intent.number == act.receipt.number:
+                if act.refined and act.case:
+                    self.drop(act.case.case_id)
+                self.settle(intent, phase="failed", reason=reason)
+
+    def _compartment(self, act: Act) -> Compartment:
+        """The act's case, opened for its receipt."""
+        if act.compartment is None:
+            case = act.needed_case
+            act.compartment = self.opened(case, self.registry.unwrap_case_key(act.receipt, case.case_id))
+        return act.compartment
+
+    def opened(self, case: CaseRow, key: CaseKey) -> Compartment:
+        """A case's compartment, at the state that the log has confirmed or was told to expect."""
+        if case.case_id not in self._open:
+            compartment = Compartment.open(
+                self.folder.cases / case.file_name, key, code=case.code, case_id=case.case_id, clock=self.clock
+            )
+            intended = {i.state_after for i in self.log.unanswered() if i.case_id == case.case_id}
+            if compartment.state != case.state and compartment.state not in intended:
+                compartment.close()
+                raise errors.OlderCopy(what=case.code)
+            self._open[case.case_id] = compartment
+        return self._open[case.case_id]
+
+    def is_open(self, case_id: bytes) -> bool:
+        """Whether a case's compartment is open already."""
+        return case_id in self._open
+
+    def drop(self, case_id: bytes) -> None:
+        """Close a case's compartment."""
+        compartment = self._open.pop(case_id, None)
+        if compartment:
+            compartment.close()
+
+    @contextmanager
+    def _changing(self, act: Act) -> Iterator[Compartment]:
+        """A change of the act's case: announced to the log before it is made."""
+        compartment = self._compartment(act)
+        case, before = act.needed_case, compartment.state
+        with compartment.changing():
+            yield compartment
+            if compartment.state == before:
+                return
+            act.refined = True
+            self.log.refine(act.receipt, before=before, after=compartment.state, objects=tuple(act.objects))
+            for step in act.before_commit:
+                step()
+        act.outcome |= {"state_before": before.hex(), "state_after": compartment.state.hex()}
+        act.also.append(partial(self._confirm, case.case_id, compartment))
+
+    def _confirm(self, case_id: bytes, compartment: Compartment, **values: bytes) -> None:
+        self.registry.update_case(
+            case_id,
+            state=compartment.state,
+            changed=self.now,
+            items=compartment.count(schema.ITEMS),
+            persons=compartment.count(schema.PERSONS),
+            **values,
+        )
+
+    def settle(self, intent: Unanswered, *, phase: str, reason: str | None = None) -> None:
+        """Give an unanswered intent its outcome: keep what was committed, remove what was not."""
+        outcome: dict[str, object] = {"reason": reason}
+        case = None if intent.case_id is None else self.registry.case_by_id(intent.case_id)
+        also: list[Callable[[], None]] = []
+        if intent.case_id is not None and case is None:
+            # Either the case was never finished, or it is deleted and its files still wait. An unfinished one was never
+            # closed; one that was has lived on, and this index is an older copy.
+            paths = [
+                self.folder.cases / f"{id_.hex()}-{epoch}.db"
+                for id_, epoch in self.folder.case_databases()
+                if id_ == intent.case_id
+            ]
+            doomed = [path for path in paths if not (intent.act == "case-new" and was_closed(path))]
+            self.drop(intent.case_id)
+            for path in doomed:
+                remove_database(path)
+            for object_id in intent.objects:
+                remove_object(self.folder.objects, object_id)
+        elif case is not None and intent.state_after is not None:
+            self.drop(case.case_id)
+            receipt = self.log.reissue(intent)
+            compartment = self.opened(case, self.registry.unwrap_case_key(receipt, case.case_id))
+            kept = compartment.object_ids()
+            for object_id in intent.objects:
+                if object_id not in kept:
+                    remove_object(self.folder.objects, object_id)
+            if phase == "failed" and compartment.state == intent.state_after:
+                phase = "done"  # what failed came after it
+            outcome["state_after"] = compartment.state.hex()
+            title = self.registry.seal_title(case.case_id, cases.title(compartment))
+            also.append(partial(self._confirm, case.case_id, compartment, title=title))
+        self.log.conclude(intent.number, phase, vault_level=intent.act in VAULT_LEVEL, also=also, **outcome)
+
+    def adopt(self, found: Header, registry: Registry) -> None:
+        """Go on in a new epoch, whose files are complete."""
+        for case_id in list(self._open):
+            self.drop(case_id)
+        self.registry.close()
+        self.header, self.registry = found, registry
+        self.log = Log(registry, wall_time=self.clock, actor=self.log.actor)
+
+    def close(self) -> None:
+        """Close the databases. A reading that is still open gets its outcome at the next start."""
+        for case_id in list(self._open):
+            self.drop(case_id)
+        self.registry.close()

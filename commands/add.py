@@ -131,7 +131,8 @@ class _Adding:
         self.originals: list[Path] = []
 
     def text(self, statement: str, name: str | None) -> None:
-        self._stored(self.items.add_text(statement, description=self.shared), None)
+        file_name = None if name is None else Path(name).name
+        self._stored(self.items.add_text(statement, file_name=file_name, description=self.shared), None)
         if name is not None:
             self.originals.append(Path(name))
 

@@ -6,6 +6,7 @@ Until it is whole and compared, its name ends in ``.partial``, so that nobody ta
 from __future__ import annotations
 
 import contextlib
+import mimetypes
 import re
 import unicodedata
 from pathlib import Path
@@ -42,7 +43,9 @@ class NewExport:
 
     def __init__(self, folder: Path, grant: ObjectGrant) -> None:
         number = int(grant.reference.partition("/")[2])
-        self.path = folder / safe_name(grant.file_name or grant.title, number)
+        # What never was a file, as a statement that was typed, gets the ending of its kind of bytes.
+        ending = "" if grant.file_name else mimetypes.guess_extension(grant.media_type or "") or ""
+        self.path = folder / safe_name(grant.file_name or f"{grant.title}{ending}", number)
         self._digests = {name: self.path.with_name(f"{self.path.name}.{name}") for name in ("sha256", "sha512")}
         self._grant = grant
         self._file = files.NewFile(self.path.with_name(f"{self.path.name}.partial"))

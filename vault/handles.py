@@ -139,11 +139,14 @@ class Items:
 
         return self._add(stage, description, file_name, None)
 
-    def add_text(self, text: str, *, description: Description | None = None) -> Stored:
-        """Store text, as UTF-8."""
+    def add_text(self, text: str, *, file_name: str | None = None, description: Description | None = None) -> Stored:
+        """Store text, as UTF-8; ``file_name`` is that of the file it came from, if it did."""
         stream = intake.TextStream(text)
         return self.add_stream(
-            stream, description=description or Description(kind="statement"), size_hint=stream.size_bytes
+            stream,
+            file_name=file_name,
+            description=description or Description(kind="statement"),
+            size_hint=stream.size_bytes,
         )
 
     def _add_file(

@@ -227,6 +227,7 @@ def grant(row: Row, *, intent: int, code: str, case_id: bytes, folder_id: bytes,
         sha256=text(row, "sha256"),
         sha512=optional_text(row, "sha512"),
         file_name=optional_text(row, "file_name"),
+        media_type=optional_text(row, "media_type"),
         kind=text(row, "kind"),
         title=text(row, "title"),
     )

@@ -14,6 +14,7 @@ from vault.requests import PersonDetails, PersonFields
 from vault.tables import Row, integer, optional_text, text
 
 LISTS = ("aliases", "phones", "mails", "messengers", "addresses")
+_CONTACTS = ("phones", "mails", "messengers", "addresses")
 _FIELDS = tuple(field.name for field in fields(PersonFields))
 
 
@@ -100,5 +101,9 @@ def _index(compartment: Compartment, number: int, row: Row) -> None:
     reference = f"p{number}"
     search.forget(compartment, reference)
     person = _fields(row)
-    known = [person.name, person.role, *(value for name in LISTS for value in getattr(person, name))]
-    search.index(compartment, reference, "person", " · ".join(part for part in known if part))
+    named = [person.name, *person.aliases, person.role]
+    search.index(compartment, reference, "person", " · ".join(part for part in named if part))
+    # Each on its own: whoever looks for a name does not get the telephone numbers shown beside it.
+    for name in _CONTACTS:
+        for value in getattr(person, name):
+            search.index(compartment, reference, "contact", value)

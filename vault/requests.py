@@ -175,6 +175,7 @@ class ObjectGrant:
     sha256: str
     sha512: str | None
     file_name: str | None
+    media_type: str | None
     kind: str
     title: str
 
@@ -201,7 +202,7 @@ class PersonDetails(PersonFields):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One thing that a search found: ``field`` is title, text, note, tag, person or case."""
+    """One thing that a search found: ``field`` is title, description, file name, text, note, tag, person or contact."""
 
     reference: str
     title: str

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vaults import FailingLog, flip, make_vault, object_files, open_vault
 
-from vault import Vault, errors
+from vault import Description, Vault, errors
 from vault.errors import AlreadyThere, LogUnavailable, NoSpace, ObjectDamaged, ObjectMissing, OutcomeUnrecorded
 from vault.exporting import safe_name
 from vault.handles import Item
@@ -274,3 +274,13 @@ def test_an_export_is_for_its_owner_alone_where_the_disk_can(vault: Vault, tmp_p
     assert exported.owner_only
     for path in out.iterdir():
         assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_typed_statement_is_exported_with_the_ending_of_a_text(tmp_path: Path) -> None:
+    with make_vault(tmp_path / "vault") as vault:
+        vault.cases.new("Title", code="HARBOUR")
+        items = vault.cases.get("HARBOUR").items
+        items.add_text("typed", description=Description(title="First day"))
+        items.add_text("from a file", file_name="second.md", description=Description(title="Second day"))
+        names = [items.get(number).export(tmp_path).path.name for number in (1, 2)]
+    assert names == ["001-First day.txt", "002-second.md"]

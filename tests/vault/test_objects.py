@@ -70,6 +70,7 @@ class Pool:
             "sha256": staged.sha256,
             "sha512": staged.sha512,
             "file_name": None,
+            "media_type": None,
             "kind": "other",
             "title": "x",
         }

@@ -5,8 +5,11 @@ Where a kill lands is drawn, from a fixed seed, within the measured length of th
 
 import os
 import random
+import shutil
 import signal
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -17,7 +20,8 @@ import pytest
 import scenarios
 from scenarios import OLD, RECOVERY, Children, Scenario, clock, contents, verify
 
-from vault import Vault
+from crypto.objects import SEGMENT
+from vault import Vault, objects
 
 pytestmark = [
     pytest.mark.slow,
@@ -84,6 +88,69 @@ def test_a_killed_process_leaves_the_old_state_or_the_new(act: str, place: Path)
     print(f"{act}: {inside} of {KILLS[act]} kills inside, within {span:.3f} s; {dict(states)}")
     assert inside >= KILLS[act] // 2, "most kills should have landed inside the operation"
     assert len(states) == 2, f"both sides of the commit should have been seen: {states}"
+
+
+# What a person runs: a command is killed anywhere between its start and its end.
+COMMANDS = {
+    "add": ("add", "HARBOUR", "statement.mp4", "--note", "from her phone"),
+    "case delete": ("case", "delete", "HARBOUR", "--confirm", "HARBOUR"),
+}
+
+
+@pytest.mark.parametrize("act", COMMANDS)
+def test_a_killed_command_leaves_the_old_state_or_the_new(
+    act: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "SEGMENT", SEGMENT)  # a command has segments of the real size
+    scenario = Scenario(place, act, cases=3, size=3_000_000)
+    expected = dict(zip(("before", "after"), scenario.both, strict=True))
+    (place / "key").write_bytes(scenarios.OLD_KEY)
+    command = [sys.executable, "-m", "commands", "--vault", str(scenario.path), "--key-file", str(place / "key")]
+    moments = random.Random(f"moments of the command {act}")
+
+    def start() -> "subprocess.Popen[bytes]":
+        scenario.copy()
+        shutil.rmtree(place / "state", ignore_errors=True)  # this machine remembers that it saw a later state
+        return subprocess.Popen(
+            [*command, *COMMANDS[act]],
+            cwd=scenario.material,
+            env=scenarios.child_environment() | {"XDG_STATE_HOME": str(place / "state")},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    started = time.perf_counter()
+    assert start().wait() == 0
+    span = time.perf_counter() - started
+    states: Counter[str] = Counter()
+    inside = 0
+    for number in range(COMMAND_KILLS):
+        running = start()
+        time.sleep(moments.uniform(span / 3, span))
+        running.kill()
+        killed = running.wait() == -signal.SIGKILL
+        inside += killed
+        span *= 1.02 if killed else 0.95
+        state = verify(
+            scenario.path, expected, secrets=("old",), first=("old", "recovery")[number % 2], seen=_bytes_and_titles
+        )
+        assert killed or state == "after"
+        states[state] += 1
+        scenario.source.verify()
+    print(f"command {act}: {inside} of {COMMAND_KILLS} kills inside; {dict(states)}")
+    assert inside >= COMMAND_KILLS // 2
+
+
+COMMAND_KILLS = 25
+
+
+def _bytes_and_titles(found: scenarios.Contents) -> scenarios.Contents:
+    # A command takes the time from the clock, and the name of the source from nowhere.
+    return tuple(
+        (summary.code, tuple((item.summary.title, item.sha256, item.summary.size_bytes) for item in items))
+        for summary, _, items, _ in found
+    )
 
 
 def test_one_vault_survives_being_killed_again_and_again(place: Path) -> None:

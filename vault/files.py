@@ -270,13 +270,15 @@ def write_file(path: Path, data: Buffer) -> None:
 def replace_and_erase(path: Path, data: Buffer) -> None:
     """`write_file`, and then overwrite what stood there before, which a rename alone leaves on the medium.
 
-    As far as the medium really writes in place; not on Windows, which renames over no open file. That it could not be
-    overwritten is no error. Raises as `write_file` does.
+    As far as the medium really writes in place; not on Windows, which renames over no open file, and not what has another
+    name as well, which is somebody's backup by hard links. That it could not be overwritten is no error. Raises as
+    `write_file` does.
     """
     old = -1
     if sys.platform != "win32":
         with contextlib.suppress(OSError):
-            old = disk.open_old(path)
+            if path.lstat().st_nlink == 1:
+                old = disk.open_old(path)
     try:
         write_file(path, data)
         if old >= 0:

@@ -493,6 +493,14 @@ def test_what_is_replaced_and_erased_is_gone_from_the_old_file_too(tmp_path: Pat
     assert b"old secret" not in left
 
 
+def test_what_is_replaced_is_not_erased_where_a_backup_by_hard_links_holds_it(tmp_path: Path) -> None:
+    path, backup = tmp_path / "header", tmp_path / "backup"
+    path.write_bytes(b"old")
+    backup.hardlink_to(path)
+    files.replace_and_erase(path, b"new")
+    assert (path.read_bytes(), backup.read_bytes()) == (b"new", b"old")
+
+
 def test_a_link_is_replaced_and_what_it_leads_to_is_not_erased(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_bytes(b"somebody else's")

@@ -5,7 +5,6 @@ The bench itself imports nothing of the vault: a child's peak memory counts from
 
 from __future__ import annotations
 
-import functools
 import json
 import sys
 import time
@@ -27,17 +26,6 @@ def make(folder: str, key_file: str, cases: str) -> None:
             case = vault.cases.get(vault.cases.new(f"Case {number}").code)
             case.items.add_text(f"Statement number {number}. " * 200)
             case.persons.add(PersonFields(f"Person {number}"))
-
-
-def add_with_sha256_alone(folder: str, key_file: str, source: str) -> None:
-    """The command `add` as it is, but for the second digest."""
-    from commands.cli import main
-    from vault.handles import Items
-
-    Items.add_file = functools.partialmethod(Items.add_file, both_digests=False)  # type: ignore[method-assign, assignment]
-    status = main(["--vault", folder, "--key-file", key_file, "add", CASE, source])
-    if status:
-        raise SystemExit(status)
 
 
 def show(folder: str, key_file: str, count: str) -> None:
@@ -64,4 +52,4 @@ def argon2id(count: str) -> None:
 
 
 if __name__ == "__main__":
-    {"make": make, "add": add_with_sha256_alone, "show": show, "argon2id": argon2id}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "show": show, "argon2id": argon2id}[sys.argv[1]](*sys.argv[2:])

@@ -139,7 +139,7 @@ class Workspace:
         return Task([*self.program, "add", CASE, source], before=self.new_vault)
 
     def add_with_sha256_alone(self, source: Path) -> Task:
-        return Task(self.library("add", source), before=self.new_vault)
+        return Task([*self.program, "add", CASE, "--sha256-only", source], before=self.new_vault)
 
     def export(self) -> Task:
         return self._writing(self.out, [*self.program, "export", f"{CASE}/1", "--to", self.out])

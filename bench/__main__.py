@@ -297,6 +297,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="64 MiB and 3 rounds: tries the bench, says little")
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROWS", help=", ".join(ROWS))
     chosen = parser.parse_args()
+    if chosen.folder and not chosen.folder.is_dir():
+        parser.error(f"no folder {chosen.folder}")
     if chosen.quick:
         chosen.size_mib, chosen.pairs = 64, min(chosen.pairs, 3)
     if chosen.large_mib is None:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+import crypto
+
+ROOT = Path(crypto.__file__).resolve().parents[1]
 HOMES = {"nacl": {"kdf"}, "mnemonic": set()}
 MODULES = sorted(path.stem for path in (ROOT / "crypto").glob("*.py") if path.stem != "__init__")
 

@@ -209,14 +209,15 @@ class Door:
         case = None if intent.case_id is None else self.registry.case_by_id(intent.case_id)
         also: list[Callable[[], None]] = []
         if intent.case_id is not None and case is None:
-            # Either the case was never finished, or it is deleted and its files still wait. An unfinished one was never
-            # closed; one that was has lived on, and this index is an older copy.
+            # Either the case was never finished, or it is deleted and its files still wait. At open, an unfinished one was
+            # never closed; one that was has lived on, and this index is an older copy.
             paths = [
                 self.folder.cases / f"{id_.hex()}-{epoch}.db"
                 for id_, epoch in self.folder.case_databases()
                 if id_ == intent.case_id
             ]
-            doomed = [path for path in paths if not (intent.act == "case-new" and was_closed(path))]
+            perhaps_alive = intent.act == "case-new" and phase == "recovered"
+            doomed = [path for path in paths if not (perhaps_alive and was_closed(path))]
             self.drop(intent.case_id)
             for path in doomed:
                 remove_database(path)

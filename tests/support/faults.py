@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 from unittest import mock
 
+from crypto.keys import DatabaseKey
 from vault import files
 from vault.errors import VaultError
 from vault.files import Buffer, Disk
@@ -264,7 +265,11 @@ def replaced(disk: Disk) -> Iterator[None]:
 @contextlib.contextmanager
 def _mortal_databases(disk: FaultyDisk) -> Iterator[None]:
     # SQLCipher does not write through the disk, and a clean-up after a simulated crash must not reach it.
-    execute, stream, close = Store.execute, Store.stream, Store.close
+    prepare, execute, stream, close = Store._prepare, Store.execute, Store.stream, Store.close
+
+    def mortal_prepare(store: Store, key: DatabaseKey) -> None:
+        disk.die_again()
+        prepare(store, key)
 
     def mortal_execute(store: Store, statement: str, values: Sequence[Value] = ()) -> list[Record]:
         disk.die_again()
@@ -281,6 +286,7 @@ def _mortal_databases(disk: FaultyDisk) -> Iterator[None]:
             close(store)
 
     with (
+        mock.patch.object(Store, "_prepare", mortal_prepare),
         mock.patch.object(Store, "execute", mortal_execute),
         mock.patch.object(Store, "stream", mortal_stream),
         mock.patch.object(Store, "close", mortal_close),

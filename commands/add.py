@@ -44,10 +44,17 @@ _OF_ONE_FILE = (
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=PathName(allow_dash=True))
 @click.option("-r", "--recursive", is_flag=True, help="Take folders, with all that is in them.")
 @click.option("--text", metavar="FILE|-", help="A written statement: a text file, or standard input.")
+@click.option("--sha256-only", is_flag=True, help="Leave SHA-512 out: faster for large files, one digest less.")
 @describing
 @pass_settings
 def add(
-    settings: Settings, code: str, files: tuple[Path, ...], recursive: bool, text: str | None, **described: Any
+    settings: Settings,
+    code: str,
+    files: tuple[Path, ...],
+    recursive: bool,
+    text: str | None,
+    sha256_only: bool,
+    **described: Any,
 ) -> int:
     """Store files in a case as they are; FILE may be `-` for standard input.
 
@@ -73,7 +80,7 @@ def add(
     shared = description(**described)
     statement = None if text is None else _read_text(text)
     with opened(settings) as session:
-        adding = _Adding(settings, session, wanted, shared)
+        adding = _Adding(settings, session, wanted, shared, both_digests=not sha256_only)
         if statement is not None:
             adding.text(statement, None if text == "-" else text)
         elif from_pipe:
@@ -121,8 +128,10 @@ def _read_text(name: str) -> str:
 class _Adding:
     """What was stored, what failed and what was left out, said as it happens and summed up at the end."""
 
-    def __init__(self, settings: Settings, session: Session, code: str, shared: Description) -> None:
-        self.settings, self.session, self.shared = settings, session, shared
+    def __init__(
+        self, settings: Settings, session: Session, code: str, shared: Description, *, both_digests: bool
+    ) -> None:
+        self.settings, self.session, self.shared, self.both_digests = settings, session, shared, both_digests
         self.items = session.vault.cases.get(code).items
         self.output = Output(settings)
         self.stored: list[dict[str, Any]] = []
@@ -141,7 +150,10 @@ class _Adding:
             open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stream,  # nothing lies twice in memory
             progress(self.settings, _("standard input"), None) as further,
         ):
-            self._stored(self.items.add_stream(stream, description=self.shared, progress=further), None)
+            stored = self.items.add_stream(
+                stream, description=self.shared, both_digests=self.both_digests, progress=further
+            )
+            self._stored(stored, None)
 
     def path(self, path: Path, *, recursive: bool) -> None:
         if lies_in(path, self.session.vault.path):
@@ -191,7 +203,9 @@ class _Adding:
             return
         try:
             with progress(self.settings, path.name, size) as further:
-                stored = self.items.add_file(path, description=replace(self.shared), progress=further)
+                stored = self.items.add_file(
+                    path, description=replace(self.shared), both_digests=self.both_digests, progress=further
+                )
         except _OF_ONE_FILE as error:
             self._fail(path, error)
         else:

@@ -49,7 +49,9 @@ def _judged(passphrase: str, *, insist: bool) -> str:
 def _generated() -> str:
     """Show a passphrase on the alternate screen until it is typed back."""
     passphrase = passphrases.generate()
-    text = _("Your passphrase. Learn it, or write it down and keep the paper on you until you know it by heart:")
+    text = _(
+        "Your passphrase. Learn it, or write it down and keep the paper on you until you know it by heart. The hyphens belong to it:"
+    )
     for _attempt in range(_TRIES):
         _terminal.show_once(f"{text}\n\n    {passphrase}", _("Press Enter, then type it back."))
         if ask_passphrase(_("The passphrase, to see that it was taken down right:")) == passphrase:

@@ -72,12 +72,16 @@ def add(
         raise click.UsageError(_("--title is for one file"))
     if from_pipe or text == "-":
         stdin_is_free()
-    if from_pipe:
-        described["title"] = _needed_title(described["title"])
-    elif text is not None:
-        described["title"] = _needed_title(described["title"]) if text == "-" else described["title"] or Path(text).name
+    title = None
+    if (from_pipe or text == "-") and described["title"] in (None, "-"):
+        title, described["title"] = _asked_title(), None
+    elif text is not None and not described["title"]:
+        title = Path(text).name
+    if text is not None:
         described["kind"] = described["kind"] or "statement"
     shared = description(**described)
+    if title is not None:
+        shared = replace(shared, title=title)
     statement = None if text is None else _read_text(text)
     with opened(settings) as session:
         adding = _Adding(settings, session, wanted, shared, both_digests=not sha256_only)
@@ -91,10 +95,8 @@ def add(
     return adding.report()
 
 
-def _needed_title(title: str | None) -> str:
+def _asked_title() -> str:
     """What comes from a pipe has no name of its own."""
-    if title not in (None, "-"):
-        return str(title)
     if not _terminal.can_ask():
         raise click.UsageError(
             _("What comes from standard input needs --title, and there is no terminal to ask for it")

@@ -161,15 +161,17 @@ def test_one_vault_survives_being_killed_again_and_again(place: Path) -> None:
         others = contents(vault)[1:]
     moments = random.Random("again and again")
     items, inside = 2, 0
+    spans = {"add more": 0.05, "change": 0.08, "open": 0.02}
     with Children() as children:
         for number in range(60):
-            act = ("add more", "change", "open")[number % 3]
+            act = tuple(spans)[number % 3]
             pid = children.begin(path, place, act, secret="any", again=1)
-            time.sleep(moments.uniform(0, 0.02 if act == "open" else 0.08))
+            time.sleep(moments.uniform(0, spans[act]))
             os.kill(pid, signal.SIGKILL)
             ended = children.end()
             assert ended.error == "", ended
             inside += ended.killed
+            spans[act] *= 1.1 if ended.killed else 0.8
             if act != "open":
                 continue
             with Vault.open(path, RECOVERY, clock=clock) as vault:

@@ -129,30 +129,8 @@ def test_after_any_failure_of_the_disk_the_old_or_the_new_state_is_there(act: st
     kinds = FAT_KINDS if disk == "FAT" else KINDS if act in ALL_KINDS else SOME_KINDS
     if act == "revise":
         kinds = ("full", "crash")  # the rest goes the way of "add"
-    if act == "case new":
-        # A disk that lets go of nothing keeps the file of the unfinished case; see the next test.
-        kinds = tuple(kind for kind in kinds if kind not in ("full for good", "broken"))
     failures = every_failure(session.run, session.check, prepare=session.prepare, disk=DISKS[disk], kinds=kinds)
     assert failures == sum(session.seen.values()) - ("power cut" in kinds)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["full for good", "broken"])
-def test_where_nothing_can_be_removed_an_unfinished_case_is_at_most_a_stray_file(kind: Kind, place: Path) -> None:
-    scenario = Scenario(place, "case new", cases=2, size=70_000)
-    vaults = []
-
-    def prepare() -> None:
-        vaults.append(scenario.begin())
-
-    def check(failure: Failure) -> None:
-        bury()
-        vaults[-1].close()
-        with Vault.open(scenario.path, OLD, clock=scenarios.clock) as vault:
-            assert {finding.kind for finding in vault.check(read_data=True).findings} <= {"stray"}, failure
-            assert scenarios.contents(vault) in scenario.both, failure
-
-    assert every_failure(lambda: scenario.act(vaults[-1]), check, prepare=prepare, kinds=(kind,))
 
 
 @pytest.mark.slow

@@ -55,13 +55,13 @@ class Store:
         """A new database with ``schema``. Raises ``FileExistsError`` if something is at ``path``."""
         with files.NewFile(path) as fresh:  # SQLite would make it readable by the group
             fresh.sync()
+        files.sync_folder(path.parent)
         store = cls(path, key, what=what)
         try:
             with store.atomic():
                 for statement in schema:
                     store.execute(statement)
                 store.execute(f"PRAGMA user_version = {version}")
-            files.sync_folder(path.parent)
         except BaseException:
             store.close()
             raise

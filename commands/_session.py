@@ -7,10 +7,10 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -23,6 +23,8 @@ from vault import errors, platform
 
 if TYPE_CHECKING:
     from vault import Unlocker, Vault
+
+Result = TypeVar("Result")
 
 _TRIES = 3
 _LARGEST_PASSPHRASE_BYTES = 64 << 10
@@ -215,16 +217,26 @@ def _look_before_asking(path: Path) -> None:
 
 
 def _open(settings: Settings, path: Path, key_file: bytes | None) -> Session:
-    from vault import KeyFileUnlocker, Vault
+    from vault import Vault
 
-    state = state_folder()
+    def attempt(unlocker: Unlocker) -> Session:
+        opened = Vault.open(path, unlocker, state_dir=state_folder(), accept_older=settings.accept_older_copy)
+        return Session(opened, unlocker, key_file)
+
+    return with_secret(settings, key_file, attempt)
+
+
+def with_secret(settings: Settings, key_file: bytes | None, attempt: Callable[[Unlocker], Result]) -> Result:
+    """What ``attempt`` gives for the first way in that opens: the key file alone, what was given, or what is asked for.
+
+    ``attempt`` raises ``WrongPassphrase`` for one that does not, before it does anything else.
+    """
+    from vault import KeyFileUnlocker
+
     name = passphrase_file(settings)
     if key_file is not None:
-        alone = KeyFileUnlocker(key_file)
         try:
-            return Session(
-                Vault.open(path, alone, state_dir=state, accept_older=settings.accept_older_copy), alone, key_file
-            )
+            return attempt(KeyFileUnlocker(key_file))
         except errors.WrongPassphrase:
             if name is None and not _terminal.can_ask():
                 raise
@@ -238,11 +250,7 @@ def _open(settings: Settings, path: Path, key_file: bytes | None) -> Session:
             _terminal.say(message_of(error))
             continue
         try:
-            return Session(
-                Vault.open(path, secret.unlocker, state_dir=state, accept_older=settings.accept_older_copy),
-                secret.unlocker,
-                key_file,
-            )
+            return attempt(secret.unlocker)
         except errors.WrongPassphrase as error:
             shown = secret.bad_words or error
             if not left:

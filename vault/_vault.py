@@ -14,11 +14,13 @@ from types import TracebackType
 from filelock import FileLock
 
 from crypto import kdf
-from vault import cases, errors, mark, opening, platform
+from vault import backing_up, backups, cases, errors, mark, opening, platform, restoring
+from vault.backing_up import BackedUp
 from vault.folder import Folder, FolderFacts
 from vault.handles import Cases
 from vault.keeper import Keeper
 from vault.requests import CheckReport, Hit, KeyLabel, LogEntry, VaultInfo
+from vault.restoring import Restored
 from vault.unlock import RecoveryUnlocker, SecretUnlocker, Unlocker
 
 
@@ -30,6 +32,19 @@ def utc_now() -> str:
 def inspect_folder(path: Path) -> FolderFacts:
     """What can be told of a vault without a key. Raises ``NoSuchVault``, ``NotAVault``, ``HeaderDamaged``."""
     return Folder(path).facts()
+
+
+def check_backup(
+    path: Path,
+    unlocker: Unlocker,
+    *,
+    read_data: bool = False,
+    progress: Callable[[int], None] | None = None,
+    clock: Callable[[], str] = utc_now,
+) -> CheckReport:
+    """``Vault.check`` for a backup, which is not changed. See ``backups.opened`` for what it raises."""
+    platform.harden_process()
+    return backups.check(path, unlocker, clock=clock, read_data=read_data, progress=progress)
 
 
 class Vault:
@@ -87,6 +102,29 @@ class Vault:
         keeper, lock = opening.open_vault(path, unlocker, clock=clock, state_dir=state_dir, accept_older=accept_older)
         return cls(keeper, lock, state_dir)
 
+    @staticmethod
+    def restore(
+        source: Path,
+        path: Path,
+        unlocker: Unlocker,
+        *,
+        state_dir: Path | None = None,
+        despite_damage: bool = False,
+        progress: Callable[[int], None] | None = None,
+        clock: Callable[[], str] = utc_now,
+    ) -> Restored:
+        """Make a vault at ``path`` from a backup; see ``restoring.restore`` for the steps and the errors."""
+        platform.harden_process()
+        return restoring.restore(
+            source,
+            path,
+            unlocker,
+            clock=clock,
+            state_dir=state_dir,
+            despite_damage=despite_damage,
+            progress=progress,
+        )
+
     @property
     def keeper(self) -> Keeper:
         """The service behind this vault. Raises ``VaultClosed``."""
@@ -131,6 +169,13 @@ class Vault:
     def check(self, *, read_data: bool = False, progress: Callable[[int], None] | None = None) -> CheckReport:
         """Look for damage in the structure, or in every byte."""
         return self.keeper.check(read_data=read_data, progress=progress)
+
+    def backup(self, path: Path, *, anew: bool = False, progress: Callable[[int], None] | None = None) -> BackedUp:
+        """Make a backup in the folder ``path``, or bring one up to date; see ``backing_up.back_up`` for steps and errors.
+
+        ``anew`` begins one where a backup was made before and is not any more.
+        """
+        return backing_up.back_up(self.keeper, path, anew=anew, progress=progress)
 
     def log(self, case: str | None = None) -> tuple[LogEntry, ...]:
         """The access log, oldest first, of everything or of one case."""

@@ -40,6 +40,7 @@ FIELDS = (
     "counterparty",
     "digest",
     "entry",
+    "heads",
     "item",
     "monotonic_ms",
     "objects",

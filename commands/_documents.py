@@ -127,7 +127,7 @@ STATUS = {
     "object_files": "number of files that hold items",
     "size_bytes": "size of the folder",
     "vault": "null unless it was opened: `vault_id`, `created`, `epoch`, `cases`, `log_entries`, `keys`, `memory_kib`, "
-    "`passes`, `last_check`, `last_backup`, `backups` (list of `place`, `made`), `warnings`",
+    "`passes`, `last_check`, `last_backup`, `backups` (each with place and made), `warnings`",
 }
 
 BACKED_UP = {

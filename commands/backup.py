@@ -83,7 +83,7 @@ def _explain(done: BackedUp) -> None:
         _terminal.say(_("`casevault check` names what is damaged. Everything else is in the backup."))
 
 
-@command("restore", example="casevault --vault NEW restore /media/stick/backup", fields=RESTORED)
+@command("restore", example="casevault restore /media/stick/backup --vault NEW", fields=RESTORED)
 @click.argument("source", metavar="BACKUP", type=PathName())
 @click.option("--despite-damage", is_flag=True, help="Restore all the rest of a damaged backup; the damage is named.")
 @pass_settings

@@ -20,7 +20,7 @@ from vault.requests import CheckReport
 @click.option("--read-data", is_flag=True, help="Read every byte, and compare every digest.")
 @pass_settings
 def check(settings: Settings, read_data: bool) -> int:
-    """Look for damage, in a vault or in a backup (``--vault BACKUP``). Nothing is changed.
+    """Look for damage, in a vault or in a backup (--vault BACKUP). Nothing is changed.
 
     Without --read-data the structure, the log and the sizes of files are checked, and no content is read.
     """

@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
-
 from vault import backup_marker, copying, errors, files
 from vault.copying import Progress
 from vault.folder import Folder, Staging, take_lock
@@ -103,9 +101,9 @@ def back_up(keeper: Keeper, path: Path, *, anew: bool = False, progress: Progres
     place = verified_place(path, keeper.folder.path)
     if not os.path.lexists(place):
         files.make_folder(place)
-    lock = _locked(place)
+    lock = take_lock(place / "lock", place)
     try:
-        begun = keeper.backup_begin(str(place), backup_marker.read(place), anew=anew)
+        begun = keeper.backup_begin(printable(place), backup_marker.read(place), anew=anew)
         try:
             target = _Target(place, keeper.folder, progress)
             target.prepare(begun.marker, begun.named)
@@ -126,8 +124,9 @@ def back_up(keeper: Keeper, path: Path, *, anew: bool = False, progress: Progres
     return target.result(snapshot)
 
 
-def _locked(place: Path) -> FileLock:
-    return take_lock(place / "lock", place)
+def printable(path: Path) -> str:
+    """A path as text that can be stored, also where its bytes are no text."""
+    return str(path).encode(errors="backslashreplace").decode()
 
 
 def _one_moment(keeper: Keeper, intent: int, sound: tuple[str, ...], target: _Target) -> BackupSnapshot:

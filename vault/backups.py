@@ -46,10 +46,18 @@ class BackupFolder(Folder):
         return self.path / name
 
     def damaged_headers(self, found: Header) -> list[str]:
-        """See ``Folder.damaged_headers``: here the copies of the marker."""
-        expected = replace(self.marker, header=found).to_bytes()
+        """See ``Folder.damaged_headers``: here the copies of the marker. An earlier one is an interruption, no damage."""
         contents = zip(backup_marker.FILE_NAMES, backup_marker.read(self.path), strict=True)
-        return [name for name, content in contents if content != expected]
+        return [name for name, content in contents if not _is_earlier(content, self.marker, found)]
+
+
+def _is_earlier(content: bytes, marker: Marker, found: Header) -> bool:
+    """Whether a copy of a marker is this one, or a readable one of the same vault that this one was to replace."""
+    try:
+        parsed = backup_marker.parse(content)
+    except Unreadable:
+        return False
+    return parsed == marker or (parsed.number < marker.number and parsed.header.folder_id == found.folder_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vault import backup_marker, backups, copying, errors, files, header, mark, opening, snapshot
+from vault import backing_up, backup_marker, backups, copying, errors, files, header, mark, opening, snapshot
 from vault.compartment import Clock
 from vault.copying import Progress
 from vault.folder import SUBFOLDERS, Folder, is_database_name, take_lock
@@ -223,7 +223,11 @@ def _declare(keeper: Keeper, found: _Source, source: Path, state_dir: Path | Non
         lambda: registry.set(mark.NAME_SETTING, secrets.token_bytes(mark.NAME_BYTES)),
     ]
     if found.backup_id is not None and found.made is not None:
-        also.append(snapshot.remembering(registry, found.backup_id, os.path.realpath(source), found.made))
+        also.append(
+            snapshot.remembering(
+                registry, found.backup_id, backing_up.printable(Path(os.path.realpath(source))), found.made
+            )
+        )
     receipt = keeper.log.intend("restore", heads=heads)
     keeper.log.conclude(receipt.number, "done", also=also)
     # One step more is the outcome of the backup itself; whatever else is shown or changed takes several.

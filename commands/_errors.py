@@ -102,7 +102,7 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
     errors.VaultChanging: (OTHER, "wait until the other commands have ended, then try again"),
     errors.RestoreRefused: (
         DAMAGE,
-        "take another backup. `casevault --vault BACKUP check --read-data` names what is damaged; `--despite-damage` "
+        "take another backup. `casevault check --read-data --vault BACKUP` names what is damaged; `--despite-damage` "
         "restores all the rest",
     ),
     errors.NoSuchCase: (NOT_FOUND, "`casevault case list` shows all cases"),

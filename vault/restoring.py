@@ -79,7 +79,11 @@ def restore(
     """
     if copying.occupied(path):
         raise errors.AlreadyThere(path=str(path))
-    with _opened_source(source, unlocker, clock) as found, _unfinished(path) as folder:
+    with contextlib.ExitStack() as stack:
+        found = stack.enter_context(_opened_source(source, unlocker, clock))
+        if found.altered and not despite_damage:
+            raise errors.RestoreRefused(path=str(source), count=len(found.altered))
+        folder = stack.enter_context(_unfinished(path))
         _fill(folder, found, progress)
         keeper = opening.open_locked(folder, unlocker, clock=clock, state_dir=None)
         try:
@@ -157,10 +161,7 @@ def _unfinished(path: Path) -> Iterator[Folder]:
     _remove_abandoned(unfinished)
     try:
         files.make_folder(unfinished)
-    except FileExistsError:
-        raise errors.AlreadyThere(path=str(unfinished)) from None
-    lock = take_lock(unfinished / "lock", path)
-    try:
+        lock = take_lock(unfinished / "lock", path)
         try:
             yield Folder(unfinished)
         finally:

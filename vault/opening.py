@@ -12,7 +12,7 @@ from filelock import FileLock
 from crypto import kdf
 from crypto.errors import CryptoError
 from crypto.keys import RecordKey, VaultKey
-from vault import epochs, errors, files, header, mark, schema
+from vault import epochs, errors, failures, files, header, mark, schema
 from vault.compartment import Clock
 from vault.folder import Folder, sweep_staging
 from vault.keeper import Keeper
@@ -129,7 +129,12 @@ def _open_locked(
     folder: Folder, unlocker: Unlocker, *, clock: Clock, state_dir: Path | None, accept_older: bool
 ) -> Keeper:
     copies = folder.read_headers()
-    found, unlocked, registry = _open_any(folder, copies, unlocker)
+    try:
+        found, unlocked, registry = _open_any(folder, copies, unlocker)
+    except errors.WrongPassphrase:
+        if state_dir:
+            failures.add(state_dir, copies[0].folder_id)
+        raise
     try:
         older = _is_older(registry, state_dir, accepted=accept_older)
         label = _label(registry, unlocked)
@@ -145,6 +150,8 @@ def _open_locked(
         _settle(keeper)
         if older:
             keeper.record_older_copy()
+        if state_dir:
+            keeper.failed_unlocks = failures.take(state_dir, found.folder_id)
     except BaseException:
         registry.close()
         raise

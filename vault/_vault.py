@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from filelock import FileLock
 
-    from crypto import kdf
     from vault.client import Client, SessionState
     from vault.folder import FolderFacts
     from vault.keeper import Keeper
+    from vault.opening import Cost
     from vault.unlock import RecoveryUnlocker, SecretUnlocker, Unlocker
 
 
@@ -66,7 +66,7 @@ class Vault:
         *,
         label: str | None = None,
         recovery: RecoveryUnlocker | None = None,
-        cost: kdf.Cost | None = None,
+        cost: Cost | None = None,
         state_dir: Path | None = None,
         clock: Callable[[], str] = utc_now,
     ) -> Vault:
@@ -75,15 +75,12 @@ class Vault:
         ``cost`` is that of the passphrase, calibrated to about a second unless given. Raises ``AlreadyThere``,
         ``NoSpace``, ``ReadOnly``, ``BadValue``.
         """
-        from crypto import kdf
         from vault import cases, opening
 
         label = cases.optional_checked_text("label", label)
         ways: list[tuple[SecretUnlocker, str]] = [(unlocker, label or unlocker.kind)]
         if recovery is not None:
             ways.append((recovery, "recovery"))
-        if cost is None:
-            cost = kdf.calibrate() if unlocker.kind.startswith("passphrase") else kdf.FLOOR
         opening.create(path, ways, cost=cost, clock=clock)
         return cls.open(path, unlocker, state_dir=state_dir, clock=clock)
 

@@ -20,6 +20,8 @@ from vault.registry import WHAT, Registry
 from vault.tables import integer, text
 from vault.unlock import Place, SecretUnlocker, Unlocked, Unlocker
 
+Cost = kdf.Cost
+
 # A file that cannot be removed is no reason to keep the others from their owner.
 _CANNOT_REMOVE = (errors.ReadOnly, errors.DiskFailed, errors.VaultInUse)
 
@@ -28,13 +30,15 @@ def create(
     path: Path,
     ways: Sequence[tuple[SecretUnlocker, str]],
     *,
-    cost: kdf.Cost,
+    cost: Cost | None,
     clock: Clock,
 ) -> None:
     """Make a vault at ``path`` with one slot for each way in and its label; whole, or not at all.
 
-    Raises ``AlreadyThere``, ``NoSpace``, ``ReadOnly``, ``TooManyKeys``.
+    Without a ``cost`` it is measured, if the first way in is a passphrase. Raises ``AlreadyThere``, ``NoSpace``, ``ReadOnly``, ``TooManyKeys``.
     """
+    if cost is None:
+        cost = kdf.calibrate() if ways[0][0].kind.startswith("passphrase") else kdf.FLOOR
     if len(ways) > header.SLOTS:
         raise errors.TooManyKeys
     if _is_occupied(path):

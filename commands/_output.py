@@ -190,9 +190,22 @@ def progress(settings: Settings, what: str, total: int | None) -> Iterator[Calla
         bar.stop()
 
 
+@contextlib.contextmanager
+def counted(settings: Settings, what: str, total: int) -> Iterator[Callable[[int], None] | None]:
+    """``progress`` for things that are counted one by one."""
+    if settings.plain or not _terminal.stderr_is_terminal():
+        yield None
+        return
+    bar = _Bar(what, total, bytes_=False)
+    try:
+        yield bar.advance
+    finally:
+        bar.stop()
+
+
 class _Bar:
-    def __init__(self, what: str, total: int | None) -> None:
-        self._what, self._total = what, total
+    def __init__(self, what: str, total: int | None, *, bytes_: bool = True) -> None:
+        self._what, self._total, self._bytes = what, total, bytes_
         self._done = 0
         self._begun = time.monotonic()
         self._stop: Callable[[], None] | None = None
@@ -209,17 +222,18 @@ class _Bar:
         from rich.progress import (
             BarColumn,
             DownloadColumn,
+            MofNCompleteColumn,
             Progress,
             TextColumn,
             TimeRemainingColumn,
             TransferSpeedColumn,
         )
 
+        amounts = (DownloadColumn(), TransferSpeedColumn()) if self._bytes else (MofNCompleteColumn(),)
         bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
+            *amounts,
             TimeRemainingColumn(),
             console=_console(stderr=True),
             transient=True,

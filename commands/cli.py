@@ -23,6 +23,7 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("init", "commands.init", "init", "Make a vault."),
     ("status", "commands.status", "status", "What can be said of the vault."),
     ("passphrase", "commands.passphrase", "passphrase", "Change the passphrase."),
+    ("key", "commands.key", "key", "Ways into the vault: list, add, remove."),
     ("case", "commands.case", "case", "Cases: new, list, show, edit, delete."),
     ("add", "commands.add", "add", "Store files, folders or text in a case."),
     ("items", "commands.items", "items", "List the items of a case."),

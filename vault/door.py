@@ -64,6 +64,7 @@ class Door:
         self.log = Log(registry, wall_time=clock, actor=actor)
         self._open: dict[bytes, Compartment] = {}
         self.warnings: list[str] = []
+        self.unknown_slot: int | None = None
 
     @property
     def now(self) -> str:

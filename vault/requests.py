@@ -213,7 +213,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One entry of the access log, readable because its body could be unsealed."""
+    """One entry of the access log, readable because its body could be unsealed.
+
+    ``item`` is the whole reference of an item or person; of ``key-add`` and ``key-remove`` it is the label.
+    """
 
     number: int
     when: str
@@ -241,7 +244,7 @@ class KeyLabel:
 
 @dataclass(frozen=True, slots=True)
 class VaultInfo:
-    """What an open vault says of itself."""
+    """What an open vault says of itself; ``unknown_slot`` is the one that opened it, if the vault does not know it."""
 
     vault_id: str
     created: str
@@ -253,6 +256,7 @@ class VaultInfo:
     passes: int
     last_check: str | None
     warnings: tuple[str, ...]
+    unknown_slot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,8 @@
-"""What all commands share: the global options, before the command or after it, and words that are asked for when left out."""
+"""What all commands share: the global options, before the command or after it, and words that are asked for when left out.
+
+A command asks for words only when the vault is open: a passphrase that fails must not cost what was typed before it, and
+nobody who expects to be asked for the passphrase first should type it into a title.
+"""
 
 from __future__ import annotations
 
@@ -169,13 +173,18 @@ def required(value: str | None, question: str, *, name: str) -> str:
 
     ``name`` is how the help calls it. Raises a usage error where nobody can be asked.
     """
+    refuse_unasked(value, name=name)
     if value is None:
-        if not _terminal.can_ask():
-            raise click.UsageError(
-                _("{name} is missing and there is no terminal to ask for it; `-` reads it from stdin").format(name=name)
-            )
         return asked(question)
     return _taken(value, question)
+
+
+def refuse_unasked(value: object, *, name: str) -> None:
+    """What ``required`` refuses where nobody can be asked, before the vault is opened for it."""
+    if value is None and not _terminal.can_ask():
+        raise click.UsageError(
+            _("{name} is missing and there is no terminal to ask for it; `-` reads it from stdin").format(name=name)
+        )
 
 
 def optional(value: str | None, question: str) -> str | None:

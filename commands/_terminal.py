@@ -145,6 +145,16 @@ def _write(text: str) -> None:
         sys.stderr.flush()
 
 
+def say_how_to_end_input() -> None:
+    """Where standard input is a keyboard: that the program waits for text, and how it ends."""
+    if not stdin_is_terminal():
+        return
+    if sys.platform == "win32":
+        say(_("Type or paste the text. Ctrl-Z and Enter on a line of their own end it."))
+    else:
+        say(_("Type or paste the text. Ctrl-D on a line of its own ends it."))
+
+
 # Questions
 
 

@@ -72,18 +72,23 @@ def add(
         raise click.UsageError(_("--title is for one file"))
     if from_pipe or text == "-":
         stdin_is_free()
-    title = None
-    if (from_pipe or text == "-") and described["title"] in (None, "-"):
-        title, described["title"] = _asked_title(), None
-    elif text is not None and not described["title"]:
-        title = Path(text).name
-    if text is not None:
-        described["kind"] = described["kind"] or "statement"
-    shared = description(**described)
-    if title is not None:
-        shared = replace(shared, title=title)
-    statement = None if text is None else _read_text(text)
+    unnamed = (from_pipe or text == "-") and described["title"] in (None, "-")
+    if unnamed and not _terminal.can_ask():
+        raise click.UsageError(
+            _("What comes from standard input needs --title, and there is no terminal to ask for it")
+        )
     with opened(settings) as session:
+        title = None
+        if unnamed:
+            title, described["title"] = asked(_("Title:")), None  # what comes from a pipe has no name of its own
+        elif text is not None and not described["title"]:
+            title = Path(text).name
+        if text is not None:
+            described["kind"] = described["kind"] or "statement"
+        shared = description(**described)
+        if title is not None:
+            shared = replace(shared, title=title)
+        statement = None if text is None else _read_text(text)
         adding = _Adding(settings, session, wanted, shared, both_digests=not sha256_only)
         if statement is not None:
             adding.text(statement, None if text == "-" else text)
@@ -95,18 +100,10 @@ def add(
     return adding.report()
 
 
-def _asked_title() -> str:
-    """What comes from a pipe has no name of its own."""
-    if not _terminal.can_ask():
-        raise click.UsageError(
-            _("What comes from standard input needs --title, and there is no terminal to ask for it")
-        )
-    return asked(_("Title:"))
-
-
 def _read_text(name: str) -> str:
     """A text byte for byte: nothing is added, dropped or translated."""
     if name == "-":
+        _terminal.say_how_to_end_input()
         content = sys.stdin.buffer.read(_LARGEST_TEXT_BYTES + 1)
     else:
         path = Path(name)
@@ -148,6 +145,7 @@ class _Adding:
             self.originals.append(Path(name))
 
     def pipe(self) -> None:
+        _terminal.say_how_to_end_input()
         with (
             open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stream,  # nothing lies twice in memory
             progress(self.settings, _("standard input"), None) as further,
@@ -295,13 +293,12 @@ def revise(settings: Settings, reference: str, file: Path, **described: Any) -> 
     It gets a number of its own and names the item; the original stays as it is.
     """
     code, number = references.parse_item(reference)
-    shared = description(**described)
     if lies_in(file, vault_path(settings)):
         raise Stop(REFUSED, _("The vault's own files are not stored in it"))
     size = file.stat().st_size if file.is_file() else None
     with opened(settings) as session, progress(settings, file.name, size) as further:
         item = session.vault.cases.get(code).items.get(number)
-        stored = item.revise_file(file, description=shared, progress=further)
+        stored = item.revise_file(file, description=description(**described), progress=further)
     output = Output(settings)
     if output.json:
         output.answer(values(stored.item) | {"again": stored.again})

@@ -217,6 +217,12 @@ class Keeper(Door):
             self._end(act)
         return CaseSummary(chosen, title, now, now, 0, 0)
 
+    def codes_like(self, code: str) -> tuple[str, ...]:
+        """The codes of cases that are easily taken for ``code``. Raises ``BadCode``."""
+        wanted = references.parse_case(code)
+        with self._act("case-codes"):
+            return tuple(case.code for case in self.registry.cases() if references.look_alike(wanted, case.code))
+
     def case_list(self) -> tuple[CaseSummary, ...]:
         """All cases with their titles, by code."""
         with self._act("case-list", grants=("titles",)) as act:

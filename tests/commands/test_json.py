@@ -67,6 +67,7 @@ def test_every_document_has_the_fields_of_its_page(cv: Any) -> None:
     cv.secret("first", PASSPHRASE.encode())
     cv.secret("second", NEW.encode())
     cv.file("file.txt", b"a")
+    (cv.folder / "out").mkdir()
     cv.file("file2.txt", b"b")
     vault = ("--vault", cv.folder / "v", "--json")
     for arguments in STORY:

@@ -45,7 +45,7 @@ RUNS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("person", "show", "HARBOUR/p1"), ""),
     (("search", "-"), STATEMENT),
     (("cat", "HARBOUR/1"), ""),
-    (("export", "HARBOUR", "--to", "OUT/exported"), ""),
+    (("export", "HARBOUR", "--to", "OUT"), ""),
     (("passphrase", "change", "--new-passphrase-file", "OUT/new"), ""),
     (("key", "add", "--new-passphrase-file", "OUT/further", "--label", "-"), LABEL),
     (("key", "list"), ""),
@@ -110,7 +110,9 @@ def watched(process: subprocess.Popen[bytes], typed: bytes) -> tuple[bytes, byte
 
 @pytest.mark.skipif(sys.platform != "linux", reason="left out: /proc")
 def test_no_command_leaves_a_secret_or_a_name_anywhere(cv: Any, home: Path, tmp_path: Path) -> None:
-    covered = {arguments[: 2 if arguments[0] in ("case", "key", "person", "passphrase") else 1] for arguments, _typed in RUNS}
+    covered = {
+        arguments[: 2 if arguments[0] in ("case", "key", "person", "passphrase") else 1] for arguments, _typed in RUNS
+    }
     assert set(names(cli.root)) - covered == {("demo",)}  # its own test looks at what it leaves
     out = cv.folder / "out"
     out.mkdir()

@@ -47,6 +47,7 @@ def add(vault: Vault, *, revises: int | None = None) -> object:
 REQUESTS: dict[str, Callable[[Vault], object]] = {
     "case_new": lambda vault: vault.keeper.case_new("Bridge", "BRIDGE"),
     "case_list": lambda vault: vault.keeper.case_list(),
+    "codes_like": lambda vault: vault.keeper.codes_like("HARBOR"),
     "case_show": lambda vault: vault.keeper.case_show("HARBOUR"),
     "case_edit": lambda vault: vault.keeper.case_edit("HARBOUR", title="Another"),
     "case_note": lambda vault: vault.keeper.case_note("HARBOUR", "remark"),

@@ -11,13 +11,16 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from commands import _terminal
 from commands._terminal import visible
 from commands._text import _
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 LARGEST_TYPED_BYTES = 1 << 20
 
@@ -49,6 +52,23 @@ class PathName(click.Path):
         return super().convert(value, param, ctx)
 
 
+def complete_files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For the completion: the shell's own names of files, where the value is no ``PathName``."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+def _complete_global_options(incomplete: str) -> list[CompletionItem]:
+    """Those that are hidden in a command's help stand after it all the same."""
+    if not incomplete.startswith("-"):
+        return []
+    from click.shell_completion import CompletionItem
+
+    names = [name for option in global_options(shown=True) for name in option.opts]
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     if value is not None and parameter.name:
         setattr(context.ensure_object(Settings), parameter.name, value)
@@ -77,6 +97,7 @@ def global_options(*, shown: bool) -> list[click.Parameter]:
         option(
             "--passphrase-file",
             metavar="FILE",
+            shell_complete=complete_files,
             help_text=_(
                 "Read the passphrase from a file or /dev/fd/N; else CASEVAULT_PASSPHRASE_FILE, else it is asked."
             ),
@@ -110,6 +131,10 @@ class Command(click.Command):
         self.fields = dict(fields or {})
         self.many = many
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Its options, and those of every command."""
+        return super().shell_complete(ctx, incomplete) + _complete_global_options(incomplete)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- as above
         """The example, and where the other options are."""
         if self.example:
@@ -131,6 +156,10 @@ class Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
         """In the order in which they are written."""
         return list(self.commands)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Its commands, and the options of every command."""
+        return super().shell_complete(ctx, incomplete) + _complete_global_options(incomplete)
 
 
 def command(

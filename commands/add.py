@@ -16,7 +16,7 @@ from commands import _terminal
 from commands._described import describing, description
 from commands._documents import ADDED, REVISED
 from commands._errors import OTHER, REFUSED, Stop, message_of, status_of
-from commands._options import PathName, Settings, asked, command, pass_settings, stdin_is_free
+from commands._options import PathName, Settings, asked, command, complete_files, pass_settings, stdin_is_free
 from commands._output import Output, exact_size, progress, values
 from commands._session import Session, lies_in, opened, vault_path
 from commands._terminal import visible
@@ -43,7 +43,12 @@ _OF_ONE_FILE = (
 @click.argument("code", metavar="CASE")
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=PathName(allow_dash=True))
 @click.option("-r", "--recursive", is_flag=True, help="Take folders, with all that is in them.")
-@click.option("--text", metavar="FILE|-", help="A written statement: a text file, or standard input.")
+@click.option(
+    "--text",
+    metavar="FILE|-",
+    shell_complete=complete_files,
+    help="A written statement: a text file, or standard input.",
+)
 @click.option("--sha256-only", is_flag=True, help="Leave SHA-512 out: faster for large files, one digest less.")
 @describing
 @pass_settings

@@ -13,7 +13,7 @@ from commands import _key_files, _recovery, _terminal
 from commands._confirm import agree
 from commands._documents import KEY, KEY_ADDED, KEY_REMOVED
 from commands._new_passphrase import new_passphrase
-from commands._options import PathName, Settings, asked, command, group, pass_settings, required
+from commands._options import PathName, Settings, asked, command, complete_files, group, pass_settings, required
 from commands._output import Output, counted, moment, values
 from commands._session import Session, opened, warning
 from commands._terminal import visible
@@ -60,7 +60,12 @@ def _rows(keys: Sequence[KeyLabel]) -> list[tuple[str, ...]]:
 @command("add", example="casevault key add --kind recovery", fields=KEY_ADDED)
 @click.option("--kind", type=click.Choice(KINDS), help="What is added; asked for, or told by the other options.")
 @click.option("--label", metavar="TEXT", help="What it is called in the list and in the log.")
-@click.option("--new-passphrase-file", metavar="FILE", help="Read the new passphrase from a file or /dev/fd/N.")
+@click.option(
+    "--new-passphrase-file",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Read the new passphrase from a file or /dev/fd/N.",
+)
 @click.option(
     "--new-key-file", type=PathName(), metavar="FILE", help="The new key file; one that is not there is made."
 )

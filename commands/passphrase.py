@@ -7,7 +7,7 @@ import click
 from commands import _terminal
 from commands._documents import PASSPHRASE_CHANGED
 from commands._new_passphrase import new_passphrase
-from commands._options import Settings, command, group, pass_settings
+from commands._options import Settings, command, complete_files, group, pass_settings
 from commands._output import Output, counted
 from commands._session import opened
 from commands._terminal import visible
@@ -18,7 +18,12 @@ passphrase = group("passphrase", _("Change the passphrase."))
 
 
 @command("change", example="casevault passphrase change", fields=PASSPHRASE_CHANGED)
-@click.option("--new-passphrase-file", metavar="FILE", help="Read the new passphrase from a file or /dev/fd/N.")
+@click.option(
+    "--new-passphrase-file",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Read the new passphrase from a file or /dev/fd/N.",
+)
 @click.option("--recalibrate", is_flag=True, help="Measure this computer's speed anew; other passphrases are dropped.")
 @click.option("--insist", is_flag=True, help="Take a passphrase that is too weak.")
 @pass_settings

@@ -39,7 +39,7 @@ from vault.requests import (
     Stored,
     VaultInfo,
 )
-from vault.tables import Row, blob, integer, text
+from vault.tables import Row, blob, text
 from vault.unlock import SecretUnlocker, Unlocker
 
 

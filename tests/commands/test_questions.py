@@ -19,7 +19,7 @@ ARGUMENTS = {
     "PERSON": "HARBOUR/p1",
 }
 # These make a vault, or work in one of their own.
-NEW_VAULTS = {("init",), ("demo",)}
+NEW_VAULTS = {("init",), ("demo",), ("help",), ("completion",)}
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from commands._errors import described
 from commands._options import Settings
 from commands._output import Output
-from commands._session import vault_path
+from commands._session import attached, runtime_folders, vault_path
 from commands._terminal import visible
 from commands._text import _
 from vault import errors
 
 
-def say_what_next(settings: Settings, *, has_session: bool) -> None:
-    """Say it on standard output; ``has_session`` is whether the program can keep a vault open."""
+def say_what_next(settings: Settings) -> None:
+    """Say it on standard output."""
     from vault import inspect_folder
 
     path = vault_path(settings)
     output = Output(settings)
     try:
-        state = "in use" if inspect_folder(path).in_use else "locked"
+        in_use = inspect_folder(path).in_use
+        state = "unlocked" if in_use and _has_session(path) else "in use" if in_use else "locked"
     except errors.NoSuchVault:
         state = "none"
     except errors.VaultError as error:
@@ -39,17 +42,30 @@ def say_what_next(settings: Settings, *, has_session: bool) -> None:
         )
     elif state == "locked":
         output.line(_("The vault at {path} is locked.").format(path=where))
-        if has_session:
+        if runtime_folders():
             _offer(output, ("casevault unlock", _("opens it for a while")))
         else:
             output.line(_("Each command asks for the passphrase."))
         _offer_work(output)
     elif state == "in use":
-        output.line(_("The vault at {path} is open now.").format(path=where))
+        output.line(_("Another process has the vault at {path} open now.").format(path=where))
+        _offer(output, ("casevault status", _("says what can be said of it")))
+    elif state == "unlocked":
+        output.line(_("The vault at {path} is unlocked.").format(path=where))
         _offer_work(output)
-        if has_session:
-            _offer(output, ("casevault lock", _("closes it")))
+        _offer(output, ("casevault lock", _("closes it")))
     _offer(output, ("casevault help", _("lists all commands")))
+
+
+def _has_session(path: Path) -> bool:
+    try:
+        there = attached(path, only_look=True)
+    except errors.VaultError:  # whatever it is, it serves nobody
+        return False
+    if there is None:
+        return False
+    there.close()
+    return True
 
 
 def _offer_work(output: Output) -> None:

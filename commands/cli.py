@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # Name, module, attribute, and the line of the list. A command's module is loaded when the command is used.
 COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("init", "commands.init", "init", "Make a vault."),
+    ("unlock", "commands.unlock", "unlock", "Keep the vault open for the commands that follow."),
+    ("lock", "commands.unlock", "lock", "End the session."),
     ("status", "commands.status", "status", "What can be said of the vault."),
     ("passphrase", "commands.passphrase", "passphrase", "Change the passphrase."),
     ("key", "commands.key", "key", "Ways into the vault: list, add, remove."),
@@ -96,7 +98,7 @@ def _alone(context: click.Context) -> None:
     if context.invoked_subcommand is None:
         from commands._next import say_what_next
 
-        say_what_next(context.ensure_object(Settings), has_session=any(name == "unlock" for name, *_rest in COMMANDS))
+        say_what_next(context.ensure_object(Settings))
 
 
 root = Program(

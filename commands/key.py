@@ -89,6 +89,7 @@ def add(
     """
     wanted = _kind(kind, new_passphrase_file, new_key_file, recovery_file)
     with opened(settings) as session, contextlib.ExitStack() as undo:
+        current = session.unlocker  # asked for again where a session has the vault open
         keys = session.vault.info().keys
         if len(keys) >= _MOST:
             raise errors.TooManyKeys
@@ -109,7 +110,7 @@ def add(
 
             new = PassphraseUnlocker(new_passphrase(new_passphrase_file, insist=insist), content)
         _terminal.say(_("Adding it, and trying it; this takes a moment."))
-        added = session.vault.add_key(session.unlocker, new, label=label)
+        added = session.vault.add_key(current, new, label=label)
         undo.pop_all()
     output = Output(settings)
     if output.json:
@@ -225,6 +226,7 @@ def remove(settings: Settings, way: str | None) -> None:
     The last way in stays. What will go is shown first, and asked; without a terminal --yes.
     """
     with opened(settings) as session:
+        current = session.unlocker  # asked for again where a session has the vault open
         info = session.vault.info()
         if way is None and _terminal.can_ask():
             for row in _rows(info.keys):
@@ -240,7 +242,7 @@ def remove(settings: Settings, way: str | None) -> None:
         _explain(session, chosen, left)
         agree(settings, _("Remove it?"))
         with counted(settings, _("renewing keys"), info.cases) as further:
-            removed = session.vault.remove_key(session.unlocker, chosen.slot, progress=further)
+            removed = session.vault.remove_key(current, chosen.slot, progress=further)
         epoch = session.vault.info().epoch
     output = Output(settings)
     if output.json:

@@ -244,7 +244,11 @@ class KeyLabel:
 
 @dataclass(frozen=True, slots=True)
 class VaultInfo:
-    """What an open vault says of itself; ``unknown_slot`` is the one that opened it, if the vault does not know it."""
+    """What an open vault says of itself.
+
+    ``last_unlock`` is when it had been used before it was opened this time, ``failed_unlocks`` how many attempts to open
+    it this machine counted between the two. ``unknown_slot`` is the one that opened it, if the vault does not know it.
+    """
 
     vault_id: str
     created: str
@@ -255,6 +259,9 @@ class VaultInfo:
     memory_kib: int
     passes: int
     last_check: str | None
+    last_backup: str | None
+    last_unlock: str | None
+    failed_unlocks: int
     warnings: tuple[str, ...]
     unknown_slot: int | None = None
 

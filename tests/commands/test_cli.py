@@ -68,7 +68,7 @@ def test_the_program_alone_asks_nothing_on_a_terminal(locked: Path, terminal: An
 def test_the_program_alone_says_when_the_vault_is_open(harbour: Any) -> None:
     process = harbour.start("add", "HARBOUR", "-", "--title", "waiting")
     end = time.monotonic() + 30
-    while "open now" not in (done := harbour.bare("--vault", harbour.vault)).stdout:
+    while "Another process" not in (done := harbour.bare("--vault", harbour.vault)).stdout:
         assert time.monotonic() < end, done
     process.communicate(b"x", timeout=60)
 

@@ -142,7 +142,12 @@ class Workspace:
         return Task([*self.program, "add", CASE, "--sha256-only", source], before=self.new_vault)
 
     def export(self) -> Task:
-        return self._writing(self.out, [*self.program, "export", f"{CASE}/1", "--to", self.out])
+        def fresh() -> None:
+            self.remove(self.out)
+            self.out.mkdir()
+
+        argv = [*self.program, "export", f"{CASE}/1", "--to", self.out]
+        return Task(argv, before=fresh, after=lambda: self.remove(self.out))
 
     def cat(self) -> Task:
         return Task([*self.program, "cat", f"{CASE}/1"])

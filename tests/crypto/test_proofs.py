@@ -325,6 +325,33 @@ def test_a_log_that_changed_its_past_has_no_proof(new, data):
             verify_consistency(old, new, proof, TREES[old].root(), root(other))
 
 
+def test_a_root_that_was_made_to_fit_a_proof_of_another_shape_does_not_help():
+    a, b, c = MANY[:3]
+    for arguments in (
+        (a, 0, 1, [b], node_hash(b, a)),  # too long
+        (a, 0, 2, [b, c], node_hash(c, node_hash(a, b))),
+        (a, 0, 2, [], a),  # too short
+        (a, 0, 2, [b[:31]], node_hash(a, b[:31])),  # no hash
+        (a[:31], 0, 2, [b], node_hash(a[:31], b)),
+        (a, 2**64, 2**64 + 1, [b], node_hash(b, a)),  # no tree
+        (a, -1, 1, [], a),
+        (a, -2, 2, [b], node_hash(a, b)),
+    ):
+        with pytest.raises(BadProof):
+            verify_inclusion(*arguments)
+    for arguments in (
+        (1, 2, [b, c], a, node_hash(c, node_hash(a, b))),  # too long
+        (1, 2, [], a, a),  # too short
+        (3, 4, [a], a, a),
+        (1, 2, [b[:31]], a, node_hash(a, b[:31])),  # no hash
+        (1, 2, [b], a[:31], node_hash(a[:31], b)),
+        (2**64, 2**64 + 1, [b], a, node_hash(a, b)),  # no tree
+        (2**64, 2**64, [], a, a),
+    ):
+        with pytest.raises(BadProof):
+            verify_consistency(*arguments)
+
+
 # Making proofs
 
 

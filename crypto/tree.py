@@ -7,7 +7,7 @@ who has two roots, or a root and a leaf, and trusts nothing else.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from crypto.encoding import uint64
 from crypto.errors import BadProof, NotCanonical
@@ -27,7 +27,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def root(leaf_hashes: Sequence[bytes]) -> bytes:
+def root(leaf_hashes: Iterable[bytes]) -> bytes:
     """The tree head over leaves that are already hashed; of an empty tree SHA-256 of nothing.
 
     Raises ValueError when a leaf hash has not 32 bytes.
@@ -38,7 +38,7 @@ def root(leaf_hashes: Sequence[bytes]) -> bytes:
     return level or EMPTY_ROOT
 
 
-def inclusion_proof(index: int, leaf_hashes: Sequence[bytes]) -> list[bytes]:
+def inclusion_proof(index: int, leaf_hashes: Iterable[bytes]) -> list[bytes]:
     """The path that shows leaf `index`, counted from 0, under the root of these leaves.
 
     For many proofs over the same leaves make a `Tree` once. Raises ValueError when there is no such leaf.
@@ -46,7 +46,7 @@ def inclusion_proof(index: int, leaf_hashes: Sequence[bytes]) -> list[bytes]:
     return Tree(leaf_hashes).inclusion_proof(index)
 
 
-def consistency_proof(old_size: int, leaf_hashes: Sequence[bytes]) -> list[bytes]:
+def consistency_proof(old_size: int, leaf_hashes: Iterable[bytes]) -> list[bytes]:
     """What shows that the tree over the first `old_size` leaves is the beginning of the tree over all of them.
 
     Empty when nothing was added. Raises ValueError when `old_size` is 0, from which nothing can be shown, or more than
@@ -123,7 +123,7 @@ class Tree:
 
     __slots__ = ("_levels",)
 
-    def __init__(self, leaf_hashes: Sequence[bytes]) -> None:
+    def __init__(self, leaf_hashes: Iterable[bytes]) -> None:
         """Raises ValueError when a leaf hash has not 32 bytes."""
         self._levels = [_joined(leaf_hashes)]
         while len(self._levels[-1]) > HASH_SIZE:
@@ -216,10 +216,11 @@ class Frontier:
         return frontier
 
 
-def _joined(leaf_hashes: Sequence[bytes]) -> bytes:
-    if any(len(each) != HASH_SIZE for each in leaf_hashes):
+def _joined(leaf_hashes: Iterable[bytes]) -> bytes:
+    leaves = tuple(leaf_hashes)
+    if any(len(each) != HASH_SIZE for each in leaves):
         raise ValueError(f"a leaf hash has {HASH_SIZE} bytes")
-    return b"".join(leaf_hashes)
+    return b"".join(leaves)
 
 
 def _above(level: bytes) -> bytes:

@@ -372,6 +372,12 @@ def test_no_proof_is_made_from_nothing_or_from_more(old_size):
         consistency_proof(old_size, MANY[:3])
 
 
+def test_leaves_may_come_one_by_one():
+    assert root(iter(MANY[:5])) == Tree(iter(MANY[:5])).root() == TREES[5].root()
+    assert inclusion_proof(3, iter(MANY[:5])) == TREES[5].inclusion_proof(3)
+    assert consistency_proof(3, iter(MANY[:5])) == TREES[5].consistency_proof(3)
+
+
 @pytest.mark.parametrize("size_bytes", [0, 31, 33])
 def test_leaves_are_hashed_before_they_are_in_a_tree(size_bytes):
     for make in (Tree, root):

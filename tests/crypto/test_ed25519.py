@@ -124,3 +124,14 @@ def test_seeds_and_keys_have_32_bytes(size_bytes):
             call(bytes(size_bytes))
     with pytest.raises(InvalidPublicKey):
         ed25519.verify(bytes(size_bytes), b"", bytes(64))
+
+
+def test_no_byte_moves_between_signature_and_message():
+    signature = ed25519.sign(SEED, b"xabc")
+    for message, moved in (
+        (b"abc", signature + b"x"),
+        (signature[63:] + b"xabc", signature[:63]),
+        (b"", signature + b"xabc"),
+    ):
+        with pytest.raises(BadSignature, match="64 bytes"):
+            ed25519.verify(KEY, message, moved)

@@ -273,7 +273,20 @@ def test_a_note_has_100_signatures_and_1_mib_at_most():
 # Signing
 
 
-@pytest.mark.parametrize("text", [b"", b"abc", b"a\r\n", b"\t\n", b"\x00\n", b"\xff\n", b"a\n\nb", b"\xed\xa0\x80\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"abc",
+        b"a\r\n",
+        b"\t\n",
+        b"\x00\n",
+        b"\xff\n",
+        b"a\n\nb",
+        b"\xed\xa0\x80\n",
+        "a\n\n— other AAAAAAA=".encode(),  # would be a note of another text
+    ],
+)
 def test_a_text_that_no_note_may_hold_is_not_signed(text):
     with pytest.raises(ValueError, match="not the text of a note"):
         sign_note(text, NAME, SEED)

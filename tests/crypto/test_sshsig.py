@@ -223,6 +223,11 @@ def test_another_armor_is_refused(armored):
         SSHSignature.from_bytes(armored)
 
 
+def test_a_namespace_without_end_is_refused():
+    with pytest.raises(NotCanonical, match="4 KiB"):
+        SSHSignature.from_bytes(SSHSignature(PUBLIC, b"n" * 5000, BLOB[-64:]).to_bytes())
+
+
 def test_each_changed_byte_and_each_cut_is_refused():
     for at in range(len(ARMORED)):
         for bit in range(8):

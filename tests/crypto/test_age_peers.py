@@ -6,7 +6,6 @@ import base64
 import contextlib
 import io
 import json
-import os
 import random
 import subprocess
 import sys
@@ -22,6 +21,18 @@ pyrage = pytest.importorskip("pyrage", reason="left out: pyrage is not installed
 
 SIZES = [0, 1, 65_535, 65_536, 65_537, 300_000]
 WORDS = "correct horse battery"
+# Answers every question with its first argument, and ends as the program does.
+AT_A_TERMINAL = """
+import os, pty, sys
+
+def read(terminal):
+    shown = os.read(terminal, 4096)
+    if shown.rstrip().endswith(b":"):
+        os.write(terminal, sys.argv[1].encode() + b"\\n")
+    return shown
+
+sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[2:], read)))
+"""
 Node = Callable[..., bytes]
 
 
@@ -94,34 +105,22 @@ class TestAge:
             assert opened.returncode != 0
             assert b"no identity matched" in opened.stderr
 
-    def _at_a_terminal(self, *arguments: object, answers: int) -> None:
+    def _at_a_terminal(self, *arguments: object) -> None:
         """Run age where it can ask for a passphrase, which it does on a terminal only."""
         if sys.platform == "win32":
             pytest.skip("left out: no pseudo-terminals on this system")
-        import pty
-
-        process, terminal = pty.fork()
-        if process == 0:
-            os.execv(self.age, ["age", *map(str, arguments)])
-        shown = b""
-        with contextlib.suppress(OSError):  # Linux says so when the other end has closed
-            while part := os.read(terminal, 4096):
-                shown += part
-                if answers and part.rstrip().endswith((b":", b"):")):
-                    answers -= 1
-                    os.write(terminal, WORDS.encode() + b"\n")
-        os.close(terminal)
-        _, status = os.waitpid(process, 0)
-        assert os.waitstatus_to_exitcode(status) == 0, shown
+        command = [sys.executable, "-c", AT_A_TERMINAL, WORDS, self.age, *map(str, arguments)]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
+        assert done.returncode == 0, done.stdout
 
     def test_age_opens_what_we_encrypt_to_a_passphrase(self):
         (self.folder / "file").write_bytes(_encrypt(b"statement", age.passphrase_recipient(WORDS, work_factor=12)))
-        self._at_a_terminal("-d", "-o", self.folder / "out", self.folder / "file", answers=1)
+        self._at_a_terminal("-d", "-o", self.folder / "out", self.folder / "file")
         assert (self.folder / "out").read_bytes() == b"statement"
 
     def test_we_open_what_age_encrypts_to_a_passphrase(self):
         (self.folder / "file").write_bytes(b"statement")
-        self._at_a_terminal("-p", "-o", self.folder / "out", self.folder / "file", answers=2)
+        self._at_a_terminal("-p", "-o", self.folder / "out", self.folder / "file")
         assert _decrypt((self.folder / "out").read_bytes(), age.passphrase_identity(WORDS)) == b"statement"
 
 

@@ -131,7 +131,7 @@ class Bench:
 
     def age(self) -> None:
         space = self.workspace
-        memory = json.loads(space.answer(space.age_files("memory", 256, self.pairs)))
+        memory = json.loads(space.answer(space.age_files("memory", min(256, self.size_mib), self.pairs)))
         for name in ("encrypt", "decrypt"):
             rates, cipher = ([rate / 1e9 for rate in memory[each]] for each in (name, "cipher"))
             self.rows.append(

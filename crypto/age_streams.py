@@ -58,12 +58,11 @@ def read_full(source: Source, view: memoryview) -> int:
 
 def write_all(sink: Sink, view: memoryview) -> None:
     """Write all of `view`. Raises BlockingIOError for a stream that takes nothing now; what the stream raises."""
-    while len(view):
-        count = sink.write(view)
-        if count is None:
-            if isinstance(sink, RawIOBase):
-                raise BlockingIOError("a sink that blocks is needed")
+    while (count := sink.write(view)) != len(view):
+        if count is None and not isinstance(sink, RawIOBase):
             return  # many a writer that is no file takes everything and says nothing
+        if not count:
+            raise BlockingIOError("a sink that blocks is needed")
         view = view[count:]
 
 

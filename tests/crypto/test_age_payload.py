@@ -303,6 +303,25 @@ def test_a_sink_that_takes_little_at_once_gets_everything():
     assert back.taken == A + TAIL
 
 
+class _Taken:
+    """Takes everything and says nothing of it, as a function that collects often does."""
+
+    def __init__(self, answer: int | None) -> None:
+        self.taken, self.answer = bytearray(), answer
+
+    def write(self, data: memoryview) -> int | None:
+        self.taken += data
+        return self.answer
+
+
+def test_a_sink_that_says_nothing_has_everything_and_one_that_takes_nothing_is_an_error():
+    sink = _Taken(None)
+    age.encrypt(io.BytesIO(A + TAIL), sink, [RECIPIENT])
+    assert _decrypt(bytes(sink.taken)) == A + TAIL
+    with pytest.raises(BlockingIOError):
+        age.encrypt(io.BytesIO(A), _Taken(0), [RECIPIENT])
+
+
 class _Waiting(io.RawIOBase):
     """A stream that is not ready."""
 

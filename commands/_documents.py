@@ -100,7 +100,7 @@ LOG_ENTRY = {
     "phase": "intent, done, failed or recovered",
     "actor": "the way in that was used",
     "case": "the case, or null",
-    "item": "number of the item or person in the case (3, p2), or null",
+    "item": "the item or person by its whole reference; of `key-add` and `key-remove` the label; or null",
     "size_bytes": "how much was given out, or null",
     "digest": "of what was given out, or null",
     "purpose": "what it was for, or null",
@@ -121,13 +121,16 @@ CHECKED = {
 
 STATUS = {
     "path": "the vault's folder",
-    "state": "locked, open (for this command only) or in use",
+    "state": "locked, open (for this command only), unlocked (a session keeps it open) or in use",
     "format": "number of the format",
     "compartments": "number of cases that the folder shows to anybody",
     "object_files": "number of files that hold items",
     "size_bytes": "size of the folder",
-    "vault": "null unless it was opened: `vault_id`, `created`, `epoch`, `cases`, `log_entries`, `keys`, `memory_kib`, "
-    "`passes`, `last_check`, `last_backup`, `backups` (each with place and made), `warnings`",
+    "session": "null, or `begun` (UTC), `idle_left_seconds`, `idle_seconds`, `absolute_left_seconds`, `absolute_seconds`, "
+    "`clients` (commands connected to it), `process`",
+    "vault": "null unless it was opened for this command: `vault_id`, `created`, `epoch`, `cases`, `log_entries`, `keys`, "
+    "`memory_kib`, `passes`, `last_check`, `last_backup`, `backups` (each with place and made), `last_unlock`, `failed_unlocks`, `warnings`, "
+    "`unknown_slot` (of the way in that opened it, if the vault does not know it)",
 }
 
 BACKED_UP = {
@@ -155,6 +158,18 @@ RESTORED = {
     "findings": "list of `kind`, `subject`, `detail`: damage that was accepted",
 }
 
+UNLOCKED = {
+    "already": "whether a session had been open before",
+    "session": "`begun` (UTC), `idle_left_seconds`, `idle_seconds`, `absolute_left_seconds`, `absolute_seconds`, `clients`, "
+    "`process`",
+    "last_unlock": "when the vault had been open before (UTC), or null",
+    "failed_unlocks": "wrong secrets that this computer counted between then and this session",
+    "last_backup": "when (UTC), or null",
+    "last_check": "when every byte was last read and found whole (UTC), or null",
+}
+
+LOCKED = {"was_unlocked": "whether there was a session to end"}
+
 MADE = {
     "path": "the vault's folder",
     "keys": "list of `slot`, `kind`, `label`, `added`: the ways in",
@@ -167,5 +182,20 @@ PASSPHRASE_CHANGED = {
     "epoch": "number of the new epoch",
     "dropped": "list of `slot`, `kind`, `label`, `added`: ways in that are gone",
 }
+
+KEY = {
+    "slot": "number of the way in",
+    "kind": "passphrase, passphrase+keyfile, keyfile or recovery",
+    "label": "what it is called",
+    "added": "when it was added (UTC)",
+    "known": "false if it opened the vault just now and the vault does not know it: somebody may have planted it",
+}
+
+KEY_ADDED = {name: text for name, text in KEY.items() if name != "known"} | {
+    "key_file_made": "path of a key file that was made, or null",
+    "recovery_file": "path of the file of recovery words, or null",
+}
+
+KEY_REMOVED = {name: text for name, text in KEY.items() if name != "known"} | {"epoch": "number of the new epoch"}
 
 CASE_DELETED = {"code": "the case that was deleted"}

@@ -46,6 +46,19 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
     errors.UnknownFormat: (UNKNOWN, "a newer version of casevault opens it; nothing was changed"),
     errors.VaultInUse: (IN_USE, "wait until the other command has ended, or end it, then try again"),
     errors.VaultClosed: (LOCKED, "start the command again"),
+    errors.NoSession: (LOCKED, "`casevault unlock` begins one"),
+    errors.SessionOver: (
+        LOCKED,
+        "what was stored is whole; look whether the command was done before you repeat it. `casevault unlock` begins "
+        "another session",
+    ),
+    errors.SessionRefused: (
+        REFUSED,
+        "nothing was asked there; `casevault lock` ends a session of another version, and what lies in a socket's place "
+        "can be removed by hand",
+    ),
+    errors.SessionUnavailable: (OTHER, "every other command works without a session and asks for the passphrase"),
+    errors.SessionFailed: (OTHER, "start the command again; if it stays so, `casevault lock`, and please report it"),
     errors.WrongPassphrase: (
         WRONG_SECRET,
         "look at the keyboard layout (Russian or Latin letters) and at Caps Lock; the 24 recovery words can be typed "
@@ -59,7 +72,8 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
         "close other programs or use a machine with more memory; if there is enough, somebody may have changed the header: "
         "take it from a backup",
     ),
-    errors.TooManyKeys: (REFUSED, "remove one that is not used any more"),
+    errors.TooManyKeys: (REFUSED, "`casevault key remove` removes one that is not used any more"),
+    errors.NoSuchKey: (NOT_FOUND, "`casevault key list` shows the ways into the vault"),
     errors.Damage: (DAMAGE, "`casevault check` lists all that is damaged; the rest of the vault still opens"),
     errors.HeaderDamaged: (DAMAGE, "copy header.a and header.b from a backup of the same vault; change nothing else"),
     errors.DatabaseDamaged: (

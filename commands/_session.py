@@ -24,8 +24,6 @@ from vault import errors, platform
 if TYPE_CHECKING:
     from vault import Unlocker, Vault
 
-Result = TypeVar("Result")
-
 _TRIES = 3
 _LARGEST_PASSPHRASE_BYTES = 64 << 10
 _LARGEST_KEY_FILE_BYTES = 16 << 20
@@ -65,6 +63,35 @@ def state_folder() -> Path | None:
         return None
 
 
+def runtime_folders() -> list[Path]:
+    """Where a session's socket may lie, the first choice first; none where no agent can run.
+
+    The place that the system gives each user for such things, if it is theirs alone, else one of our own.
+    """
+    if not platform.can_meet():
+        return []
+    found = []
+    given = os.environ.get("XDG_RUNTIME_DIR")
+    if given and Path(given).is_absolute():
+        with contextlib.suppress(OSError):
+            if platform.is_private(Path(given).lstat()):
+                found.append(Path(given) / "casevault")
+    state = state_folder()
+    return [*found, state / "run"] if state is not None else found
+
+
+def attached(path: Path, *, only_look: bool = False) -> Vault | None:
+    """The vault as a session keeps it open; None where there is no session. Raises ``SessionOver``, ``SessionRefused``."""
+    from vault import Vault
+
+    for folder in runtime_folders():
+        try:
+            return Vault.attach(path, runtime_dir=folder, only_look=only_look)
+        except errors.NoSession:
+            continue
+    return None
+
+
 def lies_in(path: Path, folder: Path) -> bool:
     """Whether a path leads into a folder, or to it."""
     # Not Path.resolve: it raises for links that lead in a circle.
@@ -87,6 +114,18 @@ def make_for_owner(folder: Path) -> Path:
     if not folder.is_dir():
         raise errors.AlreadyThere(path=str(folder))
     return folder
+
+
+def make_inside(folder: Path, name: str) -> Path:
+    """Make a folder inside one that is there; it may be there itself. Raises ``AlreadyThere``, ``ReadOnly``, OSError."""
+    path = folder / name
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+    except PermissionError:
+        raise errors.ReadOnly(path=str(path)) from None
+    except FileExistsError:
+        raise errors.AlreadyThere(path=str(path)) from None
+    return path
 
 
 # Secrets
@@ -170,10 +209,13 @@ class _Secret:
     """A passphrase, or the 24 recovery words in its place."""
 
     def __init__(self, text: str, key_file: bytes | None) -> None:
-        from vault import AnyOf, PassphraseUnlocker, RecoveryUnlocker
+        from vault import AnyOf, PassphraseUnlocker, RecoveryUnlocker, passphrases
 
         self.bad_words: errors.BadRecoveryWords | None = None
-        by_passphrase = PassphraseUnlocker(text, key_file)
+        by_passphrase: Unlocker = PassphraseUnlocker(text, key_file)
+        if hyphened := passphrases.with_hyphens(text):
+            # What is typed is tried first: only if it fails does this cost another second.
+            by_passphrase = AnyOf(by_passphrase, PassphraseUnlocker(hyphened, key_file))
         self.unlocker: Unlocker = by_passphrase
         if len(text.split()) == _RECOVERY_WORDS:
             try:
@@ -182,61 +224,109 @@ class _Secret:
                 self.bad_words = error
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """An open vault, and the way in that opened it."""
+Opened = TypeVar("Opened")
+Opener = Callable[["Unlocker"], Opened]
 
-    vault: Vault
+
+class Session:
+    """An open vault, and a way in.
+
+    A vault that a session keeps open was opened without one: then ``unlocker`` asks for the secret when it is first used,
+    and sees that it is right.
+    """
+
+    def __init__(self, settings: Settings, vault: Vault, way: Way | None) -> None:
+        self.vault = vault
+        self._settings, self._way = settings, way
+
+    @property
+    def unlocker(self) -> Unlocker:
+        """A secret that opens this vault. Raises ``WrongPassphrase`` and ``Stop``."""
+        return self._asked().unlocker
+
+    @property
+    def key_file(self) -> bytes | None:
+        """The content of the key file, if one was named."""
+        return self._asked().key_file
+
+    def _asked(self) -> Way:
+        if self._way is None:
+            key_file = named_key_file(self._settings)
+            _nothing, self._way = ask_until_right(self._settings, key_file, self.vault.verify_secret)
+        return self._way
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What opened the vault."""
+
     unlocker: Unlocker
     key_file: bytes | None
 
 
 @contextlib.contextmanager
 def opened(settings: Settings) -> Iterator[Session]:
-    """Open the vault with what was given, or with what is asked for; close it at the end.
+    """The vault as a session keeps it open; without one, opened with what was given or what is asked for. Closed at the end.
 
     A key file is tried alone first, then with the passphrase. What opening found is said on stderr.
     """
     platform.harden_process()
     path = vault_path(settings)
-    _look_before_asking(path)
-    key_file = read_key_file(settings.key_file) if settings.key_file else None
-    session = _open(settings, path, key_file)
-    with session.vault:
-        for code in session.vault.warnings:
+    try:
+        kept_open = attached(path)
+    except errors.SessionOver:
+        say_session_died()
+        kept_open = None
+    if kept_open is not None:
+        with kept_open:
+            yield Session(settings, kept_open, None)
+        return
+    look_before_asking(path)
+
+    def open_here(unlocker: Unlocker) -> Vault:
+        from vault import Vault
+
+        return Vault.open(path, unlocker, state_dir=state_folder(), accept_older=settings.accept_older_copy)
+
+    vault, way = ask_until_right(settings, named_key_file(settings), open_here)
+    with vault:
+        for code in vault.warnings:
             _terminal.warn(warning(code))
-        yield session
+        yield Session(settings, vault, way)
 
 
-def _look_before_asking(path: Path) -> None:
-    """Nobody should type a passphrase to hear that there is no vault."""
+def say_session_died() -> None:
+    """An agent's socket is there and no agent."""
+    _terminal.say(
+        _(
+            "The session is over: its process ended without closing the vault. What was stored is whole; what a command "
+            "had not finished is taken back or completed now."
+        )
+    )
+
+
+def look_before_asking(path: Path) -> None:
+    """Nobody should type a passphrase to hear that there is no vault, or that it is taken."""
     from vault import inspect_folder
 
     if inspect_folder(path).in_use:
         raise errors.VaultInUse(path=str(path))
 
 
-def _open(settings: Settings, path: Path, key_file: bytes | None) -> Session:
-    from vault import Vault
-
-    def attempt(unlocker: Unlocker) -> Session:
-        opened = Vault.open(path, unlocker, state_dir=state_folder(), accept_older=settings.accept_older_copy)
-        return Session(opened, unlocker, key_file)
-
-    return with_secret(settings, key_file, attempt)
+def named_key_file(settings: Settings) -> bytes | None:
+    """The content of the key file, if one was named."""
+    return read_key_file(settings.key_file) if settings.key_file else None
 
 
-def with_secret(settings: Settings, key_file: bytes | None, attempt: Callable[[Unlocker], Result]) -> Result:
-    """What ``attempt`` gives for the first way in that opens: the key file alone, what was given, or what is asked for.
-
-    ``attempt`` raises ``WrongPassphrase`` for one that does not, before it does anything else.
-    """
-    from vault import KeyFileUnlocker
-
+def ask_until_right(settings: Settings, key_file: bytes | None, use: Opener[Opened]) -> tuple[Opened, Way]:
+    """Give ``use`` the secret that was named, or ask for it up to three times, until it is not refused as wrong."""
     name = passphrase_file(settings)
     if key_file is not None:
+        from vault import KeyFileUnlocker
+
+        alone = KeyFileUnlocker(key_file)
         try:
-            return attempt(KeyFileUnlocker(key_file))
+            return use(alone), Way(alone, key_file)
         except errors.WrongPassphrase:
             if name is None and not _terminal.can_ask():
                 raise
@@ -250,7 +340,7 @@ def with_secret(settings: Settings, key_file: bytes | None, attempt: Callable[[U
             _terminal.say(message_of(error))
             continue
         try:
-            return attempt(secret.unlocker)
+            return use(secret.unlocker), Way(secret.unlocker, key_file)
         except errors.WrongPassphrase as error:
             shown = secret.bad_words or error
             if not left:

@@ -12,7 +12,7 @@ from commands._documents import BACKED_UP, RESTORED
 from commands._errors import DAMAGE, DONE
 from commands._options import PathName, Settings, command, pass_settings
 from commands._output import Output, exact_size, moment, progress
-from commands._session import make_for_owner, opened, read_key_file, state_folder, vault_path, with_secret
+from commands._session import ask_until_right, make_for_owner, named_key_file, opened, state_folder, vault_path
 from commands._terminal import visible
 from commands._text import _, ngettext
 from vault import errors, platform
@@ -104,13 +104,12 @@ def restore(settings: Settings, source: Path, despite_damage: bool) -> int:
         raise errors.AlreadyThere(path=str(path))
     if not is_backup(source) and inspect_folder(source).in_use:
         raise errors.VaultInUse(path=str(source))
-    key_file = read_key_file(settings.key_file) if settings.key_file else None
     make_for_owner(path.parent)
     size = sum(object_files(source / "objects").values())
     with progress(settings, _("copying and checking"), 2 * size) as further:
-        done = with_secret(
+        done, _way = ask_until_right(
             settings,
-            key_file,
+            named_key_file(settings),
             lambda unlocker: Vault.restore(
                 source, path, unlocker, state_dir=state_folder(), despite_damage=despite_damage, progress=further
             ),

@@ -11,7 +11,7 @@ from commands._documents import CHECKED
 from commands._errors import DAMAGE, DONE
 from commands._options import Settings, command, pass_settings
 from commands._output import Output, exact_size, progress
-from commands._session import opened, read_key_file, vault_path, with_secret
+from commands._session import ask_until_right, named_key_file, opened, vault_path
 from commands._text import _, ngettext
 from vault.requests import CheckReport
 
@@ -59,7 +59,12 @@ def check(settings: Settings, read_data: bool) -> int:
     if report.findings and backup:
         _terminal.say(_("Do not rely on this backup: make a new one in another folder, on another stick."))
     elif report.findings:
-        _terminal.say(_("Keep this folder as it is, and take what is damaged from a backup. The rest still opens."))
+        _terminal.say(
+            _(
+                "Keep this folder as it is. A damaged item heals when its original is added again; else take it from a "
+                "backup. The rest still opens."
+            )
+        )
     return DAMAGE if report.findings else DONE
 
 
@@ -76,11 +81,10 @@ def _check_backup(settings: Settings, path: Path, read_data: bool) -> CheckRepor
     from vault import check_backup
     from vault.snapshot import object_files
 
-    key_file = read_key_file(settings.key_file) if settings.key_file else None
     size = sum(object_files(path / "objects").values()) if read_data else None
     with progress(settings, _("checking"), size) as further:
-        return with_secret(
+        return ask_until_right(
             settings,
-            key_file,
+            named_key_file(settings),
             lambda unlocker: check_backup(path, unlocker, read_data=read_data, progress=further if read_data else None),
-        )
+        )[0]

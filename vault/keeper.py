@@ -13,12 +13,12 @@ from functools import partial
 from pathlib import Path
 
 from crypto.keys import CaseKey, ObjectKey
-from vault import cases, checking, epochs, errors, items, persons, references, schema, search, snapshot
+from vault import cases, checking, epochs, errors, items, persons, references, schema, search, snapshot, ways
 from vault.compartment import Clock, Compartment
 from vault.door import Act, Door
 from vault.folder import Folder
 from vault.header import Header
-from vault.objects import Staged, is_stored, place, remove_object
+from vault.objects import ObjectReader, Staged, place, remove_object
 from vault.registry import CaseRow, Registry, case_grant, seal_title
 from vault.requests import (
     AddGrant,
@@ -41,7 +41,7 @@ from vault.requests import (
     Stored,
     VaultInfo,
 )
-from vault.tables import blob, integer, text
+from vault.tables import Row, blob, text
 from vault.unlock import SecretUnlocker, Unlocker
 
 
@@ -66,6 +66,11 @@ class Keeper(Door):
         self.log.conclude(receipt.number, "done")
         self.warn("older-than-last-time")
 
+    def record_session(self, act: str, reason: str | None = None) -> None:
+        """A session begins (unlock) or ends (lock)."""
+        receipt = self.log.intend(act)
+        self.log.conclude(receipt.number, "done", reason=reason)
+
     def info(self) -> VaultInfo:
         """What the vault says of itself; nothing of a case."""
         registry = self.registry
@@ -83,15 +88,43 @@ class Keeper(Door):
             last_check=last_check.decode() if last_check else None,
             last_backup=last_backup.decode() if last_backup else None,
             backups=snapshot.known_backups(registry),
+            last_unlock=self.last_unlock,
+            failed_unlocks=self.failed_unlocks,
             warnings=tuple(self.warnings),
+            unknown_slot=self.unknown_slot,
         )
 
     def keys(self) -> tuple[KeyLabel, ...]:
         """The ways into the vault."""
-        return tuple(
-            KeyLabel(integer(row, "slot"), text(row, "kind"), text(row, "label"), text(row, "added"))
-            for row in sorted(self.registry.rows(schema.SLOTS), key=lambda row: integer(row, "slot"))
-        )
+        return ways.listed(self)
+
+    def key_of(self, current: Unlocker) -> KeyLabel | None:
+        """Which way in a secret is; None for one that the vault does not know. Raises ``WrongPassphrase``."""
+        return ways.known(self, current.unlock(self.header))
+
+    def add_key(self, current: Unlocker, new: SecretUnlocker, label: str) -> KeyLabel:
+        """A further way in, tried from a fresh read of the files before it is reported.
+
+        Raises ``WrongPassphrase``, ``TooManyKeys``, ``Refused``, ``BadValue``; after an error the vault opens as before.
+        """
+        plan, before = ways.plan_add(self, current, new, label), set(self.keys())
+        self._renew("key-add", plan, item=text(plan.slots[-1], "label"))
+        (added,) = set(self.keys()) - before
+        return added
+
+    def remove_key(self, current: Unlocker, slot: int, *, progress: Callable[[int], None] | None = None) -> KeyLabel:
+        """One way in less, and every key below it renewed; returns what is gone.
+
+        Raises ``WrongPassphrase``, ``NoSuchKey``, ``Refused``; after an error the vault opens as before.
+        """
+        plan = ways.plan_remove(self, current, slot)
+        (removed,) = plan.dropped
+        self._renew("key-remove", plan, item=removed.label, progress=progress)
+        return removed
+
+    def verify_secret(self, current: Unlocker) -> None:
+        """See that a secret opens this vault, before more is asked for. Raises ``WrongPassphrase``."""
+        current.unlock(self.header)
 
     def change_passphrase(
         self,
@@ -105,7 +138,7 @@ class Keeper(Door):
 
         Raises ``WrongPassphrase`` and ``Refused``; after an error the vault opens as before.
         """
-        plan = epochs.plan_change(self, current, new, recalibrate=recalibrate)
+        plan = ways.plan_change(self, current, new, recalibrate=recalibrate)
         self._renew("passphrase-change", plan, progress=progress)
         return plan.dropped
 
@@ -115,6 +148,7 @@ class Keeper(Door):
         plan: epochs.Plan,
         *,
         case: CaseRow | None = None,
+        item: str | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
         epochs.sweep(self)
@@ -125,6 +159,7 @@ class Keeper(Door):
         receipt = self.log.intend(
             name,
             case=case,
+            item=item,
             vault_level=True,
             grants=[case_grant(each) for each in self.registry.cases()],
         )
@@ -199,6 +234,12 @@ class Keeper(Door):
             self._end(act)
         return CaseSummary(chosen, title, now, now, 0, 0)
 
+    def codes_like(self, code: str) -> tuple[str, ...]:
+        """The codes of cases that are easily taken for ``code``. Raises ``BadCode``."""
+        wanted = references.parse_case(code)
+        with self._act("case-codes"):
+            return tuple(case.code for case in self.registry.cases() if references.look_alike(wanted, case.code))
+
     def case_list(self) -> tuple[CaseSummary, ...]:
         """All cases with their titles, by code."""
         with self._act("case-list", grants=("titles",)) as act:
@@ -264,7 +305,7 @@ class Keeper(Door):
         """Take a staged object into a case: at its place and durable before the case knows of it."""
         name = "item-add" if revises is None else "item-revise"
         item = None if revises is None else str(revises)
-        with self._act(name, code, item=item) as act:
+        with self._act(name, code, item=item, grants=("object",)) as act:
             with self._changing(act) as compartment:
                 number, again = items.add(
                     compartment,
@@ -276,9 +317,8 @@ class Keeper(Door):
                     revises=revises,
                     now=self.now,
                 )
-                row = items.stored_row(compartment, act.code, number)
                 lost = None
-                if again and not is_stored(self.folder.objects, blob(row, "object_id"), integer(row, "padded_bytes")):
+                if again and not self._is_whole(act, compartment, number):
                     lost = items.replace_object(compartment, act.code, number, staged)
                     act.objects.append(lost)
                 if not again or lost:
@@ -289,6 +329,26 @@ class Keeper(Door):
                 remove_object(self.folder.objects, lost)
             act.outcome |= {"item": str(number), "size": staged.size_bytes, "digest": staged.sha256}
             return Stored(items.details(compartment, act.code, number), again)
+
+    def _is_whole(self, act: Act, compartment: Compartment, number: int) -> bool:
+        """Whether every byte of an item is still what came in; if not, its owner brings the only way to heal it."""
+        row = items.stored_row(compartment, act.code, number)
+        try:
+            key = compartment.unwrap_object_key(act.receipt, blob(row, "object_id"))
+            ObjectReader(self.folder.objects, self._grant(act, row, key)).verify()
+        except errors.Damage:
+            return False
+        return True
+
+    def _grant(self, act: Act, row: Row, key: ObjectKey) -> ObjectGrant:
+        return items.grant(
+            row,
+            intent=act.receipt.number,
+            code=act.code,
+            case_id=act.needed_case.case_id,
+            folder_id=self.header.folder_id,
+            key=key,
+        )
 
     def item_list(self, code: str) -> tuple[ItemSummary, ...]:
         """The items of a case, by number."""
@@ -310,14 +370,7 @@ class Keeper(Door):
             key = compartment.unwrap_object_key(act.receipt, object_id)
         act.receipt.void()
         self._reads[act.receipt.number] = act
-        return items.grant(
-            row,
-            intent=act.receipt.number,
-            code=act.code,
-            case_id=act.needed_case.case_id,
-            folder_id=self.header.folder_id,
-            key=key,
-        )
+        return self._grant(act, row, key)
 
     def is_reading(self, intent: int) -> bool:
         """Whether an ``item_open`` has no outcome yet."""

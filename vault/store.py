@@ -7,6 +7,7 @@ become ``VaultError``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,6 +48,8 @@ class Store:
         self._depth = 0
         # Immutable: no lock, no file beside it, nothing written, also where nothing could be.
         source = f"{path.absolute().as_uri()}?immutable=1" if immutable else str(path)
+        if not immutable:
+            _remove_foreign_journal(path)
         with self._translated():
             self._connection = dbapi2.connect(source, isolation_level=None, check_same_thread=False, uri=immutable)
             try:
@@ -219,6 +222,13 @@ class Store:
         if code == _IO:
             return errors.DiskFailed(path=str(self.path), reason=getattr(error, "sqlite_errorname", "I/O"))
         return errors.DatabaseDamaged(what=self.what)
+
+
+def _remove_foreign_journal(path: Path) -> None:
+    """Remove a rollback journal: SQLite would play it back into the database, and no whole database of ours has one."""
+    journal = path.with_name(f"{path.name}-journal")
+    if os.path.lexists(journal):
+        files.remove(journal)
 
 
 def is_empty(path: Path) -> bool:

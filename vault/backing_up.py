@@ -195,13 +195,19 @@ class _Target:
         if marker:
             self._write_marker(marker)
         for name in _KEPT_SUBFOLDERS:
-            if not files.is_folder(self.path / name):
-                files.make_folder(self.path / name)
+            self._make(self.path / name)
         self._sweep(named)
         for folder in (self.path, *sorted(self.objects.iterdir())):
             if files.is_folder(folder):
                 files.remove(*files.leftovers(folder))
         self.present = object_files(self.objects)
+
+    def _make(self, folder: Path) -> None:
+        try:
+            if not files.is_folder(folder):
+                files.make_folder(folder)
+        except FileExistsError:  # a link, which may lead anywhere, or a file
+            raise errors.BackupDamaged(path=str(self.path)) from None
 
     def _sweep(self, named: Iterable[str]) -> None:
         """Remove databases that no marker names, and what was begun of one."""
@@ -232,8 +238,7 @@ class _Target:
     def _copy_folder(self, names: list[str]) -> bool:
         """Copy objects of one folder; their names become durable together."""
         complete, parent = True, self.objects / names[0][:2]
-        if not files.is_folder(parent):
-            files.make_folder(parent)
+        self._make(parent)
         for name in names:
             temporary = parent / os.urandom(16).hex()
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -65,6 +66,8 @@ def _pieces(path: Path, *, from_medium: bool = False) -> Iterator[memoryview]:
     buffer = bytearray(_BUFFER_BYTES)
     try:
         with open(path, "rb", buffering=0, opener=files.open_at_once) as file, memoryview(buffer) as view:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise errors.SourceUnreadable(path=str(path))  # a device behind a link would never end
             if from_medium:
                 platform.read_from_medium(file.fileno())
             while count := file.readinto(view):

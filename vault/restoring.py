@@ -158,6 +158,8 @@ def _of_folder(folder: Folder, unlocker: Unlocker) -> _Source:
 def _unfinished(path: Path) -> Iterator[Folder]:
     """A locked folder beside ``path`` that gets this name at the end; after an error it is removed."""
     unfinished = path.with_name(f".{path.name}.unfinished")
+    with files.translated(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(unfinished)
     try:
         files.make_folder(unfinished)

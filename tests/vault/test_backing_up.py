@@ -349,6 +349,19 @@ def test_two_backups_into_one_place_at_once(vault: Vault, place: Path, tmp_path:
     vault.backup(place)
 
 
+@pytest.mark.parametrize("name", ["objects", "cases", "ab"])
+def test_a_link_in_a_backup_leads_nothing_elsewhere(vault: Vault, place: Path, tmp_path: Path, name: str) -> None:
+    vault.backup(place)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    target = place / name if name != "ab" else object_files(place)[0].parent
+    shutil.rmtree(target)
+    target.symlink_to(elsewhere)
+    with pytest.raises(errors.BackupDamaged):
+        vault.backup(place)
+    assert list(elsewhere.iterdir()) == []
+
+
 # A damaged vault spoils no backup
 
 

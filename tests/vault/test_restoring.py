@@ -300,6 +300,17 @@ def test_a_missing_object_or_database_refuses_a_restore(place: Path, new: Path) 
     restore(place, new)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="left out: devices with names")
+@pytest.mark.parametrize("what", ["object", "database"])
+def test_a_backup_that_leads_to_a_device_takes_no_time_without_end(place: Path, new: Path, what: str) -> None:
+    path = object_files(place)[0] if what == "object" else next((place / "cases").iterdir())
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises((errors.Damage, errors.SourceUnreadable)):
+        restore(place, new)
+    assert not [each for each in new.parent.iterdir() if "new" in each.name]
+
+
 # Mixed and planted
 
 

@@ -29,11 +29,12 @@ def change(settings: Settings, new_passphrase_file: str | None, recalibrate: boo
     from vault import PassphraseUnlocker
 
     with opened(settings) as session:
+        current = session.unlocker
         kinds = {key.kind for key in session.vault.info().keys}
         with_key_file = session.key_file if "passphrase+keyfile" in kinds else None
         new = PassphraseUnlocker(new_passphrase(new_passphrase_file, insist=insist), with_key_file)
         _terminal.say(_("Renewing every key; this takes a moment, and can be interrupted without harm."))
-        dropped = session.vault.change_passphrase(session.unlocker, new, recalibrate=recalibrate)
+        dropped = session.vault.change_passphrase(current, new, recalibrate=recalibrate)
         epoch = session.vault.info().epoch
     output = Output(settings)
     if output.json:

@@ -240,7 +240,7 @@ def agents_of(home: Path) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if b"vault.launch" in (path / "cmdline").read_bytes() and os.getsid(int(path.name)) == int(path.name):
+            if b"vault.launch" in (path / "cmdline").read_bytes():
                 environment = (path / "environ").read_bytes()
                 if not environment or os.fsencode(home) in environment:
                     found.append(int(path.name))

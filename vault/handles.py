@@ -246,7 +246,8 @@ class Item:
         """Write the item's bytes in the clear into ``folder``, its digests beside it; never over anything.
 
         Raises ``AlreadyThere``, ``NoSpace``, ``ReadOnly``, ``ObjectDamaged``, ``ObjectMissing``. After an error
-        nothing of it is left, except after ``OutcomeUnrecorded``: then it was done.
+        nothing of it is left, except after ``OutcomeUnrecorded``, and after ``SessionOver`` if only the outcome was missing:
+        then it was done.
         """
         from vault import exporting
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from commands._output import Fact, exact_size, moment
 from commands._text import _
-from vault.requests import CaseDetails, Change, ItemDetails, Note, PersonDetails
+
+if TYPE_CHECKING:
+    from vault.requests import CaseDetails, Change, ItemDetails, Note, PersonDetails
 
 
 def case_facts(case: CaseDetails) -> list[Fact]:

@@ -12,10 +12,10 @@ from commands._output import Fact, Output, exact_size, length, moment
 from commands._session import attached, opened, passphrase_file, say_session_died, vault_path
 from commands._text import _
 from vault import errors
-from vault.requests import VaultInfo
 
 if TYPE_CHECKING:
     from vault.client import SessionState
+    from vault.requests import VaultInfo
 
 
 @command("status", example="casevault status", fields=STATUS)

@@ -13,24 +13,24 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from vault import errors
-from vault.requests import (
-    CaseDetails,
-    CaseSummary,
-    Description,
-    Disposal,
-    ItemDetails,
-    ItemSummary,
-    Note,
-    ObjectGrant,
-    PersonDetails,
-    PersonFields,
-    Stored,
-)
 
 # What does the work on large files is loaded when there is such work: a session's client mostly only asks.
 if TYPE_CHECKING:
     from vault.keeper import Keeper
     from vault.objects import Progress, Source, Staged
+    from vault.requests import (
+        CaseDetails,
+        CaseSummary,
+        Description,
+        Disposal,
+        ItemDetails,
+        ItemSummary,
+        Note,
+        ObjectGrant,
+        PersonDetails,
+        PersonFields,
+        Stored,
+    )
     from vault.unlock import Unlocker
 
 GetKeeper = Callable[[], "Keeper"]
@@ -150,6 +150,7 @@ class Items:
     def add_text(self, text: str, *, file_name: str | None = None, description: Description | None = None) -> Stored:
         """Store text, as UTF-8; ``file_name`` is that of the file it came from, if it did."""
         from vault import intake
+        from vault.requests import Description
 
         stream = intake.TextStream(text)
         return self.add_stream(
@@ -195,6 +196,7 @@ class Items:
         revises: int | None,
     ) -> Stored:
         from vault.folder import Staging
+        from vault.requests import Description
 
         keeper = self._keeper()
         place = keeper.item_begin_add(self._code)
@@ -256,7 +258,8 @@ class Item:
 
         ``expect`` is told the size before the first byte, ``progress`` how much was written.
         Raises ``AlreadyThere``, ``NoSpace``, ``ReadOnly``, ``ObjectDamaged``, ``ObjectMissing``. After an error
-        nothing of it is left, except after ``OutcomeUnrecorded``: then it was done.
+        nothing of it is left, except after ``OutcomeUnrecorded``, and after ``SessionOver`` if only the outcome was missing:
+        then it was done.
         """
         from vault import exporting
 

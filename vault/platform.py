@@ -197,6 +197,12 @@ def has_ended(connection: socket.socket) -> bool:
         return True
 
 
+def leave_parent() -> None:
+    """Go on in a child of this process, which ends: nobody waits for it, and it can take no terminal."""
+    if sys.platform != "win32" and os.fork():
+        os._exit(0)
+
+
 def kill(process: int) -> None:
     """End a process that does not end by itself, if it is still there."""
     if sys.platform != "win32":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from commands._output import Fact, exact_size, moment
 from commands._text import _
+from commands._words import word
 from vault.requests import CaseDetails, Change, ItemDetails, Note, PersonDetails
 
 
@@ -34,7 +35,7 @@ def item_facts(item: ItemDetails) -> list[Fact]:
     return [
         (_("Item"), summary.reference),
         (_("Title"), summary.title),
-        (_("Kind"), summary.kind),
+        (_("Kind"), word(summary.kind)),
         (_("Size"), exact_size(summary.size_bytes)),
         (_("File name"), item.file_name),
         (_("Media type"), item.media_type),
@@ -81,7 +82,9 @@ def _history(history: Sequence[Change]) -> list[Fact]:
     return [
         (
             _("Changed"),
-            (was if each.before else was_empty).format(when=moment(each.when), field=each.field, before=each.before),
+            (was if each.before else was_empty).format(
+                when=moment(each.when), field=word(each.field), before=each.before
+            ),
         )
         for each in history
     ]

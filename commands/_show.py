@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from commands._output import Fact, exact_size, moment
+from commands._output import Fact, Output, exact_size, moment
+from commands._terminal import visible
 from commands._text import _
 from commands._words import word
-from vault.requests import CaseDetails, Change, ItemDetails, Note, PersonDetails
+from vault.requests import CaseDetails, Change, ItemDetails, ItemSummary, Note, PersonDetails
+
+
+def stored(output: Output, item: ItemSummary) -> None:
+    """The line of an item that came in."""
+    if output.plain:
+        output.facts([(_("Item"), item.reference), (_("Title"), item.title)])
+    else:
+        output.line(f"{item.reference}\t{visible(item.title)}")
 
 
 def case_facts(case: CaseDetails) -> list[Fact]:

@@ -68,6 +68,10 @@ class Workspace:
         place = [str(self.vault), str(self.key_file)] if vault else []
         return [sys.executable, "-m", "bench.library", what, *place, *(str(argument) for argument in arguments)]
 
+    def age_files(self, what: str, *arguments: object) -> list[str]:
+        """The command that reads and writes age files by the library alone."""
+        return [sys.executable, "-m", "bench.age_files", what, *(str(argument) for argument in arguments)]
+
     def answer(self, argv: list[str]) -> str:
         return subprocess.run(argv, check=True, capture_output=True, text=True, env=self.environment).stdout
 

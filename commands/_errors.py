@@ -149,7 +149,7 @@ def message_of(error: errors.VaultError) -> str:
     fields = {}
     for name, value in error.fields.items():
         text = _REASONS.get((type(error), str(value)), str(value)) if name == "reason" else str(value)
-        fields[name] = visible(_(text) if name == "reason" else text)
+        fields[name] = visible(_(text) if name in ("reason", "field") else text)
     return _(type(error).template).format(**fields)
 
 

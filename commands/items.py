@@ -9,6 +9,7 @@ from commands._options import Settings, command, optional, pass_settings
 from commands._output import Output, human_size, moment
 from commands._session import opened
 from commands._text import _
+from commands._words import word
 from vault import references
 
 
@@ -29,7 +30,7 @@ def items(settings: Settings, code: str) -> None:
         [
             (
                 each.reference,
-                each.kind,
+                word(each.kind),
                 each.title,
                 human_size(each.size_bytes) if output.rich else str(each.size_bytes),
                 moment(each.recorded),

@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.measure import Cost, Task, peaks, ratios, rounds, run, seconds, spread
@@ -219,6 +219,38 @@ class Bench:
         )
         space.remove(kept)
 
+    def backup(self) -> None:
+        """After a little was added to a lot, and the first one of all beside a plain copy."""
+        space = self.workspace
+        added_mib, held_mib = max(1, self.size_mib * 3 // 10), 20 * self.size_mib
+        space.new_vault()
+        run(space.back_up().argv, space.environment)
+        space.stand_ins(held_mib)
+        addition = space.random_file(added_mib)
+        run([*space.program, "add", "BENCH", addition], space.environment)
+        cost = run(space.back_up().argv, space.environment)
+        space.remove(space.backup)
+        work = f"backup after adding {size_text(added_mib)} to {size_text(held_mib)}"
+        if not cost.written_mib:
+            self.left_out.append(f"{work}: this system or disk does not tell what was written")
+        else:
+            ratio = cost.written_mib / added_mib
+            written = f"{cost.seconds:.2f}s, {cost.written_mib:.1f} MiB written"
+            self.rows.append(Row(work, written, "", f"{ratio:.3f} x the addition", "<= 1.1", ratio <= 1.1))
+        self.source = space.random_file(self.size_mib)
+        space.vault_with(self.source)
+        if not self.has("backup : cp -a", "cp", "sync"):
+            return
+        ours = replace(space.back_up(), before=lambda: space.remove(space.backup))
+        line = 'cp -a "$1" "$2" && sync -f "$2"'
+        copy = ["/bin/sh", "-c", line, "sh", space.vault, space.out]
+        theirs = Task(copy, before=lambda: space.remove(space.out), after=lambda: space.remove(space.out))
+        costs = self.rounds({"ours": ours, "theirs": theirs})
+        self.compare(
+            f"first backup of {size_text(self.size_mib)}, read back : cp -a and sync", costs["ours"], costs["theirs"]
+        )
+        space.remove(space.backup)
+
     def memory(self) -> None:
         self._memory(self.source, self.size_mib)
         needed = (self.large_mib << 20) * 5 // 2
@@ -284,6 +316,7 @@ ROWS: dict[str, Callable[[Bench], None]] = {
     "age": Bench.age,
     "check": Bench.check,
     "passphrase": Bench.passphrase,
+    "backup": Bench.backup,
     "memory": Bench.memory,
     "start": Bench.start,
     "read": Bench.read,

@@ -17,6 +17,7 @@ from bench.measure import Task
 
 ROOT = Path(__file__).resolve().parent.parent
 _BLOCK = 1 << 20
+_SEGMENT = 1 << 30
 _YEAR_2020 = 1_577_836_800
 
 
@@ -25,7 +26,7 @@ class Workspace:
 
     def __init__(self, parent: Path | None) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="casevault-bench-", dir=parent))
-        self.vault, self.out = self.path / "vault", self.path / "out"
+        self.vault, self.out, self.backup = self.path / "vault", self.path / "out", self.path / "backup"
         self.key_file, self.age_key = self.path / "vault.key", self.path / "age.key"
         self.age_file, self.age_out = self.path / "file.age", self.path / "age.out"
         # Nothing of the caller's home or variables: neither another vault nor a remembered one. Modules are compiled
@@ -138,6 +139,22 @@ class Workspace:
         return found
 
     # Tasks
+
+    def stand_ins(self, size_mib: int) -> int:
+        """Sparse files in the places of stored objects, in the vault and in its backup; returns how many."""
+        left, count = size_mib << 20, 0
+        while left > 0:
+            name = f"{count:032x}"
+            for folder in (self.vault, self.backup):
+                path = folder / "objects" / name[:2] / f"{name[2:]}.0"
+                path.parent.mkdir(exist_ok=True)
+                with path.open("wb") as file:
+                    file.truncate(min(left, _SEGMENT))
+            left, count = left - _SEGMENT, count + 1
+        return count
+
+    def back_up(self) -> Task:
+        return Task([*self.program, "backup", self.backup, "--yes"])
 
     def add(self, source: Path) -> Task:
         return Task([*self.program, "add", CASE, source], before=self.new_vault)

@@ -43,6 +43,8 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("person", "commands.person", "person", "Persons of a case: add, list, show, edit, remove."),
     ("search", "commands.search", "search", "Find words in cases, items, notes and persons."),
     ("check", "commands.check", "check", "Look for damage; changes nothing."),
+    ("backup", "commands.backup", "backup", "Copy the vault to a stick or disk, still encrypted."),
+    ("restore", "commands.backup", "restore", "Make a vault from a backup, in a new place."),
     ("log", "commands.log", "log", "Who did what, and when."),
     ("demo", "commands.demo", "demo", "The whole story in a throw-away folder."),
     ("help", "commands.help", "help_", "Explain a command."),

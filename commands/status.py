@@ -105,4 +105,6 @@ def _inside(info: VaultInfo) -> list[Fact]:
         *((_("Way in"), _way_in(key)) for key in info.keys),
         (_("Cost of a guess"), cost),
         (_("Last full check"), moment(info.last_check) or _("never")),
+        (_("Last backup"), moment(info.last_backup) or _("never")),
+        *((_("Backup"), f"{known.place} ({moment(known.made)})") for known in info.backups),
     ]

@@ -99,6 +99,22 @@ def full_sync(descriptor: int) -> None:
     os.fsync(descriptor)
 
 
+def read_from_medium(descriptor: int) -> None:
+    """Let what is read from a file come from the medium, as far as the system can be told; a drive may still have a cache.
+
+    What was written to the file must be synced. Never raises.
+    """
+    try:
+        if sys.platform == "linux":
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        elif sys.platform == "darwin":
+            import fcntl
+
+            fcntl.fcntl(descriptor, fcntl.F_NOCACHE, 1)
+    except OSError:
+        return
+
+
 # Sockets between processes of one user
 
 

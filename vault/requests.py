@@ -220,6 +220,48 @@ class KeyLabel:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownBackup:
+    """A backup that was made of this vault: where, and when last."""
+
+    place: str
+    made: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackupFile:
+    """A database in a backup: its name there, its size and SHA-256."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackupBegun:
+    """What a backup begins with: the marker to write where there is none (else empty), the databases of its last
+    complete state, and the names of all that the markers found there speak of.
+    """
+
+    intent: int
+    marker: bytes
+    kept: tuple[BackupFile, ...]
+    named: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BackupSnapshot:
+    """All databases at one moment: the marker that names them, those that lie in the staging folder to be copied, and
+    the codes of cases whose database is damaged.
+    """
+
+    marker: bytes
+    made: str
+    databases: tuple[BackupFile, ...]
+    staged: tuple[str, ...]
+    damaged: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class VaultInfo:
     """What an open vault says of itself.
 
@@ -237,6 +279,7 @@ class VaultInfo:
     passes: int
     last_check: str | None
     last_backup: str | None
+    backups: tuple[KnownBackup, ...]
     last_unlock: str | None
     failed_unlocks: int
     warnings: tuple[str, ...]

@@ -59,6 +59,8 @@ RUNS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("key", "remove", "-", "--yes"), LABEL),
     (("check", "--read-data"), ""),
     (("log",), ""),
+    (("backup", "stick"), ""),
+    (("restore", "stick", "--vault", "restored"), ""),
     (("person", "remove", "HARBOUR/p1", "--yes", "--reason", "-"), NOTE),
     (("delete", "HARBOUR/1", "--yes", "--reason", "-"), NOTE),
     (("case", "delete", "HARBOUR", "--confirm", "HARBOUR"), ""),

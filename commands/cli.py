@@ -27,6 +27,7 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("add", "commands.add", "add", "Store files, folders or text in a case."),
     ("items", "commands.items", "items", "List the items of a case."),
     ("show", "commands.items", "show", "What is known of an item."),
+    ("view", "commands.view", "view", "Look at an item without a trace of it outside the vault."),
     ("cat", "commands.read", "cat", "Write an item's bytes to standard output."),
     ("export", "commands.read", "export", "Write an item or a case to a folder, in the clear."),
     ("edit", "commands.describe", "edit", "Change what is said of an item."),

@@ -18,7 +18,7 @@ from vault.compartment import Clock, Compartment
 from vault.door import Act, Door
 from vault.folder import Folder
 from vault.header import Header
-from vault.objects import Staged, is_stored, place, remove_object
+from vault.objects import ObjectReader, Staged, place, remove_object
 from vault.registry import CaseRow, Registry, case_grant, seal_title
 from vault.requests import (
     AddGrant,
@@ -39,7 +39,7 @@ from vault.requests import (
     Stored,
     VaultInfo,
 )
-from vault.tables import blob, integer, text
+from vault.tables import Row, blob, integer, text
 from vault.unlock import SecretUnlocker, Unlocker
 
 
@@ -258,7 +258,7 @@ class Keeper(Door):
         """Take a staged object into a case: at its place and durable before the case knows of it."""
         name = "item-add" if revises is None else "item-revise"
         item = None if revises is None else str(revises)
-        with self._act(name, code, item=item) as act:
+        with self._act(name, code, item=item, grants=("object",)) as act:
             with self._changing(act) as compartment:
                 number, again = items.add(
                     compartment,
@@ -270,9 +270,8 @@ class Keeper(Door):
                     revises=revises,
                     now=self.now,
                 )
-                row = items.stored_row(compartment, act.code, number)
                 lost = None
-                if again and not is_stored(self.folder.objects, blob(row, "object_id"), integer(row, "padded_bytes")):
+                if again and not self._is_whole(act, compartment, number):
                     lost = items.replace_object(compartment, act.code, number, staged)
                     act.objects.append(lost)
                 if not again or lost:
@@ -283,6 +282,26 @@ class Keeper(Door):
                 remove_object(self.folder.objects, lost)
             act.outcome |= {"item": str(number), "size": staged.size_bytes, "digest": staged.sha256}
             return Stored(items.details(compartment, act.code, number), again)
+
+    def _is_whole(self, act: Act, compartment: Compartment, number: int) -> bool:
+        """Whether every byte of an item is still what came in; if not, its owner brings the only way to heal it."""
+        row = items.stored_row(compartment, act.code, number)
+        try:
+            key = compartment.unwrap_object_key(act.receipt, blob(row, "object_id"))
+            ObjectReader(self.folder.objects, self._grant(act, row, key)).verify()
+        except errors.Damage:
+            return False
+        return True
+
+    def _grant(self, act: Act, row: Row, key: ObjectKey) -> ObjectGrant:
+        return items.grant(
+            row,
+            intent=act.receipt.number,
+            code=act.code,
+            case_id=act.needed_case.case_id,
+            folder_id=self.header.folder_id,
+            key=key,
+        )
 
     def item_list(self, code: str) -> tuple[ItemSummary, ...]:
         """The items of a case, by number."""
@@ -304,14 +323,7 @@ class Keeper(Door):
             key = compartment.unwrap_object_key(act.receipt, object_id)
         act.receipt.void()
         self._reads[act.receipt.number] = act
-        return items.grant(
-            row,
-            intent=act.receipt.number,
-            code=act.code,
-            case_id=act.needed_case.case_id,
-            folder_id=self.header.folder_id,
-            key=key,
-        )
+        return self._grant(act, row, key)
 
     def is_reading(self, intent: int) -> bool:
         """Whether an ``item_open`` has no outcome yet."""

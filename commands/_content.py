@@ -21,6 +21,7 @@ class Media:
     sound_only: bool = False
 
 
+PAGE = Media("png_pipe", picture=True)
 _MOVIE = Media("mov")
 _MP3 = Media("mp3", sound_only=True)
 
@@ -28,7 +29,7 @@ _MP3 = Media("mp3", sound_only=True)
 # fetched are left out on purpose.
 _BEGINNINGS: tuple[tuple[bytes, Media], ...] = (
     (b"\xff\xd8\xff", Media("jpeg_pipe", picture=True)),
-    (b"\x89PNG\r\n\x1a\n", Media("png_pipe", picture=True)),
+    (b"\x89PNG\r\n\x1a\n", PAGE),
     (b"GIF87a", Media("gif", picture=True)),
     (b"GIF89a", Media("gif", picture=True)),
     (b"BM", Media("bmp_pipe", picture=True)),
@@ -86,5 +87,5 @@ def _sound_frame(start: bytes) -> Media | None:
 
 
 def is_pdf(start: bytes) -> bool:
-    """Whether it is a PDF document; readers allow something before its mark."""
-    return b"%PDF-" in start[:1024]
+    """Whether it is a PDF document."""
+    return start.lstrip(b"\xef\xbb\xbf \t\r\n\0").startswith(b"%PDF-")

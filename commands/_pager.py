@@ -35,7 +35,24 @@ def beginning(reading: Reading) -> bytes:
 
 
 def show_text(settings: Settings, reading: Reading, encoding: Encoding) -> None:
-    """Show a text on the alternate screen. Raises ``Stop`` where there is no terminal that has one."""
+    """Show what is read as text on the alternate screen. Raises ``Stop`` where there is no terminal that has one."""
+
+    def read(offset: int, length: int) -> bytes:
+        return b"".join(bytes(piece) for piece in reading.part(offset, length))
+
+    _show(settings, reading, _Shown(read, reading.size_bytes, encoding, reading.grant.reference))
+
+
+def show_made_text(settings: Settings, reading: Reading, content: bytes) -> None:
+    """Show text that was made of what is read, in UTF-8, as ``show_text`` does."""
+
+    def read(offset: int, length: int) -> bytes:
+        return content[offset : offset + length]
+
+    _show(settings, reading, _Shown(read, len(content), Encoding("utf-8"), reading.grant.reference))
+
+
+def _show(settings: Settings, reading: Reading, text: _Shown) -> None:
     if not _terminal.has_alternate_screen() or not _terminal.stdout_is_terminal():
         raise Stop(
             REFUSED,
@@ -44,11 +61,6 @@ def show_text(settings: Settings, reading: Reading, encoding: Encoding) -> None:
             ),
             _("`casevault cat` writes its bytes to standard output"),
         )
-
-    def read(offset: int, length: int) -> bytes:
-        return b"".join(bytes(piece) for piece in reading.part(offset, length))
-
-    text = _Shown(read, reading.size_bytes, encoding, reading.grant.reference)
     _page(text, plain=settings.plain, verify=reading.verify_open)
 
 

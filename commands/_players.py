@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 
 from commands._content import Media
 from vault import platform
@@ -60,6 +61,7 @@ _OPTIONS = (
     "--cache=no",
     "--cache-on-disk=no",
     "--image-display-duration=inf",
+    "--autofit-larger=90%x90%",
 )
 # Options that not every version has; they go through the descriptor, where an unknown one is no error.
 _IF_KNOWN = {"autoload-files": False, "gpu-shader-cache": False, "icc-cache": False, "drag-and-drop": "no"}
@@ -84,6 +86,10 @@ _KEYS = {
     "r": "cycle-values video-rotate 90 180 270 0",
     "+": "add video-zoom 0.1",
     "-": "add video-zoom -0.1",
+    "ALT+LEFT": "add video-pan-x 0.1",
+    "ALT+RIGHT": "add video-pan-x -0.1",
+    "ALT+UP": "add video-pan-y 0.1",
+    "ALT+DOWN": "add video-pan-y -0.1",
     "o": "show-progress",
     "q": "quit",
     "ESC": "quit",
@@ -137,14 +143,19 @@ def start(
 
 
 class Mpv:
-    """mpv showing one stream; a context manager, at whose end it has ended."""
+    """mpv showing what it is told to, in one window; a context manager, at whose end it has ended.
 
-    def __init__(self, program: str, media: Media, address: str, *, title: str, options: Sequence[str] = ()) -> None:
+    ``orders`` are the words of further keys that somebody pressed: see ``bind``. ``shown`` is whether anything was
+    shown or heard, ``complaint`` what mpv says of what it could not show.
+    """
+
+    def __init__(self, program: str, media: Media, *, title: str, options: Sequence[str] = ()) -> None:
         self._argv = [program, *_OPTIONS, f"--demuxer-lavf-format={media.format}", *options]
-        self._address, self._title = address, title
+        self._title = title
         self._heard = b""
-        self.failed = False
+        self.orders: list[str] = []
         self.shown = False
+        self.complaint = ""
 
     def __enter__(self) -> Mpv:
         self.socket, theirs = socket.socketpair()
@@ -158,8 +169,15 @@ class Mpv:
             self.tell("set_property", f"options/{name}", self._title)
         for key, what in _KEYS.items():
             self.tell("keybind", key, what)
-        self.tell("loadfile", self._address)
         return self
+
+    def show(self, address: str) -> None:
+        """Show what is there, in place of what was shown before."""
+        self.tell("loadfile", address)
+
+    def bind(self, key: str, order: str) -> None:
+        """Let a key put a word into ``orders``."""
+        self.tell("keybind", key, f"script-message {order}")
 
     def tell(self, *command: object) -> None:
         """Give it an order; one that has ended hears nothing."""
@@ -177,10 +195,17 @@ class Mpv:
             return False
         for line in lines:
             with contextlib.suppress(ValueError, AttributeError):
-                event = json.loads(line)
-                self.shown = self.shown or event.get("event") == "playback-restart"
-                self.failed = self.failed or (event.get("event") == "end-file" and event.get("reason") == "error")
+                self._take_in(json.loads(line))
         return bool(part)
+
+    def _take_in(self, event: dict[str, Any]) -> None:
+        name = event.get("event")
+        if name == "playback-restart":
+            self.shown = True
+        elif name == "client-message":
+            self.orders += [str(word) for word in event.get("args", [])[:1]]
+        elif name == "end-file" and event.get("reason") == "error":
+            self.complaint = str(event.get("file_error", ""))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -57,6 +57,18 @@ class Program(click.Group):
                 return cast("click.Command", getattr(importlib.import_module(module), attribute))
         return None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; whoever wants to open an item is told how."""
+        if args[:1] == ["open"] and len(args) > 1 and self.get_command(ctx, "open") is None and "/" in args[1]:
+            raise _errors.Stop(
+                _errors.USAGE,
+                _("There is no command `open` for items"),
+                _("`casevault view {reference}` shows an item").format(reference=visible(args[1])),
+            )
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- as above
         """The list, from the table alone."""
         with formatter.section(_("Commands")):

@@ -1,4 +1,4 @@
-"""An item as a stream that a player can seek in: HTTP on the loopback interface, for one reading, while it lasts.
+"""An item as a stream that a player can seek in: HTTP on the loopback interface, for one player, while it lasts.
 
 The address cannot be guessed, and where the system tells who connects, only this user's programs are answered. Nothing
 is held but the piece that is being sent. Everything happens in the caller's thread, inside ``Stream.serve``.
@@ -18,9 +18,9 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Protocol
 
 from vault import platform
-from vault.handles import Reading
 
 _HOST = "127.0.0.1"
 _LONGEST_REQUEST_BYTES = 8 << 10
@@ -30,6 +30,19 @@ _REQUEST_LINE = re.compile(rb"(GET|HEAD) ([!-~]+) HTTP/1\.[01]")
 _RANGE = re.compile(rb"bytes=([0-9]{0,19})-([0-9]{0,19})")
 # What a browser sends along and a player does not: a page of somebody else's may be behind it.
 _OF_BROWSERS = frozenset({b"origin", b"referer", b"cookie"})
+
+
+class Seekable(Protocol):
+    """What can be given out from any place on: a ``Reading``, for instance."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes there are."""
+        ...
+
+    def part(self, offset: int, length: int, /) -> Iterator[memoryview]:
+        """Some of them, in pieces that are valid until the next one is asked for."""
+        ...
 
 
 class _Refused(Exception):
@@ -54,12 +67,11 @@ class _Connection:
 
 
 class Stream:
-    """Gives out a reading over HTTP with ranges; a context manager, at whose end the address answers no more."""
+    """Gives out one thing at a time over HTTP with ranges; a context manager, at whose end nothing is given out."""
 
-    def __init__(self, reading: Reading, *, media_type: str = "application/octet-stream") -> None:
-        self._reading = reading
-        self._media_type = media_type.encode("ascii")
-        self._path = b"/" + secrets.token_urlsafe(32).encode("ascii")
+    def __init__(self) -> None:
+        self._offered: Seekable | None = None
+        self._path = b""
         self._listening = socket.create_server((_HOST, 0), backlog=_MOST_CONNECTIONS)
         self._listening.setblocking(False)
         self._host = f"{_HOST}:{self._listening.getsockname()[1]}".encode("ascii")
@@ -67,15 +79,18 @@ class Stream:
         self._selector.register(self._listening, selectors.EVENT_READ)
         self._connections: list[_Connection] = []
 
-    @property
-    def address(self) -> str:
-        """Where a player finds the bytes. Whoever knows it can read them: it must not be an argument or be stored."""
+    def offer(self, source: Seekable) -> str:
+        """Give this out from now on, under a new address; what was offered before has none any more.
+
+        Whoever knows the address can read it all: it must not be an argument, and not be stored.
+        """
+        self._offered, self._path = source, b"/" + secrets.token_urlsafe(32).encode("ascii")
         return f"http://{self._host.decode('ascii')}{self._path.decode('ascii')}"
 
     def serve(self, seconds: float, *also: socket.socket) -> Sequence[socket.socket]:
         """Answer requests for so long; returns earlier with those of ``also`` that can be read.
 
-        Raises ``ObjectDamaged``, ``ObjectMissing`` and ``ReceiptRefused``. What was sent until then is authentic, but
+        Raises what is offered raises when it is read. What was sent until then is authentic, but
         not complete; whoever was being sent it sees that.
         """
         for each in also:
@@ -187,10 +202,10 @@ class Stream:
     # Requests
 
     def _answer(self, connection: _Connection) -> None:
-        size = self._reading.size_bytes
         try:
-            method, headers = self._understood(bytes(connection.request))
+            method, headers, source = self._understood(bytes(connection.request))
             connection.known = True
+            size = source.size_bytes
             first, stop = _range(headers.get(b"range"), size)
         except _Refused as refusal:
             lines = [refusal.status, b"Content-Length: 0", *refusal.headers]
@@ -199,20 +214,20 @@ class Stream:
             lines = [
                 b"200 OK" if whole else b"206 Partial Content",
                 b"Content-Length: %d" % (stop - first),
-                b"Content-Type: " + self._media_type,
+                b"Content-Type: application/octet-stream",
                 b"Accept-Ranges: bytes",
             ]
             if not whole:
                 lines.append(b"Content-Range: bytes %d-%d/%d" % (first, stop - 1, size))
             if method == b"GET":
-                connection.pieces = self._reading.part(first, stop - first)
+                connection.pieces = source.part(first, stop - first)
         lines += [b"Connection: close", b"Cache-Control: no-store", b"X-Content-Type-Options: nosniff"]
         connection.sending = memoryview(b"HTTP/1.1 " + b"\r\n".join(lines) + b"\r\n\r\n")
         connection.answering = True
         self._selector.modify(connection.socket, selectors.EVENT_WRITE, connection)
 
-    def _understood(self, request: bytes) -> tuple[bytes, dict[bytes, bytes]]:
-        """The method and the headers of a request for our one path. Everything else looks as if nothing were here."""
+    def _understood(self, request: bytes) -> tuple[bytes, dict[bytes, bytes], Seekable]:
+        """The method and the headers of a request for our one path, and what is there. Everything else looks as if nothing were here."""
         head, _, _ = request.partition(b"\r\n\r\n")
         line, *rest = head.split(b"\r\n")
         match = _REQUEST_LINE.fullmatch(line)
@@ -225,13 +240,14 @@ class Stream:
         # Another name in Host is that of a web page which had its name lead here.
         if (
             not match
+            or self._offered is None
             or not hmac.compare_digest(match[2], self._path)
             or headers.get(b"host") != self._host
             or _OF_BROWSERS & headers.keys()
             or any(name.startswith(b"sec-fetch") for name in headers)
         ):
             raise _Refused(b"404 Not Found")
-        return match[1], headers
+        return match[1], headers, self._offered
 
 
 def _is_of_this_user(connection: socket.socket) -> bool:

@@ -42,7 +42,7 @@ class Bytes:
 
 def text(reading: Reading) -> bytes:
     """The words of a document, as UTF-8. Raises ``Stop``, and as ``Reading.part`` does."""
-    return _made(reading, "pdftotext", "-q", "-layout", "-enc", "UTF-8", "-", "-")
+    return _made(reading, "pdftotext", "-q", "-layout", "-nopgbrk", "-enc", "UTF-8", "-", "-")
 
 
 def page_count(reading: Reading) -> int:

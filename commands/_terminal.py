@@ -351,6 +351,8 @@ class Screen:
         """Columns and rows, now."""
         with contextlib.suppress(OSError):
             found = os.get_terminal_size(self._descriptor)
+            if not found.columns or not found.lines:  # the terminal does not say
+                return 80, 24
             return max(found.columns, _LEAST_SIZE[0]), max(found.lines, _LEAST_SIZE[1])
         return 80, 24
 

@@ -114,6 +114,9 @@ def environment() -> dict[str, str]:
     home = os.environ.get("HOME")
     if "DISPLAY" in told and "XAUTHORITY" not in told and home:
         told["XAUTHORITY"] = os.path.join(home, ".Xauthority")  # noqa: PTH118 -- a variable's text
+    runtime = told.get("XDG_RUNTIME_DIR")
+    if runtime and not os.path.isdir(os.path.join(runtime, "pulse")):  # noqa: PTH112, PTH118 -- as above
+        told["PULSE_RUNTIME_PATH"] = _NOWHERE  # no sound server is there, and its library would make that folder
     # Without PATH a player can start no other program; without a proxy it asks nobody else for our stream.
     return told | dict.fromkeys(_FOLDERS, _NOWHERE) | _NO_CACHES | {"no_proxy": "*"}
 
@@ -146,7 +149,7 @@ class Mpv:
     """mpv showing what it is told to, in one window; a context manager, at whose end it has ended.
 
     ``orders`` are the words of further keys that somebody pressed: see ``bind``. ``shown`` is whether anything was
-    shown or heard, ``complaint`` what mpv says of what it could not show.
+    shown or heard, or a person did not wait for it, ``complaint`` what mpv says of what it could not show.
     """
 
     def __init__(self, program: str, media: Media, *, title: str, options: Sequence[str] = ()) -> None:
@@ -206,6 +209,8 @@ class Mpv:
             self.orders += [str(word) for word in event.get("args", [])[:1]]
         elif name == "end-file" and event.get("reason") == "error":
             self.complaint = str(event.get("file_error", ""))
+        elif name == "end-file" and event.get("reason") == "quit":
+            self.shown = True  # a person closed it before there was anything to see
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

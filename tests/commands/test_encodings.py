@@ -38,7 +38,9 @@ def test_utf16_is_known_by_its_mark_or_guessed_without_it(name: str, marked: str
     assert _encodings.of_unmarked_utf16(text.encode(name)) == _encodings.Encoding(marked, guessed=True)
 
 
-@pytest.mark.parametrize("start", [b"\0", bytes(range(256)), b"\x89PNG\r\n\x1a\n\0\0", b"PK\3\4\x14\0\6\0", b"abc\x01\xff"])
+@pytest.mark.parametrize(
+    "start", [b"\0", bytes(range(256)), b"\x89PNG\r\n\x1a\n\0\0", b"PK\3\4\x14\0\6\0", b"abc\x01\xff"]
+)
 def test_what_is_no_text_is_not_taken_for_one(start: bytes) -> None:
     assert _encodings.of_text(start) is None
     assert _encodings.of_unmarked_utf16(start) is None

@@ -63,10 +63,16 @@ class Keeper(Door):
         self.log.conclude(receipt.number, "done")
         self.warn("older-than-last-time")
 
+    def record_session(self, act: str, reason: str | None = None) -> None:
+        """A session begins (unlock) or ends (lock)."""
+        receipt = self.log.intend(act)
+        self.log.conclude(receipt.number, "done", reason=reason)
+
     def info(self) -> VaultInfo:
         """What the vault says of itself; nothing of a case."""
         registry = self.registry
         last_check = registry.optional_setting("last_check")
+        last_backup = registry.optional_setting("last_backup")
         return VaultInfo(
             vault_id=registry.setting("vault_id").hex(),
             created=registry.setting("created").decode(),
@@ -77,6 +83,9 @@ class Keeper(Door):
             memory_kib=self.header.cost.memory_kib,
             passes=self.header.cost.passes,
             last_check=last_check.decode() if last_check else None,
+            last_backup=last_backup.decode() if last_backup else None,
+            last_unlock=self.last_unlock,
+            failed_unlocks=self.failed_unlocks,
             warnings=tuple(self.warnings),
         )
 
@@ -86,6 +95,10 @@ class Keeper(Door):
             KeyLabel(integer(row, "slot"), text(row, "kind"), text(row, "label"), text(row, "added"))
             for row in sorted(self.registry.rows(schema.SLOTS), key=lambda row: integer(row, "slot"))
         )
+
+    def verify_secret(self, current: Unlocker) -> None:
+        """See that a secret opens this vault, before more is asked for. Raises ``WrongPassphrase``."""
+        current.unlock(self.header)
 
     def change_passphrase(
         self,

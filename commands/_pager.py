@@ -15,7 +15,7 @@ from commands._terminal import visible
 from commands._text import _
 from vault import Reading
 
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.1
 _END = frozenset("qQ\x04\x1b")
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -20,7 +23,7 @@ from vault import Reading, references
 if TYPE_CHECKING:
     from vault.streaming import Stream
 
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.1  # whether the session is still there is told without asking it
 
 
 @command("view", example="casevault view HARBOUR/3")
@@ -79,7 +82,7 @@ def _show_pdf(settings: Settings, reading: Reading, *, as_text: bool) -> None:
     count, number = _pdf.page_count(reading), 1
     _say(_("Page Down and Page Up turn the pages, + and - zoom, Alt and an arrow key move, q ends."))
     reference = reading.grant.reference
-    with Stream() as stream, _players.Mpv(_player(reference), PAGE, title=reference) as player:
+    with _not_suspended(), Stream() as stream, _players.Mpv(_player(reference), PAGE, title=reference) as player:
         for key, order in (("PGDWN", "further"), ("SPACE", "further"), ("PGUP", "back")):
             player.bind(key, order)
         player.show(stream.offer(_pdf.page(reading, number)))
@@ -114,11 +117,24 @@ def _play(reading: Reading, media: Media) -> None:
     if media.picture:
         options.append("--loop-file=inf")
     _say(_("Space pauses, the arrow keys seek, f fills the screen, q ends. Ctrl-C here ends it at once."))
-    with Stream() as stream, _players.Mpv(program, media, title=reference, options=options) as player:
+    with _not_suspended(), Stream() as stream, _players.Mpv(program, media, title=reference, options=options) as player:
         player.show(stream.offer(reading))
         while _served(reading, stream, player):
             pass
     _verify_shown(reading, player)
+
+
+@contextlib.contextmanager
+def _not_suspended() -> Iterator[None]:
+    """A command that is stopped could not end its player when the session ends."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTSTP, before)
 
 
 def _say(sentence: str) -> None:

@@ -24,12 +24,21 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="left out: no player 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="left out: /proc shows what a player has")
 
 
-@pytest.fixture
-def movie() -> Path:
-    path = film()
+def real_film(*, short: bool) -> Path:
+    path = film(short=short)
     if path is None:
         pytest.skip("left out: no real film (Debian's forensics-samples-files)")
     return path
+
+
+@pytest.fixture
+def movie() -> Path:
+    return real_film(short=False)
+
+
+@pytest.fixture
+def short_movie() -> Path:
+    return real_film(short=True)
 
 
 @pytest.fixture
@@ -99,10 +108,10 @@ def test_a_real_film_is_shown_to_its_end_and_the_player_writes_nothing(
 
 @linux
 def test_the_command_shows_a_film_and_neighbours_see_no_address_and_no_new_file(
-    harbour: Any, home: Path, movie: Path, display: str, program: Callable[[str], str]
+    harbour: Any, home: Path, short_movie: Path, display: str, program: Callable[[str], str]
 ) -> None:
     mpv = program("mpv")
-    harbour("add", "HARBOUR", movie)
+    harbour("add", "HARBOUR", short_movie)
     before = everything(home.parent)
     process = harbour.start("view", "HARBOUR/1", "--purpose", "court", DISPLAY=display, http_proxy="http://127.0.0.1:9")
     seen = b""
@@ -135,9 +144,8 @@ def test_the_player_ends_with_the_command_however_that_ends(
     harbour: Any, display: str, program: Callable[[str], str], number: signal.Signals
 ) -> None:
     program("mpv")
-    picture = harbour.file("picture.bmp", b"BM" + (54 + 48).to_bytes(4, "little") + bytes(4) + (54).to_bytes(4, "little")
-        + (40).to_bytes(4, "little") + (4).to_bytes(4, "little") * 2 + b"\1\0\x18\0" + bytes(24) + b"\x80" * 48)  # fmt: skip
-    harbour("add", "HARBOUR", picture)
+    path = harbour.file("picture.bmp", picture())
+    harbour("add", "HARBOUR", path)
     process = harbour.start("view", "HARBOUR/1", DISPLAY=display)
     wait_until(lambda: children(process.pid) or process.poll() is not None)
     (player,) = children(process.pid)
@@ -199,6 +207,57 @@ def test_a_damaged_film_is_shown_up_to_the_damage_and_the_status_says_so(
     done = harbour("view", "HARBOUR/1", status=20, DISPLAY=display)
     assert "HARBOUR/1" in done.stderr
     assert outcome(harbour)["reason"] == "ObjectDamaged"
+
+
+# Sessions
+
+
+@pytest.fixture
+def session(harbour: Any) -> Iterator[Any]:
+    harbour("unlock")
+    yield harbour
+    harbour.bare("lock", "--vault", harbour.vault)
+
+
+@linux
+@pytest.mark.parametrize("end", ["lock", "killed"])
+def test_the_end_of_the_session_ends_every_view_and_every_player(
+    session: Any, terminal: Callable[..., Any], program: Callable[[str], str], display: str, end: str
+) -> None:
+    program("mpv")
+    session("add", "HARBOUR", session.file("picture.bmp", picture()), session.file("text.txt", TEXT.encode()))
+    process = session.start("view", "HARBOUR/1", DISPLAY=display)
+    wait_until(lambda: children(process.pid) or process.poll() is not None)
+    (player,) = children(process.pid)
+    wait_until(lambda: b"mpv" in Path(f"/proc/{player}/cmdline").read_bytes())
+    at = terminal(*session.options, "view", "HARBOUR/2", term="xterm")
+    at.expect("HARBOUR/2")
+    if end == "lock":
+        session("lock")
+    else:
+        agent = session("status", "--json").json["session"]["process"]
+        os.kill(agent, signal.SIGKILL)
+    wait_until(lambda: not running(player))
+    _stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 13, stderr
+    assert at.finish()[0] == 13
+    assert b"\x1b[?1049l" in at.shown
+    phases = {
+        (entry["phase"], entry["reason"]) for entry in session("log", "--json").json if entry["act"] == "item-view"
+    }
+    assert not any(phase == "done" for phase, _reason in phases)
+    assert len(phases) > 1
+
+
+@linux
+def test_a_view_that_is_over_leaves_the_session_as_it_was(
+    session: Any, display: str, short_movie: Path, program: Callable[[str], str]
+) -> None:
+    program("mpv")
+    session("add", "HARBOUR", short_movie)
+    session.bare("view", "HARBOUR/1", "--vault", session.vault, DISPLAY=display)
+    assert outcome(session)["phase"] == "done"
+    assert session.bare("items", "HARBOUR", "--vault", session.vault).stdout.startswith("HARBOUR/1")
 
 
 # What can't be shown
@@ -382,6 +441,12 @@ def test_a_pdf_is_shown_page_by_page_in_a_window(harbour: Any, display: str, pro
     wait_until(lambda: process.poll() is not None or not pressed("q"))
     _stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 0, stderr
+
+
+def picture() -> bytes:
+    """A grey square."""
+    sizes = [54 + 48, 0, 54, 40, 4, 4]
+    return b"BM" + b"".join(size.to_bytes(4, "little") for size in sizes) + b"\1\0\x18\0" + bytes(24) + b"\x80" * 48
 
 
 def pdf(*pages: str) -> bytes:

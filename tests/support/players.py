@@ -12,9 +12,9 @@ from pathlib import Path
 SAMPLES = Path("/usr/share/forensics-samples/original-files")
 
 
-def film() -> Path | None:
-    """A film that a person recorded with sound and picture, from Debian's forensics-samples-files."""
-    path = SAMPLES / "movie2" / "movie-hello.mp4"
+def film(*, short: bool = False) -> Path | None:
+    """A film that a person recorded, from Debian's forensics-samples-files: 8 seconds with sound, or less than 2."""
+    path = SAMPLES / ("movie1/VID_20191220_170832.mp4" if short else "movie2/movie-hello.mp4")
     return path if path.is_file() else None
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import errno
 import os
-import traceback
 from collections.abc import Iterator
 
 from commands._terminal import visible
@@ -185,7 +184,7 @@ def message_of(error: errors.VaultError) -> str:
     fields = {}
     for name, value in error.fields.items():
         text = _REASONS.get((type(error), str(value)), str(value)) if name == "reason" else str(value)
-        fields[name] = visible(_(text) if name == "reason" else text)
+        fields[name] = visible(_(text) if name in ("reason", "field") else text)
     return _(type(error).template).format(**fields)
 
 
@@ -220,12 +219,16 @@ def _described_os_error(error: OSError) -> tuple[int, str, str]:
 
 
 def _place(error: BaseException) -> str:
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     return f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "?"  # noqa: PTH119 -- text only
 
 
 def trace(error: BaseException) -> Iterator[str]:
     """For ``--debug``: where it happened, line by line; no locals, and no message but our own."""
+    import traceback
+
     cause: BaseException | None = error
     while cause is not None:
         yield type(cause).__name__

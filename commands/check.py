@@ -13,6 +13,7 @@ from commands._options import Settings, command, pass_settings
 from commands._output import Output, exact_size, progress
 from commands._session import ask_until_right, named_key_file, opened, vault_path
 from commands._text import _, ngettext
+from commands._words import word
 from vault.requests import CheckReport
 
 
@@ -35,7 +36,7 @@ def check(settings: Settings, read_data: bool) -> int:
     else:
         output.table(
             (_("Damage"), _("Where"), _("Detail")),
-            [(each.kind, each.subject, each.detail) for each in report.findings],
+            [(word(each.kind), each.subject, each.detail) for each in report.findings],
             empty=_("No damage was found."),
         )
         output.facts(

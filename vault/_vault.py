@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, cast
 
 from vault import errors, platform
 from vault.handles import Cases
-from vault.requests import CheckReport, Hit, KeyLabel, LogEntry, VaultInfo
 
 if TYPE_CHECKING:
     import socket
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from vault.folder import FolderFacts
     from vault.keeper import Keeper
     from vault.opening import Cost
+    from vault.requests import CheckReport, Hit, KeyLabel, LogEntry, VaultInfo
     from vault.restoring import Restored
     from vault.unlock import RecoveryUnlocker, SecretUnlocker, Unlocker
 

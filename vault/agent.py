@@ -129,10 +129,13 @@ class Agent:
         keeping.start()
         try:
             while not self._over():
-                for key, events in self._selector.select(self._patience):
+                ready = self._selector.select(self._patience)
+                for key, events in ready:
                     if self._over():
                         break
                     self._handle(key, events)
+                if not ready:
+                    self._see_the_folder()
                 self._run_results()
                 self._drop_silent()
         finally:
@@ -148,6 +151,15 @@ class Agent:
             elif idle_left <= 0:
                 self._why = "idle time-out"
         return self._why is not None
+
+    def _see_the_folder(self) -> None:
+        """A vault that was pulled out or moved away is not kept open."""
+        try:
+            there = meeting.place_of(self._vault.path) == self._place
+        except errors.NoSuchVault:
+            there = False
+        if not there:
+            self.end("folder gone")
 
     def _left(self) -> tuple[int, int]:
         """Nanoseconds until the time-outs."""

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from vault.summaries import CaseSummary as CaseSummary  # noqa: PLC0414 -- as every other answer it is found here
+from vault.summaries import ItemSummary as ItemSummary  # noqa: PLC0414
+
 KINDS = ("statement", "video", "audio", "photo", "document", "other")
 
 
@@ -50,18 +53,6 @@ class PersonFields:
 
 
 # Answers: cases
-
-
-@dataclass(frozen=True, slots=True)
-class CaseSummary:
-    """A line of the list of cases."""
-
-    code: str
-    title: str
-    created: str
-    changed: str
-    items: int
-    persons: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +108,6 @@ class Reception:
     via: str | None
     recorded: str | None
     received: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ItemSummary:
-    """A line of the list of items."""
-
-    reference: str
-    kind: str
-    title: str
-    size_bytes: int
-    added: str
-    recorded: str | None
-    tags: tuple[str, ...]
-    revises: str | None
 
 
 @dataclass(frozen=True, slots=True)

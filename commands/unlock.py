@@ -103,7 +103,9 @@ def unlock(settings: Settings, seconds: int) -> None:
             }
         )
         return
-    if already:
+    if not already:
+        _terminal.say(_("The vault is unlocked for every command until it locks; `casevault lock` locks it at once."))
+    else:
         _terminal.say(_("The vault is unlocked already; this changed nothing. `casevault lock` ends the session."))
     never = _("never")
     shown: list[Fact] = [

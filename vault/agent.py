@@ -46,7 +46,9 @@ _SECOND = 1_000_000_000
 _WITHIN_A_BACKUP = frozenset({"backup_snapshot", "backup_known", "backup_end"})
 
 # What the keeper does for this process alone.
-_NOT_SERVED = frozenset({"record_creation", "record_older_copy", "record_session", "end_readings", "is_reading"})
+_NOT_SERVED = frozenset(
+    {"record_creation", "record_older_copy", "record_session", "end_readings", "is_reading", "verify_serving"}
+)
 
 
 def served() -> dict[str, Callable[..., Any]]:

@@ -112,9 +112,13 @@ class Client:
 
         Raises ``SessionOver``.
         """
+        self.verify_serving()
+        return intent in self._readings
+
+    def verify_serving(self) -> None:
+        """See that the session still lasts, told by the connection without asking. Raises ``SessionOver``."""
         if self.has_ended:
             raise errors.SessionOver
-        return intent in self._readings
 
     # The session itself
 

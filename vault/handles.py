@@ -141,7 +141,7 @@ class Items:
                 case_id=case_id,
                 size_hint=size_hint,
                 both_digests=both_digests,
-                progress=progress,
+                progress=self._while_served(progress),
             )
             return staged, collector.text()
 
@@ -181,12 +181,23 @@ class Items:
                     case_id=case_id,
                     size_hint=source.size_bytes,
                     both_digests=both_digests,
-                    progress=progress,
+                    progress=self._while_served(progress),
                 )
                 source.verify_unchanged(staged)
             return staged, collector.text()
 
         return self._add(stage, description, path.name, revises)
+
+    def _while_served(self, progress: Progress | None) -> Progress:
+        """Stop staging at once when the session ends, and not after the last of many gigabytes."""
+        keeper = self._keeper()
+
+        def report(further: int) -> None:
+            keeper.verify_serving()
+            if progress:
+                progress(further)
+
+        return report
 
     def _add(
         self,

@@ -359,6 +359,23 @@ def test_a_reader_stops_when_the_session_is_locked(unlocked: Unlocked) -> None:
     assert (last["phase"], last["reason"]) == ("failed", "connection ended")
 
 
+def test_adding_stops_at_once_when_the_session_is_locked(unlocked: Unlocked) -> None:
+    running = unlocked.start("add", "HARBOUR", "-", "--title", "without end")
+    with contextlib.suppress(BrokenPipeError):
+        running.stdin.write(b"x" * 3_000_000)
+        running.stdin.flush()
+        unlocked("lock")
+        end = time.monotonic() + 60
+        while running.poll() is None and time.monotonic() < end:  # the source goes on for ever
+            running.stdin.write(b"x" * 1_000_000)
+    assert running.wait(timeout=10) == 13
+    running.stdin.close()
+    assert b"The session is over" in running.stderr.read()
+    running.stderr.close()
+    running.stdout.close()
+    assert not list((unlocked.vault / "staging").iterdir())
+
+
 # What it costs
 
 

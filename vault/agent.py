@@ -68,6 +68,7 @@ class _Client:
     purpose: str | None = None
     inbox: bytearray = field(default_factory=bytearray)
     outbox: bytearray = field(default_factory=bytearray)
+    sent: int = 0
     busy: bool = False
     gone: bool = False
     last: bool = False
@@ -319,7 +320,8 @@ class Agent:
 
     def _write(self, client: _Client) -> None:
         try:
-            sent = client.connection.send(client.outbox)
+            with memoryview(client.outbox) as view, view[client.sent :] as rest:
+                sent = client.connection.send(rest)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError:
@@ -327,7 +329,9 @@ class Agent:
             return
         if sent:
             client.since = self._clock()
-            del client.outbox[:sent]
+            client.sent += sent
+        if client.sent == len(client.outbox):
+            client.outbox, client.sent = bytearray(), 0
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.outbox else 0)
         self._selector.modify(client.connection, wanted, client)
 
@@ -389,6 +393,7 @@ class Agent:
         if not any(each.purpose == USE for each in list(self._clients)):
             with contextlib.suppress(errors.VaultError, OSError):
                 sweep_staging(self._keeper.folder)
+                self._vault.remember()
 
     def _answer(self, client: _Client, message: dict[str, Any]) -> bytes:
         try:

@@ -341,6 +341,22 @@ def test_what_a_client_staged_is_removed_when_it_goes_away(served: Served) -> No
     until(lambda: not left.exists())
 
 
+def test_the_machine_remembers_after_every_command_and_not_only_when_the_session_ends(
+    path: Path, runtime: Path, tmp_path: Path
+) -> None:
+    """An agent may be killed after hours of work; an older copy from before that work must not pass."""
+    import shutil
+
+    shutil.copytree(path, tmp_path / "older")
+    state = tmp_path / "state"
+    with session(open_vault(path, state_dir=state), runtime) as served:
+        with served.attach() as vault:
+            vault.cases.new("Bridge", code="BRIDGE")
+        until(lambda: state.is_dir() and bool(list(state.iterdir())))
+        with pytest.raises(errors.OlderThanRemembered):
+            open_vault(tmp_path / "older", state_dir=state)
+
+
 # Hostile and broken clients
 
 

@@ -22,6 +22,9 @@ from bench.workspace import ROOT, Workspace
 CASES = 100
 START_ROUNDS = 21
 READS = 200
+# The first frame and no more, shown and heard by nobody.
+ONE_FRAME = ("--frames=1", "--vo=null", "--ao=null")
+FILM = Path("/usr/share/forensics-samples/original-files/movie2/movie-hello.mp4")
 MEMORY_MIB = 150.0
 
 
@@ -290,6 +293,57 @@ class Bench:
         costs = self.rounds(tasks, START_ROUNDS)
         self.compare("--version : python -c pass", costs["ours"], costs["python"], 8.0, ms=True)
 
+    def offset(self) -> None:
+        """A byte in the middle, through a session: the whole command."""
+        space = self.workspace
+        if not self.large_mib or shutil.disk_usage(space.path).free < (self.large_mib << 20) * 5 // 4:
+            self.left_out.append(f"offset: no room for {size_text(self.large_mib)}")
+            return
+        space.new_vault()
+        space.answer([*space.program, "add", "BENCH", "--sha256-only", str(space.sparse_file(self.large_mib))])
+        middle = str((self.large_mib << 20) // 2 + 12345)
+        with space.session():
+            task = Task([*space.program, "cat", "BENCH/1", "--offset", middle, "--length", "1"])
+            taken = seconds(self.rounds({"cat": task}, START_ROUNDS)["cat"])
+        self.rows.append(
+            Row(
+                f"cat --offset in the middle of {size_text(self.large_mib)}, with a session, the whole command",
+                spread(taken, "s"),
+                "",
+                spread(taken, "s"),
+                "<= 0.3s",
+                statistics.median(taken) <= 0.3,
+            )
+        )
+
+    def film(self) -> None:
+        """The first frame of a film in `view`, through a session, and of the plain file."""
+        space = self.workspace
+        if not self.has("film", "mpv"):
+            return
+        if not FILM.is_file():
+            self.left_out.append(f"film: no {FILM} on this machine (Debian's forensics-samples-files)")
+            return
+        space.new_vault()
+        space.answer([*space.program, "add", "BENCH", str(FILM)])
+        with space.session():
+            tasks = {
+                "view": Task(space.library("first_frame", *ONE_FRAME)),
+                "mpv": Task(["mpv", "--no-config", *ONE_FRAME, FILM]),
+            }
+            costs = self.rounds(tasks, START_ROUNDS)
+        more = [a - b for a, b in zip(seconds(costs["view"]), seconds(costs["mpv"]), strict=True)]
+        self.rows.append(
+            Row(
+                "a film in view, first frame, the whole command : mpv on the plain file",
+                spread(seconds(costs["view"]), "s"),
+                spread(seconds(costs["mpv"]), "s"),
+                f"+ {spread(more, 's')}",
+                "<= + 0.5s",
+                statistics.median(more) <= 0.5,
+            )
+        )
+
     def read(self) -> None:
         space = self.workspace
         space.new_vault()
@@ -320,6 +374,8 @@ ROWS: dict[str, Callable[[Bench], None]] = {
     "memory": Bench.memory,
     "start": Bench.start,
     "read": Bench.read,
+    "offset": Bench.offset,
+    "film": Bench.film,
 }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -35,6 +36,7 @@ class Workspace:
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(left_out)} | {
             "HOME": str(self.path),
             "XDG_STATE_HOME": str(self.path / "state"),
+            "XDG_RUNTIME_DIR": str(self.path),
             "PYTHONPATH": str(ROOT),
             "PYTHONPYCACHEPREFIX": str(self.path / "compiled"),
         }
@@ -137,6 +139,15 @@ class Workspace:
                     digest.update(part)
             found.append((path.name, about.st_ino, about.st_mtime_ns, about.st_size, digest.hexdigest()))
         return found
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[None]:
+        """The vault kept open by an agent, as after `unlock`."""
+        self.answer([*self.program, "unlock"])
+        try:
+            yield
+        finally:
+            self.answer([*self.program, "lock"])
 
     # Tasks
 

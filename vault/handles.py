@@ -347,6 +347,7 @@ class Reading:
         self._given = 0
         self._digest = hashlib.sha256()
         self._poured: str | None = None
+        self._in_order = True
         self._closed = False
 
     @property
@@ -358,8 +359,19 @@ class Reading:
     def __iter__(self) -> Iterator[memoryview]:
         """The bytes in pieces, each authentic, each valid until the next. Raises ``ObjectDamaged``, ``ObjectMissing``."""
         for piece in self._reader.read(self._offset, self._length):
-            self._verify_open()
+            self.verify_open()
             self._digest.update(piece)
+            self._given += len(piece)
+            yield piece
+
+    def part(self, offset: int, length: int) -> Iterator[memoryview]:
+        """A part of what is read, from anywhere and as often as one likes; ``offset`` counts from where the reading begins.
+
+        Pieces and errors are as when all is read. Of parts the log gets how much was given out, and no digest.
+        """
+        self._in_order = False
+        for piece in self._reader.read(self._offset + offset, min(length, self.size_bytes - offset)):
+            self.verify_open()
             self._given += len(piece)
             yield piece
 
@@ -376,7 +388,7 @@ class Reading:
             return
 
         def give(piece: memoryview) -> None:
-            self._verify_open()
+            self.verify_open()
             self._given += len(piece)
             write(piece)
 
@@ -384,8 +396,8 @@ class Reading:
         if self._poured != self.grant.sha256:
             raise errors.ObjectDamaged(what=self.grant.reference)
 
-    def _verify_open(self) -> None:
-        """Nothing is given out for an intent that has its outcome."""
+    def verify_open(self) -> None:
+        """Raise ``ReceiptRefused`` if the intent has its outcome: then nothing is given out any more."""
         if self._closed or not self._keeper.is_reading(self.grant.intent):
             raise errors.ReceiptRefused
 
@@ -399,7 +411,7 @@ class Reading:
         """End the reading: the log gets the outcome. Closing twice is fine."""
         if not self._closed:
             self._closed = True
-            digest = self._poured or self._digest.hexdigest()
+            digest = (self._poured or self._digest.hexdigest()) if self._in_order else None
             self._keeper.item_close(self.grant.intent, "done", size=self._given, digest=digest)
 
     def __enter__(self) -> Reading:

@@ -71,6 +71,7 @@ def test_while_the_vault_is_unlocked_no_command_asks(unlocked: Unlocked) -> None
     assert [line[0] for line in unlocked("items", "HARBOUR").lines] == ["HARBOUR/1", "HARBOUR/2"]
     assert unlocked("cat", "HARBOUR/2").stdout == "She came by the night train."
     assert unlocked("cat", "HARBOUR/2", "--offset", "9", "--length", "2").stdout == "by"
+    (unlocked.folder / "out").mkdir()
     unlocked("export", "HARBOUR/1", "--to", "out")
     assert next((unlocked.folder / "out").glob("*.mp4")).read_bytes() == (unlocked.folder / "film.mp4").read_bytes()
     unlocked("edit", "HARBOUR/2", "--title", "First letter")
@@ -158,13 +159,12 @@ def test_lock_ends_the_process_and_locking_twice_is_fine(unlocked: Unlocked) -> 
     assert "already" in unlocked("lock").stdout
 
 
-def test_an_agent_that_does_not_answer_is_ended_by_lock_all_the_same(unlocked: Unlocked) -> None:
+def test_an_agent_that_does_not_answer_is_said_so_and_ended_by_lock_all_the_same(unlocked: Unlocked) -> None:
     os.kill(unlocked.process, signal.SIGSTOP)
-    try:
-        assert "does not answer" in unlocked("items", "HARBOUR", status=15).stderr
-        unlocked("lock", status=15)
-    finally:
-        os.kill(unlocked.process, signal.SIGCONT)
+    assert "does not answer" in unlocked("items", "HARBOUR", status=15).stderr
+    assert unlocked("lock", "--json").json == {"was_unlocked": True}
+    until(lambda: not alive(unlocked.process))
+    assert unlocked.cv("items", "HARBOUR").stdout == ""
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"])

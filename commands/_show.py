@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from commands._output import Fact, Output, exact_size, moment
 from commands._terminal import visible
 from commands._text import _
 from commands._words import word
-from vault.requests import CaseDetails, Change, ItemDetails, ItemSummary, Note, PersonDetails
+
+if TYPE_CHECKING:
+    from vault.requests import CaseDetails, Change, ItemDetails, ItemSummary, Note, PersonDetails
 
 
 def stored(output: Output, item: ItemSummary) -> None:

@@ -13,10 +13,10 @@ from commands._session import attached, opened, passphrase_file, say_session_die
 from commands._text import _
 from commands._words import kind_of_key
 from vault import errors
-from vault.requests import KeyLabel, VaultInfo
 
 if TYPE_CHECKING:
     from vault.client import SessionState
+    from vault.requests import KeyLabel, VaultInfo
 
 
 @command("status", example="casevault status", fields=STATUS)
@@ -105,4 +105,6 @@ def _inside(info: VaultInfo) -> list[Fact]:
         *((_("Way in"), _way_in(key)) for key in info.keys),
         (_("Cost of a guess"), cost),
         (_("Last full check"), moment(info.last_check) or _("never")),
+        (_("Last backup"), moment(info.last_backup) or _("never")),
+        *((_("Backup"), f"{known.place} ({moment(known.made)})") for known in info.backups),
     ]

@@ -102,6 +102,22 @@ def full_sync(descriptor: int) -> None:
     os.fsync(descriptor)
 
 
+def read_from_medium(descriptor: int) -> None:
+    """Let what is read from a file come from the medium, as far as the system can be told; a drive may still have a cache.
+
+    What was written to the file must be synced. Never raises.
+    """
+    try:
+        if sys.platform == "linux":
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        elif sys.platform == "darwin":
+            import fcntl
+
+            fcntl.fcntl(descriptor, fcntl.F_NOCACHE, 1)
+    except OSError:
+        return
+
+
 # The tables of TCP connections, and how each writes an address of the first kind: bytes of a word come last byte first
 # on most machines. A program may reach 127.0.0.1 through a socket of the other kind too.
 _CONNECTIONS = (("/proc/net/tcp", ""), ("/proc/net/tcp6", "::ffff:"))
@@ -257,6 +273,12 @@ def has_ended(connection: socket.socket) -> bool:
         return False
     except OSError:
         return True
+
+
+def leave_parent() -> None:
+    """Go on in a child of this process, which ends: nobody waits for it, and it can take no terminal."""
+    if sys.platform != "win32" and os.fork():
+        os._exit(0)
 
 
 def kill(process: int) -> None:

@@ -127,7 +127,7 @@ def test_no_command_leaves_a_secret_or_a_name_anywhere(cv: Any, home: Path, tmp_
         ("help",),
         ("completion",),
         ("view",),
-    }  # the own tests of `demo` and `view` look at what they leave
+    }  # the tests of the demo and of view look at what these leave
     out = cv.folder / "out"
     out.mkdir()
     for name, content in {

@@ -42,6 +42,14 @@ class CommitmentMismatch(CryptoError):
     """The disclosed fields are not the fields that were committed to."""
 
 
+class BadProof(CryptoError):
+    """A Merkle proof that does not show what it is said to show."""
+
+
+class BadSignature(CryptoError):
+    """No signature by the key that is asked for, or one that does not hold."""
+
+
 class BadWords(CryptoError):
     """Recovery words that do not encode 32 bytes.
 

@@ -185,8 +185,8 @@ class TestPyrage:
         for identity in identities:
             assert _decrypt(file, identity, armor=armor) == _plaintext(size)
 
-    @pytest.mark.parametrize("words", [WORDS, "пароль café "])
-    def test_passphrases_open_both_ways(self, words):
+    def test_passphrases_open_both_ways(self):
+        words = "пароль café "
         ours = _encrypt(b"statement", age.passphrase_recipient(words, work_factor=12))
         assert pyrage.passphrase.decrypt(ours, words) == b"statement"
         theirs = pyrage.passphrase.encrypt(b"statement", words)

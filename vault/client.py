@@ -124,7 +124,8 @@ class Client:
     @property
     def has_ended(self) -> bool:
         """Whether the session is over for this client."""
-        return self._connection is None or platform.has_ended(self._connection)
+        connection = self._connection  # another thread may be closing
+        return connection is None or platform.has_ended(connection)
 
     def session(self) -> SessionState:
         """How long the session still lasts."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from commands._output import Fact, exact_size, moment
 from commands._text import _
-from vault.requests import CaseDetails, Change, ItemDetails, Note, PersonDetails
+from vault.requests import CaseDetails, Change, Circumstances, ItemDetails, Note, PersonDetails
 
 
 def case_facts(case: CaseDetails) -> list[Fact]:
@@ -49,9 +49,32 @@ def item_facts(item: ItemDetails) -> list[Fact]:
         (_("SHA-512"), item.sha512),
         (_("Later version of"), summary.revises),
         (_("Later versions"), ", ".join(item.revisions)),
+        *circumstance_facts(item.statement),
         *_receptions(item),
         *_notes(item.notes),
         *_history(item.history),
+    ]
+
+
+def circumstance_facts(given: Circumstances | None) -> list[Fact]:
+    """How a statement came about; nothing if nobody said."""
+    if given is None:
+        return []
+    reach = {"yes": _("yes"), "no": _("no"), "unknown": _("not known")}
+    return [
+        (_("In custody or within reach of the accused"), reach.get(given.within_reach or "")),
+        (_("Statement of"), given.person),
+        (_("Given on"), given.date),
+        (_("Place"), given.place),
+        (_("Began"), given.started),
+        (_("Ended"), given.ended),
+        (_("Language of the statement"), given.language),
+        (_("Interpreter"), given.interpreter),
+        (_("In the room"), given.present),
+        (_("Earlier accounts"), given.earlier_accounts),
+        (_("Read back and confirmed"), given.read_back),
+        (_("Signed"), given.signed),
+        (_("Recorded by"), given.recorded_by),
     ]
 
 

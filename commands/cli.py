@@ -32,6 +32,7 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("edit", "commands.describe", "edit", "Change what is said of an item."),
     ("revise", "commands.add", "revise", "Store a later version beside an item."),
     ("delete", "commands.describe", "delete", "Delete an item."),
+    ("statement", "commands.statement", "statement", "How a statement came about: where, when, in whose hands."),
     ("note", "commands.describe", "note", "Add a note to an item or a case."),
     ("tag", "commands.describe", "tag", "Add or remove tags of an item or a case."),
     ("person", "commands.person", "person", "Persons of a case: add, list, show, edit, remove."),

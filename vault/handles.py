@@ -246,6 +246,13 @@ class Item:
         """Change title, kind, source, via, recorded, received or language; None leaves a field, empty clears it."""
         return self._keeper().item_edit(self._code, self._number, values)
 
+    def circumstances(self, **values: str | None) -> ItemDetails:
+        """Say how a statement came about, by the fields of ``Circumstances``; None leaves a field, empty clears it.
+
+        Raises ``BadValue``, ``BadReference``, ``NoSuchPerson``.
+        """
+        return self._keeper().item_statement(self._code, self._number, values)
+
     def note(self, text: str) -> Note:
         """Add a remark."""
         return self._keeper().item_note(self._code, self._number, text)

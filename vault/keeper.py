@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from crypto.keys import CaseKey, ObjectKey
-from vault import cases, checking, epochs, errors, items, persons, references, schema, search
+from vault import cases, checking, epochs, errors, items, persons, references, schema, search, statements
 from vault.compartment import Clock, Compartment
 from vault.door import Act, Door
 from vault.folder import Folder
@@ -346,6 +346,14 @@ class Keeper(Door):
         with self._act("item-tag", code, item=str(number)) as act, self._changing(act) as compartment:
             items.stored_row(compartment, act.code, number)
             return cases.change_tags(compartment, number, add, remove)
+
+    def item_statement(self, code: str, number: int, values: dict[str, str | None]) -> ItemDetails:
+        """Say in which circumstances a statement was given; the old values stay in its history."""
+        with self._act("item-statement", code, item=str(number)) as act:
+            with self._changing(act) as compartment:
+                items.stored_row(compartment, act.code, number)
+                statements.change(compartment, act.code, number, values)
+            return items.details(compartment, act.code, number)
 
     def item_delete(self, code: str, number: int, reason: str | None = None) -> Disposal:
         """Delete an item: its row and key first, then its bytes. A record of it stays."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 KINDS = ("statement", "video", "audio", "photo", "document", "other")
+WITHIN_REACH = ("yes", "no", "unknown")
 
 
 # Descriptions that a person gives
@@ -108,6 +109,29 @@ class CaseDetails:
 
 
 @dataclass(frozen=True, slots=True)
+class Circumstances:
+    """How a statement came about; what was not said is None.
+
+    ``within_reach`` tells whether it was given in custody or within reach of the accused: yes, no or unknown. ``person``
+    is a person's reference. Everything else is text as it was given.
+    """
+
+    within_reach: str | None = None
+    person: str | None = None
+    date: str | None = None
+    place: str | None = None
+    started: str | None = None
+    ended: str | None = None
+    language: str | None = None
+    interpreter: str | None = None
+    present: str | None = None
+    earlier_accounts: str | None = None
+    read_back: str | None = None
+    signed: str | None = None
+    recorded_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reception:
     """One time that these bytes came in: the same bytes may come again from somebody else."""
 
@@ -150,6 +174,7 @@ class ItemDetails:
     revisions: tuple[str, ...]
     notes: tuple[Note, ...]
     history: tuple[Change, ...]
+    statement: Circumstances | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +227,9 @@ class PersonDetails(PersonFields):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One thing that a search found: ``field`` is title, description, file name, text, note, tag, person or contact."""
+    """One thing that a search found: ``field`` is title, description, file name, text, note, tag, circumstances, person
+    or contact.
+    """
 
     reference: str
     title: str

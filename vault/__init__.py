@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vault.handles import Case, Exported, Item, Person, Reading
     from vault.requests import Description, PersonFields
     from vault.unlock import AnyOf, KeyFileUnlocker, PassphraseUnlocker, RecoveryUnlocker, Unlocker
+    from vault.writing import Writing
 
 _HOMES = {
     "Vault": "vault._vault",
@@ -36,6 +37,7 @@ _HOMES = {
     "PassphraseUnlocker": "vault.unlock",
     "RecoveryUnlocker": "vault.unlock",
     "Unlocker": "vault.unlock",
+    "Writing": "vault.writing",
 }
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "RecoveryUnlocker",
     "Unlocker",
     "Vault",
+    "Writing",
     "inspect_folder",
 ]
 

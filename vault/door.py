@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from crypto.keys import CaseKey
-from vault import cases, epochs, errors, references, schema
+from crypto.objects import DRAFT_ID_SIZE
+from vault import cases, drafts, epochs, errors, references, schema
 from vault.compartment import Clock, Compartment
 from vault.folder import Folder
 from vault.header import Header
@@ -22,6 +23,7 @@ from vault.objects import remove_object
 from vault.receipts import Receipt
 from vault.registry import CaseRow, Registry, case_grant
 from vault.store import remove_database, was_closed
+from vault.tables import blob
 
 # The acts whose entries are sealed under the vault's key, because the case has no key yet or soon none any more.
 VAULT_LEVEL = frozenset({"case-new", "case-delete"})
@@ -63,6 +65,7 @@ class Door:
         self.clock = clock
         self.log = Log(registry, wall_time=clock, actor=actor)
         self._open: dict[bytes, Compartment] = {}
+        self._written: dict[int, bytes] = {}  # the drafts that are being written, by their intents
         self.warnings: list[str] = []
 
     @property
@@ -203,6 +206,15 @@ class Door:
             **values,
         )
 
+    def known_drafts(self) -> list[bytes]:
+        """The ids of all drafts."""
+        return [blob(row, "draft_id") for row in self.registry.rows(schema.DRAFTS)]
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether a save of a draft may be on its way."""
+        return bool(self._written)
+
     def settle(self, intent: Unanswered, *, phase: str, reason: str | None = None) -> None:
         """Give an unanswered intent its outcome: keep what was committed, remove what was not."""
         outcome: dict[str, object] = {"reason": reason}
@@ -222,7 +234,10 @@ class Door:
             for path in doomed:
                 remove_database(path)
             for object_id in intent.objects:
-                remove_object(self.folder.objects, object_id)
+                if len(object_id) == DRAFT_ID_SIZE:
+                    drafts.remove(self.folder.drafts, object_id)
+                else:
+                    remove_object(self.folder.objects, object_id)
         elif case is not None and intent.state_after is not None:
             self.drop(case.case_id)
             receipt = self.log.reissue(intent)

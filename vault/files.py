@@ -247,7 +247,7 @@ def open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def write_file(path: Path, data: Buffer) -> None:
+def write_file(path: Path, data: Buffer, *, timeless: bool = False) -> None:
     """Put a file in place, whole and durable: after a crash at any moment `path` holds the old content or the new.
 
     On FAT, where a rename is not atomic, a crash can leave neither; keep two copies there. A crash may also leave a file
@@ -255,7 +255,7 @@ def write_file(path: Path, data: Buffer) -> None:
     from the last step, making the new name durable.
     """
     temporary = path.with_name(os.urandom(16).hex())
-    with NewFile(temporary) as file:
+    with NewFile(temporary, timeless=timeless) as file:
         file.write(data)
     with translated(path):
         try:

@@ -30,6 +30,7 @@ from vault.requests import (
     Stored,
 )
 from vault.unlock import Unlocker
+from vault.writing import Drafts
 
 GetKeeper = Callable[[], Keeper]
 
@@ -61,6 +62,7 @@ class Case:
         self.code = code
         self.items = Items(keeper, code)
         self.persons = Persons(keeper, code)
+        self.drafts = Drafts(keeper, code)
 
     def show(self, *, purpose: str | None = None) -> CaseDetails:
         """Everything about the case besides its items and persons."""

@@ -13,13 +13,14 @@ from functools import partial
 from pathlib import Path
 
 from crypto.keys import CaseKey, ObjectKey
-from vault import cases, checking, epochs, errors, items, persons, references, schema, search, statements
+from crypto.objects import DRAFT_ID_SIZE
+from vault import cases, checking, drafts, epochs, errors, items, persons, references, schema, search, statements
 from vault.compartment import Clock, Compartment
 from vault.door import Act, Door
 from vault.folder import Folder
 from vault.header import Header
 from vault.objects import Staged, is_stored, place, remove_object
-from vault.registry import CaseRow, Registry, case_grant, seal_title
+from vault.registry import CaseRow, Registry, case_grant, draft_grant, seal_title, wrap_draft_key
 from vault.requests import (
     AddGrant,
     CaseDetails,
@@ -27,6 +28,8 @@ from vault.requests import (
     CheckReport,
     Description,
     Disposal,
+    DraftGrant,
+    DraftSummary,
     Hit,
     ItemDetails,
     ItemSummary,
@@ -39,7 +42,7 @@ from vault.requests import (
     Stored,
     VaultInfo,
 )
-from vault.tables import blob, integer, text
+from vault.tables import Row, blob, integer, optional_blob, optional_text, text
 from vault.unlock import SecretUnlocker, Unlocker
 
 
@@ -129,7 +132,7 @@ class Keeper(Door):
 
     def check(self, *, read_data: bool = False, progress: Callable[[int], None] | None = None) -> CheckReport:
         """Read the structure of everything, or every byte, and say what is damaged. Only the log is written."""
-        with self._act("check", grants=checking.grants(self.registry.cases())) as act:
+        with self._act("check", grants=checking.grants(self.registry)) as act:
             report = checking.check(self, act.receipt, read_data=read_data, progress=progress)
             if read_data and not report.findings:
                 act.also.append(lambda: self.registry.set("last_check", self.now.encode()))
@@ -254,11 +257,17 @@ class Keeper(Door):
         file_name: str | None = None,
         words: str | None = None,
         revises: int | None = None,
+        draft: bytes | None = None,
     ) -> Stored:
-        """Take a staged object into a case: at its place and durable before the case knows of it."""
+        """Take a staged object into a case: at its place and durable before the case knows of it.
+
+        The ``draft`` that became this item is forgotten in the same step. Raises ``NoSuchDraft``.
+        """
         name = "item-add" if revises is None else "item-revise"
         item = None if revises is None else str(revises)
         with self._act(name, code, item=item) as act:
+            if draft is not None:
+                self._forget_draft(act, draft)
             with self._changing(act) as compartment:
                 number, again = items.add(
                     compartment,
@@ -282,7 +291,10 @@ class Keeper(Door):
             if lost:
                 remove_object(self.folder.objects, lost)
             act.outcome |= {"item": str(number), "size": staged.size_bytes, "digest": staged.sha256}
-            return Stored(items.details(compartment, act.code, number), again)
+            stored = Stored(items.details(compartment, act.code, number), again)
+        if draft is not None:
+            self._remove_draft(draft)
+        return stored
 
     def item_list(self, code: str) -> tuple[ItemSummary, ...]:
         """The items of a case, by number."""
@@ -321,6 +333,7 @@ class Keeper(Door):
         self, intent: int, phase: str, *, size: int | None = None, digest: str | None = None, reason: str | None = None
     ) -> None:
         """Record what came of ``item_open``: done or failed, and how much was given out."""
+        self._written.pop(intent, None)
         if self._reads.pop(intent, None) is None:
             raise errors.ReceiptRefused
         try:
@@ -365,6 +378,112 @@ class Keeper(Door):
             compartment.store.overwrite_deleted()
             remove_object(self.folder.objects, object_id)
             return Disposal(references.item_reference(act.code, number), now, reason)
+
+    # Drafts: the text is sealed and opened by whoever writes it, with one draft's key for one logged intent
+
+    def draft_list(self, code: str) -> tuple[DraftSummary, ...]:
+        """The drafts of a case, oldest first; nothing of what they say."""
+        with self._act("draft-list", code) as act:
+            return tuple(
+                DraftSummary(
+                    draft_id=blob(row, "draft_id"),
+                    begun=text(row, "begun"),
+                    kept=optional_text(row, "kept"),
+                    writing=self._is_written(blob(row, "draft_id")),
+                )
+                for row in self.registry.drafts(act.needed_case.case_id)
+            )
+
+    def draft_begin(self, code: str, draft_id: bytes, key: bytes, digest: bytes) -> int:
+        """Know of a draft whose first version is saved already, from the intent to write it on; returns the intent.
+
+        The caller drew id and key. ``draft_end`` must follow.
+        """
+        if len(draft_id) != DRAFT_ID_SIZE or self.registry.row(schema.DRAFTS, draft_id) is not None:
+            raise errors.BadValue(field="draft", reason="its id cannot be taken")
+        act = self._begin("draft-begin", code, item=None, purpose=None, grants=())
+        case_id, receipt = act.needed_case.case_id, act.receipt
+        with self._concluding(act):
+            case_key = self.registry.unwrap_case_key(receipt, case_id)
+            row: Row = {
+                "draft_id": draft_id,
+                "case_id": case_id,
+                "key": wrap_draft_key(case_key, case_id, draft_id, ObjectKey(key)),
+                "begun": self.now,
+                "kept": None,
+                "version": 1,
+                "digest": digest,
+            }
+            self.log.announce(receipt, (draft_id,), lambda: self.registry.put(schema.DRAFTS, row))
+        receipt.void()
+        self._reads[receipt.number] = act
+        self._written[receipt.number] = draft_id
+        return receipt.number
+
+    def draft_resume(self, code: str, draft_id: bytes) -> DraftGrant:
+        """The key of a draft, for one logged intent; ``draft_end`` must follow.
+
+        Raises ``NoSuchDraft``, and ``Refused`` while somebody else writes it.
+        """
+        if self._is_written(draft_id):
+            raise errors.Refused(reason="this text is being written in another window")
+        act = self._begin("draft-resume", code, item=None, purpose=None, grants=(draft_grant(draft_id),))
+        with self._concluding(act):
+            row = self._draft(act, draft_id)
+            key = self.registry.unwrap_draft_key(act.receipt, row)
+        act.receipt.void()
+        self._reads[act.receipt.number] = act
+        self._written[act.receipt.number] = draft_id
+        return DraftGrant(
+            intent=act.receipt.number,
+            draft_id=draft_id,
+            case_id=act.needed_case.case_id,
+            folder_id=self.header.folder_id,
+            key=key.raw,
+            version=integer(row, "version"),
+            digest=optional_blob(row, "digest"),
+        )
+
+    def draft_end(self, intent: int, version: int, digest: bytes) -> None:
+        """Record that writing ended, and which version of the draft was saved last, if there is a draft still."""
+        draft_id = self._written.pop(intent, None)
+        if self._reads.pop(intent, None) is None or draft_id is None:
+            raise errors.ReceiptRefused
+        row = self.registry.row(schema.DRAFTS, draft_id)
+        also: list[Callable[[], None]] = []
+        if row is not None:
+            ended: Row = {**row, "kept": self.now, "version": version, "digest": digest}
+            also.append(lambda: self.registry.put(schema.DRAFTS, ended))
+        try:
+            self.log.conclude(intent, "done", also=also)
+        except errors.LogUnavailable as error:
+            raise errors.OutcomeUnrecorded from error
+
+    def draft_discard(self, code: str, draft_id: bytes) -> None:
+        """Throw a draft away: its key first, then its files. Raises ``NoSuchDraft``, ``Refused`` while it is written."""
+        if self._is_written(draft_id):
+            raise errors.Refused(reason="this text is being written in another window")
+        with self._act("draft-discard", code) as act:
+            self._forget_draft(act, draft_id)
+        self.registry.store.overwrite_deleted()
+        self._remove_draft(draft_id)
+
+    def _is_written(self, draft_id: bytes) -> bool:
+        return draft_id in self._written.values()
+
+    def _draft(self, act: Act, draft_id: bytes) -> Row:
+        row = self.registry.row(schema.DRAFTS, draft_id)
+        if row is None or row["case_id"] != act.needed_case.case_id:
+            raise errors.NoSuchDraft(code=act.code)
+        return row
+
+    def _forget_draft(self, act: Act, draft_id: bytes) -> None:
+        self._draft(act, draft_id)
+        act.also.append(lambda: self.registry.erase(schema.DRAFTS, draft_id))
+
+    def _remove_draft(self, draft_id: bytes) -> None:
+        with contextlib.suppress(errors.VaultError, OSError):  # nobody can read it any more; the next open removes it
+            drafts.remove(self.folder.drafts, draft_id)
 
     # Persons
 

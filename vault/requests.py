@@ -206,6 +206,35 @@ class ObjectGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class DraftSummary:
+    """A text that was begun and neither stored nor thrown away.
+
+    ``kept`` is when writing last ended in order, ``writing`` whether somebody writes it now.
+    """
+
+    draft_id: bytes
+    begun: str
+    kept: str | None
+    writing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DraftGrant:
+    """The key of one draft, given for one logged intent.
+
+    ``version`` and ``digest`` are those of the last save that the index knows: an older one was put back.
+    """
+
+    intent: int
+    draft_id: bytes
+    case_id: bytes
+    folder_id: bytes
+    key: bytes = field(repr=False)
+    version: int
+    digest: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """What came of adding: the item, and whether these bytes were in the case already."""
 

@@ -127,8 +127,8 @@ def _verify_exported(scenario: Scenario, failure: Failure) -> None:
 def test_after_any_failure_of_the_disk_the_old_or_the_new_state_is_there(act: str, disk: str, place: Path) -> None:
     session = Session(Scenario(place, act, cases=3 if act == "change" else 2, size=70_000))
     kinds = FAT_KINDS if disk == "FAT" else KINDS if act in ALL_KINDS else SOME_KINDS
-    if act == "revise":
-        kinds = ("full", "crash")  # the rest goes the way of "add"
+    if act in ("revise", "draft begin", "draft discard"):
+        kinds = ("full", "crash")  # the rest goes the way of "add" and "draft store"
     failures = every_failure(session.run, session.check, prepare=session.prepare, disk=DISKS[disk], kinds=kinds)
     assert failures == sum(session.seen.values()) - ("power cut" in kinds)
 
@@ -288,7 +288,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # Here every single write fails; elsewhere about this many, spread evenly.
 EVERY_WRITE = {("add", "kill"), ("change", "kill"), ("case new", "eio")}
 SPREAD = 25
-SQLITE_ACTS = ("case new", "add", "edit", "person remove", "item delete", "change", "case delete")
+SQLITE_ACTS = ("case new", "add", "edit", "person remove", "item delete", "change", "case delete", "draft store")
 
 
 @pytest.mark.slow

@@ -220,6 +220,7 @@ class Door:
         outcome: dict[str, object] = {"reason": reason}
         case = None if intent.case_id is None else self.registry.case_by_id(intent.case_id)
         also: list[Callable[[], None]] = []
+        stored: list[bytes] = []  # drafts that became the item
         if intent.case_id is not None and case is None:
             # Either the case was never finished, or it is deleted and its files still wait. At open, an unfinished one was
             # never closed; one that was has lived on, and this index is an older copy.
@@ -244,14 +245,24 @@ class Door:
             compartment = self.opened(case, self.registry.unwrap_case_key(receipt, case.case_id))
             kept = compartment.object_ids()
             for object_id in intent.objects:
-                if object_id not in kept:
+                if len(object_id) == DRAFT_ID_SIZE:
+                    stored += [object_id] if compartment.state == intent.state_after else []
+                elif object_id not in kept:
                     remove_object(self.folder.objects, object_id)
+            also += [partial(self.registry.erase, schema.DRAFTS, draft_id) for draft_id in stored]
             if phase == "failed" and compartment.state == intent.state_after:
                 phase = "done"  # what failed came after it
             outcome["state_after"] = compartment.state.hex()
             title = self.registry.seal_title(case.case_id, cases.title(compartment))
             also.append(partial(self._confirm, case.case_id, compartment, title=title))
         self.log.conclude(intent.number, phase, vault_level=intent.act in VAULT_LEVEL, also=also, **outcome)
+        for draft_id in stored:
+            self.remove_draft(draft_id)
+
+    def remove_draft(self, draft_id: bytes) -> None:
+        """Remove the files of a draft whose key is gone. What cannot be removed now is removed at the next open."""
+        with contextlib.suppress(errors.VaultError, OSError):
+            drafts.remove(self.folder.drafts, draft_id)
 
     def adopt(self, found: Header, registry: Registry) -> None:
         """Go on in a new epoch, whose files are complete."""

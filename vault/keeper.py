@@ -14,7 +14,7 @@ from pathlib import Path
 
 from crypto.keys import CaseKey, ObjectKey
 from crypto.objects import DRAFT_ID_SIZE
-from vault import cases, checking, drafts, epochs, errors, items, persons, references, schema, search, statements
+from vault import cases, checking, epochs, errors, items, persons, references, schema, search, statements
 from vault.compartment import Clock, Compartment
 from vault.door import Act, Door
 from vault.folder import Folder
@@ -268,6 +268,7 @@ class Keeper(Door):
         with self._act(name, code, item=item) as act:
             if draft is not None:
                 self._forget_draft(act, draft)
+                act.objects.append(draft)
             with self._changing(act) as compartment:
                 number, again = items.add(
                     compartment,
@@ -293,7 +294,7 @@ class Keeper(Door):
             act.outcome |= {"item": str(number), "size": staged.size_bytes, "digest": staged.sha256}
             stored = Stored(items.details(compartment, act.code, number), again)
         if draft is not None:
-            self._remove_draft(draft)
+            self.remove_draft(draft)
         return stored
 
     def item_list(self, code: str) -> tuple[ItemSummary, ...]:
@@ -466,7 +467,7 @@ class Keeper(Door):
         with self._act("draft-discard", code) as act:
             self._forget_draft(act, draft_id)
         self.registry.store.overwrite_deleted()
-        self._remove_draft(draft_id)
+        self.remove_draft(draft_id)
 
     def _is_written(self, draft_id: bytes) -> bool:
         return draft_id in self._written.values()
@@ -480,10 +481,6 @@ class Keeper(Door):
     def _forget_draft(self, act: Act, draft_id: bytes) -> None:
         self._draft(act, draft_id)
         act.also.append(lambda: self.registry.erase(schema.DRAFTS, draft_id))
-
-    def _remove_draft(self, draft_id: bytes) -> None:
-        with contextlib.suppress(errors.VaultError, OSError):  # nobody can read it any more; the next open removes it
-            drafts.remove(self.folder.drafts, draft_id)
 
     # Persons
 

@@ -142,9 +142,9 @@ def _open_locked(
         if folder.repair_headers(found):
             keeper.warn("header-repaired")
         _sweep(keeper)
+        _settle(keeper)
         if not older and "newer-files" not in keeper.warnings:
             _sweep_drafts(keeper)
-        _settle(keeper)
         if older:
             keeper.record_older_copy()
     except BaseException:

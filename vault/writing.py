@@ -135,8 +135,8 @@ class Writing:
     def store(self, text: str, description: Description) -> Stored:
         """Store the text as an item, with what is said of it; the draft is forgotten in the same step.
 
-        Raises as ``Items.add_text`` does; the draft then stays, and writing goes on. After ``OutcomeUnrecorded`` the item
-        is there and the draft beside it.
+        Raises as ``Items.add_text`` does; the draft then stays, and writing goes on. ``OutcomeUnrecorded`` means that it was
+        done.
         """
         self.save(text, description)
         keeper, code = self._keeper, self._place.code
@@ -147,15 +147,19 @@ class Writing:
             staged = write_object(
                 source, staging.path, folder_id=grant.folder_id, case_id=grant.case_id, size_hint=source.size_bytes
             )
-            stored = keeper.item_finish_add(
-                code,
-                str(staging.path),
-                staged,
-                description,
-                words=text,
-                revises=self._draft.revises,
-                draft=self._place.draft_id,
-            )
+            try:
+                stored = keeper.item_finish_add(
+                    code,
+                    str(staging.path),
+                    staged,
+                    description,
+                    words=text,
+                    revises=self._draft.revises,
+                    draft=self._place.draft_id,
+                )
+            except errors.OutcomeUnrecorded:
+                self._gone = True
+                raise
         finally:
             with contextlib.suppress(errors.VaultError, OSError):
                 staging.close()

@@ -216,22 +216,72 @@ def confirm(question: str) -> bool:
     return answer in _("yes y").split()
 
 
+class Lines:
+    """Lines typed one by one, for ``typed_lines``."""
+
+    def __init__(self, keyboard: TextIO, screen: TextIO) -> None:
+        self._keyboard, self._screen = keyboard, screen
+
+    def say(self, message: str) -> None:
+        """A message where the lines are typed."""
+        self._screen.write(message + "\n")
+        self._screen.flush()
+
+    def next(self, question: str = "") -> str | None:
+        """The next line, None at the end of input."""
+        self._screen.write(question)
+        self._screen.flush()
+        line = self._keyboard.readline()
+        return line.removesuffix("\n") if line else None
+
+    @staticmethod
+    def may_be_cut(line: str) -> bool:
+        """Whether a line is as long as a terminal can give, so that its end may be missing."""
+        return len(line.encode(errors="replace")) > _LONGEST_LINE_BYTES
+
+
+@contextlib.contextmanager
+def typed_lines() -> Iterator[Lines]:
+    """Lines typed on the alternate screen, which is cleared at the end. Raises ``NoTerminal``.
+
+    A terminal that has no such screen is told so.
+    """
+    with _terminal() as (keyboard, screen):
+        if isinstance(keyboard, io.TextIOWrapper):
+            keyboard.reconfigure(errors="replace")  # a line that was cut may end within a letter
+        with _hidden_screen(screen):
+            yield Lines(keyboard, screen)
+
+
+@contextlib.contextmanager
+def _hidden_screen(screen: TextIO) -> Iterator[None]:
+    """The alternate screen, where there is one, empty before and after."""
+    alternate = has_other_screen()
+    if alternate:
+        screen.write("\x1b[?1049h\x1b[2J\x1b[H")
+    else:
+        screen.write(_("This terminal cannot hide what was shown: clear its window afterwards.") + "\n\n")
+    screen.flush()
+    try:
+        yield
+    finally:
+        if alternate:
+            with contextlib.suppress(OSError):  # the terminal may be gone, and what was on it
+                screen.write("\x1b[2J\x1b[?1049l")
+                screen.flush()
+
+
+def has_other_screen() -> bool:
+    """Whether the terminal has a screen whose content does not stay."""
+    return os.environ.get("TERM", "") not in ("", "dumb") or sys.platform == "win32"
+
+
 def show_once(text: str, question: str) -> None:
     """Show text on the alternate screen until Enter is pressed, so that it stays in no scrollback.
 
     A terminal that has no such screen is told so in the text itself. Raises ``NoTerminal``.
     """
-    with _terminal() as (_keyboard, screen):
-        alternate = os.environ.get("TERM", "") not in ("", "dumb") or sys.platform == "win32"
-        if alternate:
-            screen.write("\x1b[?1049h\x1b[2J\x1b[H")
-        else:
-            screen.write(_("This terminal cannot hide what was shown: clear its window afterwards.") + "\n\n")
+    with _terminal() as (_keyboard, screen), _hidden_screen(screen):
         screen.write(text + "\n\n")
         screen.flush()
-        try:
-            ask(question)
-        finally:
-            if alternate:
-                screen.write("\x1b[2J\x1b[?1049l")
-                screen.flush()
+        ask(question)

@@ -25,6 +25,7 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("passphrase", "commands.passphrase", "passphrase", "Change the passphrase."),
     ("case", "commands.case", "case", "Cases: new, list, show, edit, delete."),
     ("add", "commands.add", "add", "Store files, folders or text in a case."),
+    ("write", "commands.write", "write", "Write a statement; it is never on the disk in the clear."),
     ("items", "commands.items", "items", "List the items of a case."),
     ("show", "commands.items", "show", "What is known of an item."),
     ("cat", "commands.read", "cat", "Write an item's bytes to standard output."),

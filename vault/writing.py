@@ -113,6 +113,12 @@ class Writing:
         """What was saved last."""
         return self._draft
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the session that gave the key has ended: nothing may be shown any more."""
+        # Only a session has an end of its own; the service inside this process ends with it.
+        return bool(getattr(self._keeper, "has_ended", False))
+
     def save(self, text: str, description: Description | None = None) -> bool:
         """Save the draft if it says something else than the last one did; True if it was written.
 
@@ -142,10 +148,11 @@ class Writing:
         keeper, code = self._keeper, self._place.code
         grant = keeper.item_begin_add(code)
         source = intake.TextStream(text)
+        collector = intake.TextCollector(source, None, size_bytes=source.size_bytes)
         staging = Staging(keeper.folder)
         try:
             staged = write_object(
-                source, staging.path, folder_id=grant.folder_id, case_id=grant.case_id, size_hint=source.size_bytes
+                collector, staging.path, folder_id=grant.folder_id, case_id=grant.case_id, size_hint=source.size_bytes
             )
             try:
                 stored = keeper.item_finish_add(
@@ -153,7 +160,7 @@ class Writing:
                     str(staging.path),
                     staged,
                     description,
-                    words=text,
+                    words=collector.text(),
                     revises=self._draft.revises,
                     draft=self._place.draft_id,
                 )

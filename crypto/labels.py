@@ -31,3 +31,4 @@ DRAFT: Final = b"casevault/v1/draft"
 # Hashes
 COMMITMENT: Final = b"casevault/v1/commitment"
 CHANGE: Final = b"casevault/v1/change"
+FAILURES: Final = b"casevault/v1/failures"

@@ -66,10 +66,16 @@ class Keeper(Door):
         self.log.conclude(receipt.number, "done")
         self.warn("older-than-last-time")
 
+    def record_session(self, act: str, reason: str | None = None) -> None:
+        """A session begins (unlock) or ends (lock)."""
+        receipt = self.log.intend(act)
+        self.log.conclude(receipt.number, "done", reason=reason)
+
     def info(self) -> VaultInfo:
         """What the vault says of itself; nothing of a case."""
         registry = self.registry
         last_check = registry.optional_setting("last_check")
+        last_backup = registry.optional_setting("last_backup")
         return VaultInfo(
             vault_id=registry.setting("vault_id").hex(),
             created=registry.setting("created").decode(),
@@ -80,6 +86,9 @@ class Keeper(Door):
             memory_kib=self.header.cost.memory_kib,
             passes=self.header.cost.passes,
             last_check=last_check.decode() if last_check else None,
+            last_backup=last_backup.decode() if last_backup else None,
+            last_unlock=self.last_unlock,
+            failed_unlocks=self.failed_unlocks,
             warnings=tuple(self.warnings),
         )
 
@@ -89,6 +98,10 @@ class Keeper(Door):
             KeyLabel(integer(row, "slot"), text(row, "kind"), text(row, "label"), text(row, "added"))
             for row in sorted(self.registry.rows(schema.SLOTS), key=lambda row: integer(row, "slot"))
         )
+
+    def verify_secret(self, current: Unlocker) -> None:
+        """See that a secret opens this vault, before more is asked for. Raises ``WrongPassphrase``."""
+        current.unlock(self.header)
 
     def change_passphrase(
         self,
@@ -395,8 +408,8 @@ class Keeper(Door):
                 for row in self.registry.drafts(act.needed_case.case_id)
             )
 
-    def draft_begin(self, code: str, draft_id: bytes, key: bytes, digest: bytes) -> int:
-        """Know of a draft whose first version is saved already, from the intent to write it on; returns the intent.
+    def draft_begin(self, code: str, draft_id: bytes, key: bytes, digest: bytes) -> DraftGrant:
+        """Know of a draft whose first version is saved already, for the intent to write it.
 
         The caller drew id and key. ``draft_end`` must follow.
         """
@@ -416,10 +429,7 @@ class Keeper(Door):
                 "digest": digest,
             }
             self.log.announce(receipt, (draft_id,), lambda: self.registry.put(schema.DRAFTS, row))
-        receipt.void()
-        self._reads[receipt.number] = act
-        self._written[receipt.number] = draft_id
-        return receipt.number
+        return self._writing(act, row, ObjectKey(key))
 
     def draft_resume(self, code: str, draft_id: bytes) -> DraftGrant:
         """The key of a draft, for one logged intent; ``draft_end`` must follow.
@@ -432,11 +442,15 @@ class Keeper(Door):
         with self._concluding(act):
             row = self._draft(act, draft_id)
             key = self.registry.unwrap_draft_key(act.receipt, row)
+        return self._writing(act, row, key)
+
+    def _writing(self, act: Act, row: Row, key: ObjectKey) -> DraftGrant:
         act.receipt.void()
-        self._reads[act.receipt.number] = act
-        self._written[act.receipt.number] = draft_id
+        intent, draft_id = act.receipt.number, blob(row, "draft_id")
+        self._reads[intent] = act
+        self._written[intent] = draft_id
         return DraftGrant(
-            intent=act.receipt.number,
+            intent=intent,
             draft_id=draft_id,
             case_id=act.needed_case.case_id,
             folder_id=self.header.folder_id,

@@ -12,16 +12,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from crypto.keys import ObjectKey
 from vault import drafts, errors, intake
 from vault.drafts import Draft, DraftFiles
 from vault.folder import Staging
-from vault.keeper import Keeper
 from vault.objects import write_object
 from vault.requests import Description, DraftSummary, Stored
 
-GetKeeper = Callable[[], Keeper]
+if TYPE_CHECKING:
+    from vault.keeper import Keeper
+
+GetKeeper = Callable[[], "Keeper"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,8 @@ class Drafts:
         draft = Draft(text, description or Description(kind="statement"), _now(), 1, revises)
         digest = place.write(draft)
         # If the log cannot say whether it has this draft, the next open tells, and removes the file or keeps it.
-        intent = keeper.draft_begin(self._code, draft_id, key.raw, digest)
-        return Writing(keeper, _Place(self._code, intent, draft_id, place), draft, digest)
+        begun = keeper.draft_begin(self._code, draft_id, key.raw, digest)
+        return Writing(keeper, _Place(self._code, begun.intent, draft_id, place), draft, digest)
 
     def resume(self, draft_id: bytes) -> Writing:
         """Go on with a text. Raises ``NoSuchDraft``, ``DraftDamaged``, and ``Refused`` while somebody else writes it."""

@@ -129,14 +129,11 @@ class Editor:
         text: str,
         title: str | None,
         notice: str = "",
-        save_every_seconds: float = SAVE_EVERY_SECONDS,
     ) -> None:
         self._desk = desk
         self._heading = heading
         self._given_title = title
-        self._save_every_seconds = save_every_seconds
         self._mode: Literal["text", "ending", "title", "sure"] = "text"
-        self._notice = notice
         self._failed = ""
         self._saved_text = text
         self._saved_at = time.localtime()
@@ -145,6 +142,7 @@ class Editor:
         self._buffer.text = text
         self._buffer.cursor_position = len(text)
         self._buffer.reset(self._buffer.document)
+        self._notice = notice
         self._title = Buffer(multiline=False)
         self._app: Application[Ending] = self._application()
 
@@ -187,7 +185,7 @@ class Editor:
 
     async def _keep_saving(self) -> None:
         while True:
-            await asyncio.sleep(self._save_every_seconds)
+            await asyncio.sleep(SAVE_EVERY_SECONDS)
             text = self._text
             if text != self._saved_text or self._failed:
                 await self._save_beside(text)
@@ -297,7 +295,7 @@ class Editor:
                 time=time.strftime("%H:%M:%S", self._saved_at),
                 words=ngettext("{number} word", "{number} words", words).format(number=words),
             )
-        said = self._failed or self._notice
+        said = "\n".join(part for part in (self._failed, self._notice) if part)
         return [("", f"{said}\n{status}" if said else status)]
 
     # Keys
@@ -329,6 +327,8 @@ class Editor:
         on("pagedown", when=in_text)(scroll_page_down)
         on("c-home", when=in_text)(lambda _event: self._go_to(0))
         on("c-end", when=in_text)(lambda _event: self._go_to(len(self._buffer.text)))
+        # The library's own would indent the new line like the one before.
+        on("enter", when=in_text, step=_is_step)(lambda _event: self._buffer.insert_text("\n"))
         on("tab", when=in_text, step=_is_step)(lambda _event: self._buffer.insert_text("\t"))
         on("c-up", "c-down", "c-l", "c-d", "s-tab", when=in_text)(lambda _event: None)
 
@@ -346,7 +346,7 @@ class Editor:
         on("3", when=in_sure, eager=True)(lambda _event: self._throw_away())
         on("enter", "c-j", when=in_title, eager=True)(lambda _event: self._store())
         on("c-z", "c-up", "c-down", "up", "down", when=in_title)(lambda _event: None)
-        on("escape", "c-c", when=asking | in_title)(lambda _event: self._turn("text"))
+        on("escape", "c-c", when=asking | in_title, eager=True)(lambda _event: self._turn("text"))
         return keys
 
     def _go_to(self, place: int) -> None:

@@ -117,7 +117,7 @@ def test_every_label_and_every_field_of_the_log_is_in_the_format(source: Path) -
 
 
 def test_every_act_of_the_keeper_is_in_the_format(source: Path) -> None:
-    keeper = (source / "vault/keeper.py").read_text(encoding="utf-8")
+    keeper = "".join((source / name).read_text(encoding="utf-8") for name in ("vault/keeper.py", "vault/drafting.py"))
     acts = set(re.findall(r'self\._(?:act|renew)\(\s*"([a-z-]+)"', keeper)) | set(
         re.findall(r'intend\("([a-z-]+)"', keeper)
     )

@@ -65,6 +65,7 @@ class Door:
         self.clock = clock
         self.log = Log(registry, wall_time=clock, actor=actor)
         self._open: dict[bytes, Compartment] = {}
+        self._reads: dict[int, Act] = {}  # what was given a key and has no outcome yet
         self._written: dict[int, bytes] = {}  # the drafts that are being written, by their intents
         self._closed = False
         self.warnings: list[str] = []

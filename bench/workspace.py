@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -17,6 +18,7 @@ from bench.measure import Task
 
 ROOT = Path(__file__).resolve().parent.parent
 _BLOCK = 1 << 20
+_SEGMENT = 1 << 30
 _YEAR_2020 = 1_577_836_800
 
 
@@ -25,7 +27,7 @@ class Workspace:
 
     def __init__(self, parent: Path | None) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="casevault-bench-", dir=parent))
-        self.vault, self.out = self.path / "vault", self.path / "out"
+        self.vault, self.out, self.backup = self.path / "vault", self.path / "out", self.path / "backup"
         self.key_file, self.age_key = self.path / "vault.key", self.path / "age.key"
         self.age_file, self.age_out = self.path / "file.age", self.path / "age.out"
         # Nothing of the caller's home or variables: neither another vault nor a remembered one. Modules are compiled
@@ -34,6 +36,7 @@ class Workspace:
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(left_out)} | {
             "HOME": str(self.path),
             "XDG_STATE_HOME": str(self.path / "state"),
+            "XDG_RUNTIME_DIR": str(self.path),
             "PYTHONPATH": str(ROOT),
             "PYTHONPYCACHEPREFIX": str(self.path / "compiled"),
         }
@@ -67,6 +70,10 @@ class Workspace:
         """The command that calls the library."""
         place = [str(self.vault), str(self.key_file)] if vault else []
         return [sys.executable, "-m", "bench.library", what, *place, *(str(argument) for argument in arguments)]
+
+    def age_files(self, what: str, *arguments: object) -> list[str]:
+        """The command that reads and writes age files by the library alone."""
+        return [sys.executable, "-m", "bench.age_files", what, *(str(argument) for argument in arguments)]
 
     def answer(self, argv: list[str]) -> str:
         return subprocess.run(argv, check=True, capture_output=True, text=True, env=self.environment).stdout
@@ -133,7 +140,32 @@ class Workspace:
             found.append((path.name, about.st_ino, about.st_mtime_ns, about.st_size, digest.hexdigest()))
         return found
 
+    @contextlib.contextmanager
+    def session(self) -> Iterator[None]:
+        """The vault kept open by an agent, as after `unlock`."""
+        self.answer([*self.program, "unlock"])
+        try:
+            yield
+        finally:
+            self.answer([*self.program, "lock"])
+
     # Tasks
+
+    def stand_ins(self, size_mib: int) -> int:
+        """Sparse files in the places of stored objects, in the vault and in its backup; returns how many."""
+        left, count = size_mib << 20, 0
+        while left > 0:
+            name = f"{count:032x}"
+            for folder in (self.vault, self.backup):
+                path = folder / "objects" / name[:2] / f"{name[2:]}.0"
+                path.parent.mkdir(exist_ok=True)
+                with path.open("wb") as file:
+                    file.truncate(min(left, _SEGMENT))
+            left, count = left - _SEGMENT, count + 1
+        return count
+
+    def back_up(self) -> Task:
+        return Task([*self.program, "backup", self.backup, "--yes"])
 
     def add(self, source: Path) -> Task:
         return Task([*self.program, "add", CASE, source], before=self.new_vault)
@@ -142,7 +174,12 @@ class Workspace:
         return Task([*self.program, "add", CASE, "--sha256-only", source], before=self.new_vault)
 
     def export(self) -> Task:
-        return self._writing(self.out, [*self.program, "export", f"{CASE}/1", "--to", self.out])
+        def fresh() -> None:
+            self.remove(self.out)
+            self.out.mkdir()
+
+        argv = [*self.program, "export", f"{CASE}/1", "--to", self.out]
+        return Task(argv, before=fresh, after=lambda: self.remove(self.out))
 
     def cat(self) -> Task:
         return Task([*self.program, "cat", f"{CASE}/1"])

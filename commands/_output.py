@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Fact = tuple[str, str | None]
-_UNITS = ("kB", "MB", "GB", "TB")
 _BAR_AFTER_SECONDS = 0.4
 _SIZES = ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "JUPYTER_LINES")
 _SIZE = re.compile(r"[1-9][0-9]{0,3}")
@@ -33,10 +32,11 @@ def human_size(size_bytes: int) -> str:
     """``1.5 MB``."""
     if size_bytes < 1000:
         return ngettext("{number} byte", "{number} bytes", size_bytes).format(number=size_bytes)
+    units = (_("{number} kB"), _("{number} MB"), _("{number} GB"), _("{number} TB"))
     power = 1
-    while size_bytes / 1000**power >= 999.95 and power < len(_UNITS):  # 999.95 would be rounded to 1000.0
+    while size_bytes / 1000**power >= 999.95 and power < len(units):  # 999.95 would be rounded to 1000.0
         power += 1
-    return f"{size_bytes / 1000**power:.1f} {_UNITS[power - 1]}"
+    return units[power - 1].format(number=f"{size_bytes / 1000**power:.1f}")
 
 
 def exact_size(size_bytes: int) -> str:
@@ -52,7 +52,8 @@ def moment(time_text: str | None) -> str:
     if not time_text:
         return ""
     taken = _TAKEN.fullmatch(time_text)
-    return f"{taken[1]} {taken[2]} UTC" if taken else visible(time_text)
+    # Translators: a day and a time, in Coordinated Universal Time.
+    return _("{day} {time} UTC").format(day=taken[1], time=taken[2]) if taken else visible(time_text)
 
 
 def length(seconds: int) -> str:
@@ -186,27 +187,45 @@ def _console(*, stderr: bool = False) -> Console:
 
 
 @contextlib.contextmanager
-def progress(settings: Settings, what: str, total: int | None) -> Iterator[Callable[[int], None] | None]:
+def progress(settings: Settings, what: str, total: int | None) -> Iterator[Bar | None]:
     """A bar on a terminal's stderr with bytes, speed and time left, for work that takes longer than a moment."""
+    with _shown(settings, Bar(what, total)) as bar:
+        yield bar
+
+
+@contextlib.contextmanager
+def counted(settings: Settings, what: str, total: int) -> Iterator[Bar | None]:
+    """``progress`` for things that are counted one by one."""
+    with _shown(settings, Bar(what, total, in_bytes=False)) as bar:
+        yield bar
+
+
+@contextlib.contextmanager
+def _shown(settings: Settings, bar: Bar) -> Iterator[Bar | None]:
     if settings.plain or not _terminal.stderr_is_terminal():
         yield None
         return
-    bar = _Bar(what, total)
     try:
-        yield bar.advance
+        yield bar
     finally:
         bar.stop()
 
 
-class _Bar:
-    def __init__(self, what: str, total: int | None) -> None:
-        self._what, self._total = what, total
+class Bar:
+    """A bar on the terminal: called with how much further the work is."""
+
+    def __init__(self, what: str, total: int | None, *, in_bytes: bool = True) -> None:
+        self._what, self._total, self._in_bytes = what, total, in_bytes
         self._done = 0
         self._begun = time.monotonic()
         self._stop: Callable[[], None] | None = None
         self._update: Callable[[int], None] | None = None
 
-    def advance(self, further: int) -> None:
+    def expect(self, total: int) -> None:
+        """Say how much it will be in all, where that shows only when the work begins."""
+        self._total = total
+
+    def __call__(self, further: int) -> None:
         self._done += further
         if self._update is None and time.monotonic() - self._begun > _BAR_AFTER_SECONDS:
             self._start()
@@ -217,17 +236,18 @@ class _Bar:
         from rich.progress import (
             BarColumn,
             DownloadColumn,
+            MofNCompleteColumn,
             Progress,
             TextColumn,
             TimeRemainingColumn,
             TransferSpeedColumn,
         )
 
+        amounts = (DownloadColumn(), TransferSpeedColumn()) if self._in_bytes else (MofNCompleteColumn(),)
         bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
+            *amounts,
             TimeRemainingColumn(),
             console=_console(stderr=True),
             transient=True,
@@ -238,5 +258,6 @@ class _Bar:
         self._update = lambda done: bar.update(task, completed=done)
 
     def stop(self) -> None:
+        """Take the bar away."""
         if self._stop is not None:
             self._stop()

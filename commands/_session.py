@@ -63,21 +63,21 @@ def state_folder() -> Path | None:
         return None
 
 
-def runtime_folders() -> list[Path]:
+def runtime_folders() -> Iterator[Path]:
     """Where a session's socket may lie, the first choice first; none where no agent can run.
 
     The place that the system gives each user for such things, if it is theirs alone, else one of our own.
     """
     if not platform.can_meet():
-        return []
-    found = []
+        return
     given = os.environ.get("XDG_RUNTIME_DIR")
     if given and Path(given).is_absolute():
         with contextlib.suppress(OSError):
             if platform.is_private(Path(given).lstat()):
-                found.append(Path(given) / "casevault")
+                yield Path(given) / "casevault"
     state = state_folder()
-    return [*found, state / "run"] if state is not None else found
+    if state is not None:
+        yield state / "run"
 
 
 def attached(path: Path, *, only_look: bool = False) -> Vault | None:
@@ -114,6 +114,18 @@ def make_for_owner(folder: Path) -> Path:
     if not folder.is_dir():
         raise errors.AlreadyThere(path=str(folder))
     return folder
+
+
+def make_inside(folder: Path, name: str) -> Path:
+    """Make a folder inside one that is there; it may be there itself. Raises ``AlreadyThere``, ``ReadOnly``, OSError."""
+    path = folder / name
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+    except PermissionError:
+        raise errors.ReadOnly(path=str(path)) from None
+    except FileExistsError:
+        raise errors.AlreadyThere(path=str(path)) from None
+    return path
 
 
 # Secrets
@@ -197,10 +209,13 @@ class _Secret:
     """A passphrase, or the 24 recovery words in its place."""
 
     def __init__(self, text: str, key_file: bytes | None) -> None:
-        from vault import AnyOf, PassphraseUnlocker, RecoveryUnlocker
+        from vault import AnyOf, PassphraseUnlocker, RecoveryUnlocker, passphrases
 
         self.bad_words: errors.BadRecoveryWords | None = None
-        by_passphrase = PassphraseUnlocker(text, key_file)
+        by_passphrase: Unlocker = PassphraseUnlocker(text, key_file)
+        if hyphened := passphrases.with_hyphens(text):
+            # What is typed is tried first: only if it fails does this cost another second.
+            by_passphrase = AnyOf(by_passphrase, PassphraseUnlocker(hyphened, key_file))
         self.unlocker: Unlocker = by_passphrase
         if len(text.split()) == _RECOVERY_WORDS:
             try:
@@ -258,10 +273,10 @@ def opened(settings: Settings) -> Iterator[Session]:
     platform.harden_process()
     path = vault_path(settings)
     try:
-        kept_open = attached(path)
+        kept_open, died = attached(path), False
     except errors.SessionOver:
         say_session_died()
-        kept_open = None
+        kept_open, died = None, True
     if kept_open is not None:
         with kept_open:
             yield Session(settings, kept_open, None)
@@ -275,9 +290,19 @@ def opened(settings: Settings) -> Iterator[Session]:
 
     vault, way = ask_until_right(settings, named_key_file(settings), open_here)
     with vault:
+        if died:
+            forget_session(path)
         for code in vault.warnings:
             _terminal.warn(warning(code))
         yield Session(settings, vault, way)
+
+
+def forget_session(path: Path) -> None:
+    """Remove the socket of an agent that died; the caller has the vault open."""
+    from vault import meeting
+
+    for folder in runtime_folders():
+        meeting.forget(folder, path)
 
 
 def say_session_died() -> None:

@@ -12,9 +12,11 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TextIO
 
 from commands._text import _
@@ -50,15 +52,25 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable() and "<U+" not in text:
         return text
-    shown, marks = [], 0
+    return "".join(shown for _char, shown, _width in cells(text))
+
+
+def cells(text: str) -> Iterator[tuple[str, str, int]]:
+    """Each character of a text, how ``visible`` shows it, and how many columns that takes."""
+    marks = 0
     for position, char in enumerate(text):
-        marks = marks + 1 if unicodedata.category(char) in _MARKS else 0
+        if " " < char < "<" or "<" < char <= "~" or char == " ":
+            marks = 0
+            yield char, char, 1
+            continue
+        marked = unicodedata.category(char) in _MARKS
+        marks = marks + 1 if marked else 0
         # The notation itself is marked, so that nobody can forge it.
         if hidden(char) or marks > _MOST_MARKS or text.startswith("<U+", position):
-            shown.append(f"<U+{ord(char):04X}>")
+            shown = f"<U+{ord(char):04X}>"
+            yield char, shown, len(shown)
         else:
-            shown.append(char)
-    return "".join(shown)
+            yield char, char, 0 if marked else 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 # The standard streams
@@ -144,6 +156,16 @@ def _write(text: str) -> None:
         sys.stderr.flush()
 
 
+def say_how_to_end_input() -> None:
+    """Where standard input is a keyboard: that the program waits for text, and how it ends."""
+    if not stdin_is_terminal():
+        return
+    if sys.platform == "win32":
+        say(_("Type or paste the text. Ctrl-Z and Enter on a line of their own end it."))
+    else:
+        say(_("Type or paste the text. Ctrl-D on a line of its own ends it."))
+
+
 # Questions
 
 
@@ -216,6 +238,46 @@ def confirm(question: str) -> bool:
     return answer in _("yes y").split()
 
 
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """The alternate screen, or a terminal that has none and keeps what it shows."""
+
+    screen: TextIO
+    leaves_nothing: bool
+
+    def show(self, text: str) -> None:
+        """Show text in place of what was shown before."""
+        if self.leaves_nothing:
+            self.screen.write("\x1b[2J\x1b[H")
+        self.screen.write(text + "\n\n" if text else "")
+        self.screen.flush()
+
+
+def has_second_screen() -> bool:
+    """Whether the terminal has a screen whose content does not stay."""
+    return os.environ.get("TERM", "") not in ("", "dumb") or sys.platform == "win32"
+
+
+@contextlib.contextmanager
+def aside() -> Iterator[Aside]:
+    """The alternate screen for what must stay in no scrollback: texts and questions. Raises ``NoTerminal``.
+
+    A terminal that has no such screen is told so.
+    """
+    with _terminal() as (_keyboard, screen):
+        alternate = has_second_screen()
+        if alternate:
+            screen.write("\x1b[?1049h")
+        else:
+            screen.write(_("This terminal cannot hide what was shown: clear its window afterwards.") + "\n\n")
+        try:
+            yield Aside(screen, alternate)
+        finally:
+            if alternate:
+                screen.write("\x1b[2J\x1b[?1049l")
+                screen.flush()
+
+
 class Lines:
     """Lines typed one by one, for ``typed_lines``."""
 
@@ -242,46 +304,156 @@ class Lines:
 
 @contextlib.contextmanager
 def typed_lines() -> Iterator[Lines]:
-    """Lines typed on the alternate screen, which is cleared at the end. Raises ``NoTerminal``.
-
-    A terminal that has no such screen is told so.
-    """
-    with _terminal() as (keyboard, screen):
+    """Lines typed on the alternate screen, which is cleared at the end. Raises as ``aside`` does."""
+    with _terminal() as (keyboard, screen), aside() as shown:
         if isinstance(keyboard, io.TextIOWrapper):
             keyboard.reconfigure(errors="replace")  # a line that was cut may end within a letter
-        with _hidden_screen(screen):
-            yield Lines(keyboard, screen)
-
-
-@contextlib.contextmanager
-def _hidden_screen(screen: TextIO) -> Iterator[None]:
-    """The alternate screen, where there is one, empty before and after."""
-    alternate = has_other_screen()
-    if alternate:
-        screen.write("\x1b[?1049h\x1b[2J\x1b[H")
-    else:
-        screen.write(_("This terminal cannot hide what was shown: clear its window afterwards.") + "\n\n")
-    screen.flush()
-    try:
-        yield
-    finally:
-        if alternate:
-            with contextlib.suppress(OSError):  # the terminal may be gone, and what was on it
-                screen.write("\x1b[2J\x1b[?1049l")
-                screen.flush()
-
-
-def has_other_screen() -> bool:
-    """Whether the terminal has a screen whose content does not stay."""
-    return os.environ.get("TERM", "") not in ("", "dumb") or sys.platform == "win32"
+        shown.show("")
+        yield Lines(keyboard, screen)
 
 
 def show_once(text: str, question: str) -> None:
-    """Show text on the alternate screen until Enter is pressed, so that it stays in no scrollback.
-
-    A terminal that has no such screen is told so in the text itself. Raises ``NoTerminal``.
-    """
-    with _terminal() as (_keyboard, screen), _hidden_screen(screen):
-        screen.write(text + "\n\n")
-        screen.flush()
+    """Show text on the alternate screen until Enter is pressed. Raises as ``aside`` does."""
+    with aside() as shown:
+        shown.show(text)
         ask(question)
+
+
+# The alternate screen
+
+_ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l\x1b[2J\x1b[H", "\x1b[2J\x1b[H\x1b[?25h\x1b[?1049l"
+_KEYS = {
+    "\x1b[A": "up",
+    "\x1bOA": "up",
+    "\x1b[B": "down",
+    "\x1bOB": "down",
+    "\x1b[5~": "page up",
+    "\x1b[6~": "page down",
+    "\x1b[H": "home",
+    "\x1bOH": "home",
+    "\x1b[1~": "home",
+    "\x1b[F": "end",
+    "\x1bOF": "end",
+    "\x1b[4~": "end",
+    "\r": "\n",
+}
+_KEY = re.compile("\x1b(?:\\[[0-9;]*[A-Za-z~]|O[A-Za-z])|.", re.DOTALL)
+_LEAST_SIZE = (20, 3)
+
+
+def has_alternate_screen() -> bool:
+    """Whether there is a terminal that forgets what was shown, and whose keys can be read one by one."""
+    return sys.platform != "win32" and os.environ.get("TERM", "") not in ("", "dumb") and can_ask()
+
+
+class Screen:
+    """The terminal's alternate screen and its keys; a context manager that gives the terminal back after every end.
+
+    What is drawn on it stays in no scrollback. When it is suspended it leaves the screen first.
+    """
+
+    def __init__(self) -> None:
+        self._descriptor = self._woken = self._wakes = -1
+        self._typed: list[str] = []
+
+    def __enter__(self) -> Screen:
+        if sys.platform == "win32":
+            raise NoTerminal
+        import signal
+        import termios
+
+        self._descriptor = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+        self._before = termios.tcgetattr(self._descriptor)
+        self._woken, self._wakes = os.pipe()
+        os.set_blocking(self._wakes, False)
+        self._old_wakeup = signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
+        self._old_handlers = {
+            signal.SIGWINCH: signal.signal(signal.SIGWINCH, lambda *_: None),
+            signal.SIGTSTP: signal.signal(signal.SIGTSTP, lambda *_: self._suspend()),
+        }
+        try:
+            self._take()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _take(self) -> None:
+        if sys.platform == "win32":
+            return
+        import termios
+
+        changed = termios.tcgetattr(self._descriptor)
+        changed[3] &= ~(termios.ECHO | termios.ICANON)  # Ctrl-C and Ctrl-Z keep their meaning
+        termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, changed)
+        self._write(_ENTER)
+
+    def _give_back(self) -> None:
+        if sys.platform == "win32":
+            return
+        import termios
+
+        with contextlib.suppress(OSError, termios.error):  # the terminal may be gone
+            self._write(_LEAVE)
+            termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, self._before)
+
+    def _suspend(self) -> None:
+        if sys.platform == "win32":
+            return
+        import signal
+
+        self._give_back()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        self._take()
+
+    def __exit__(self, *_: object) -> None:
+        if sys.platform == "win32":
+            return
+        import signal
+
+        self._give_back()
+        for number, handler in self._old_handlers.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._old_wakeup)
+        for descriptor in (self._woken, self._wakes, self._descriptor):
+            os.close(descriptor)
+
+    def size(self) -> tuple[int, int]:
+        """Columns and rows, now."""
+        with contextlib.suppress(OSError):
+            found = os.get_terminal_size(self._descriptor)
+            if not found.columns or not found.lines:  # the terminal does not say
+                return 80, 24
+            return max(found.columns, _LEAST_SIZE[0]), max(found.lines, _LEAST_SIZE[1])
+        return 80, 24
+
+    def draw(self, rows: list[str], status: str, *, plain: bool) -> None:
+        """Show rows that went through ``visible``, and below them a line of our own."""
+        below = status if plain else f"\x1b[7m{status}\x1b[0m"
+        self._write("\x1b[2J\x1b[H" + "".join(f"{row}\r\n" for row in rows) + below)
+
+    def key(self, seconds: float) -> str | None:
+        """The next key: a character, or one of up, down, page up, page down, home, end; None after so many seconds without.
+
+        An empty text says that the window may have another size.
+        """
+        import select
+
+        if not self._typed:
+            ready, _, _ = select.select([self._descriptor, self._woken], [], [], seconds)
+            if self._woken in ready:
+                os.read(self._woken, 4096)
+                return ""
+            if not ready:
+                return None
+            typed = os.read(self._descriptor, 256).decode("utf-8", errors="replace")
+            if not typed:  # the terminal is gone
+                raise KeyboardInterrupt
+            self._typed = _KEY.findall(typed)
+        key = self._typed.pop(0)
+        return _KEYS.get(key, key)
+
+    def _write(self, text: str) -> None:
+        data = text.encode("utf-8", errors="replace")
+        while data:
+            data = data[os.write(self._descriptor, data) :]

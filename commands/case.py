@@ -7,13 +7,14 @@ import click
 from commands import _terminal
 from commands._confirm import confirm
 from commands._documents import CASE, CASE_DELETED, CASE_DETAILS
-from commands._options import Settings, command, fill_in, group, optional, pass_settings, required
+from commands._options import Settings, command, fill_in, group, optional, pass_settings, refuse_unasked, required
 from commands._output import Output, exact_size, moment
-from commands._session import opened
+from commands._session import Session, opened
 from commands._show import case_facts
 from commands._terminal import visible
 from commands._text import _, ngettext
 from vault import references
+from vault.requests import KnownBackup
 
 case = group("case", _("Cases: new, list, show, edit, delete."))
 
@@ -30,8 +31,11 @@ def new(settings: Settings, title: str | None, code: str | None) -> None:
     The case is named by its code from then on; choose one that tells nothing.
     """
     wanted = references.parse_case(code) if code else None
-    given = required(title, _("Title of the case:"), name="TITLE")
+    refuse_unasked(title, name="TITLE")
     with opened(settings) as session:
+        if wanted:
+            _warn_of_similar(session, wanted)
+        given = required(title, _("Title of the case:"), name="TITLE")
         made = session.vault.cases.new(given, code=wanted)
     output = Output(settings)
     if output.json:
@@ -39,6 +43,18 @@ def new(settings: Settings, title: str | None, code: str | None) -> None:
         return
     output.line(made.code)
     _terminal.say(_("Next: `casevault add {code} FILE` stores something in this case.").format(code=made.code))
+
+
+def _warn_of_similar(session: Session, code: str) -> None:
+    similar = session.vault.cases.codes_like(code)
+    if similar:
+        _terminal.warn(
+            ngettext(
+                "{code} looks or sounds much like {others}, which is another case: one is easily taken for the other",
+                "{code} looks or sounds much like {others}, which are other cases: one is easily taken for another",
+                len(similar),
+            ).format(code=code, others=", ".join(similar))
+        )
 
 
 @command("list", example="casevault case list", fields=CASE, many=True)
@@ -65,8 +81,8 @@ def list_cases(settings: Settings) -> None:
 def show(settings: Settings, code: str, purpose: str | None) -> None:
     """Show what is known of a case: title, description, notes, tags, what was changed and deleted."""
     wanted = references.parse_case(code)
-    purpose = optional(purpose, _("Purpose:"))
     with opened(settings) as session:
+        purpose = optional(purpose, _("Purpose:"))
         details = session.vault.cases.get(wanted).show(purpose=purpose)
     output = Output(settings)
     if output.json:
@@ -83,11 +99,11 @@ def show(settings: Settings, code: str, purpose: str | None) -> None:
 def edit(settings: Settings, code: str, title: str | None, description: str | None) -> None:
     """Change title or description; what it was before is kept. Without options both are asked for."""
     wanted = references.parse_case(code)
-    title, description = optional(title, _("Title:")), optional(description, _("Description:"))
     if title is None and description is None and not _terminal.can_ask():
         raise click.UsageError(_("Say what to change: --title or --description"))
     with opened(settings) as session:
         handle = session.vault.cases.get(wanted)
+        title, description = optional(title, _("Title:")), optional(description, _("Description:"))
         if title is None and description is None:
             now = handle.show()
             typed = fill_in(
@@ -130,6 +146,7 @@ def delete(settings: Settings, code: str, confirmed: str | None) -> None:
             "  " + ngettext("{number} person", "{number} persons", summary.persons).format(number=summary.persons)
         )
         _terminal.say(_("Its key is destroyed, so nothing in this folder opens it any more. It can't be undone."))
+        _name_backups(session.vault.info().backups)
         confirm(summary.code, confirmed, parse=references.parse_case)
         handle.delete(session.unlocker)
     output = Output(settings)
@@ -143,6 +160,13 @@ def delete(settings: Settings, code: str, confirmed: str | None) -> None:
             "where they are."
         )
     )
+
+
+def _name_backups(backups: tuple[KnownBackup, ...]) -> None:
+    if backups:
+        _terminal.say(_("Backups that may hold it until they are brought up to date, each at its place:"))
+    for known in backups:
+        _terminal.say("  " + _("{place}, of {moment}").format(place=visible(known.place), moment=moment(known.made)))
 
 
 for each in (new, list_cases, show, edit, delete):

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -18,6 +18,9 @@ from commands._options import Settings, global_options
 from commands._terminal import visible
 from commands._text import _
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 # Name, module, attribute, and the line of the list. A command's module is loaded when the command is used.
 COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("init", "commands.init", "init", "Make a vault."),
@@ -25,11 +28,13 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("lock", "commands.unlock", "lock", "End the session."),
     ("status", "commands.status", "status", "What can be said of the vault."),
     ("passphrase", "commands.passphrase", "passphrase", "Change the passphrase."),
+    ("key", "commands.key", "key", "Ways into the vault: list, add, remove."),
     ("case", "commands.case", "case", "Cases: new, list, show, edit, delete."),
     ("add", "commands.add", "add", "Store files, folders or text in a case."),
     ("write", "commands.write", "write", "Write a statement; it is never on the disk in the clear."),
     ("items", "commands.items", "items", "List the items of a case."),
     ("show", "commands.items", "show", "What is known of an item."),
+    ("view", "commands.view", "view", "Look at an item without a trace of it outside the vault."),
     ("cat", "commands.read", "cat", "Write an item's bytes to standard output."),
     ("export", "commands.read", "export", "Write an item or a case to a folder, in the clear."),
     ("edit", "commands.describe", "edit", "Change what is said of an item."),
@@ -41,8 +46,12 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("person", "commands.person", "person", "Persons of a case: add, list, show, edit, remove."),
     ("search", "commands.search", "search", "Find words in cases, items, notes and persons."),
     ("check", "commands.check", "check", "Look for damage; changes nothing."),
+    ("backup", "commands.backup", "backup", "Copy the vault to a stick or disk, still encrypted."),
+    ("restore", "commands.backup", "restore", "Make a vault from a backup, in a new place."),
     ("log", "commands.log", "log", "Who did what, and when."),
     ("demo", "commands.demo", "demo", "The whole story in a throw-away folder."),
+    ("help", "commands.help", "help_", "Explain a command."),
+    ("completion", "commands.completion", "completion", "Let the shell complete commands and options."),
 )
 
 
@@ -60,10 +69,29 @@ class Program(click.Group):
                 return cast("click.Command", getattr(importlib.import_module(module), attribute))
         return None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; whoever wants to open an item is told how."""
+        if args[:1] == ["open"] and len(args) > 1 and self.get_command(ctx, "open") is None and "/" in args[1]:
+            raise _errors.Stop(
+                _errors.USAGE,
+                _("There is no command `open` for items"),
+                _("`casevault view {reference}` shows an item").format(reference=visible(args[1])),
+            )
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- as above
         """The list, from the table alone."""
         with formatter.section(_("Commands")):
             formatter.write_dl([(name, _(line)) for name, _module, _attribute, line in COMMANDS])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands from the table alone, and the options: the Tab key loads no command."""
+        from click.shell_completion import CompletionItem
+
+        names = [CompletionItem(name, help=_(line)) for name, _m, _a, line in COMMANDS if name.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; click would turn a closed pipe into a bare exit."""
@@ -81,6 +109,15 @@ def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) 
         context.exit()
 
 
+@click.pass_context
+def _alone(context: click.Context) -> None:
+    """Without a command: what to do next."""
+    if context.invoked_subcommand is None:
+        from commands._next import say_what_next
+
+        say_what_next(context.ensure_object(Settings))
+
+
 root = Program(
     "casevault",
     help=_(
@@ -88,7 +125,8 @@ root = Program(
         "Titles, names and search words that are left out are asked for: what stands on a command line stays in the "
         "shell's history. Begin with `casevault init`, or watch `casevault demo`."
     ),
-    no_args_is_help=True,
+    invoke_without_command=True,
+    callback=_alone,
     params=[
         *global_options(shown=True),
         click.Option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,17 +11,17 @@ from typing import Any
 
 import click
 
-from commands import _terminal
+from commands import _encodings, _terminal
 from commands._documents import EXPORTED
-from commands._errors import OTHER, REFUSED, Stop, message_of, status_of
+from commands._errors import NOT_FOUND, OTHER, REFUSED, Stop, message_of, status_of
 from commands._options import PathName, Settings, command, optional, pass_settings
 from commands._output import Output, progress
-from commands._session import Session, lies_in, make_for_owner, opened, vault_path
+from commands._pager import beginning, show_text
+from commands._session import Session, lies_in, make_inside, opened, vault_path
 from commands._terminal import visible
 from commands._text import _
 from vault import Reading, errors, references
 
-_LOOKED_AT_BYTES = 4096
 _OF_ONE_ITEM = (errors.Damage, errors.AlreadyThere, errors.NoSuchItem)
 
 
@@ -43,42 +44,36 @@ def cat(settings: Settings, reference: str, offset: int, length: int | None, for
     if settings.json:
         raise click.UsageError(_("The bytes of an item are no JSON document; `show --json` describes it"))
     code, number = references.parse_item(reference)
-    purpose = optional(purpose, _("Purpose:"))
     with opened(settings) as session:
+        purpose = optional(purpose, _("Purpose:"))
         item = session.vault.cases.get(code).items.get(number)
         with item.open(act="cat", purpose=purpose, offset=offset, length=length) as reading:
             if _terminal.stdout_is_terminal() and not force:
-                _show_text(reading)
+                _show_text(settings, reading)
                 return
             with progress(settings, reading.grant.reference, reading.size_bytes) as further:
                 reading.write_to(sys.stdout.buffer.write, progress=further)
             sys.stdout.buffer.flush()
 
 
-def _show_text(reading: Reading) -> None:
-    """Text line by line, nothing in it obeyed."""
+def _show_text(settings: Settings, reading: Reading) -> None:
+    """Text and nothing else, nothing in it obeyed; on the alternate screen where there is one."""
+    start = beginning(reading)
+    encoding = _encodings.of_text(start) or _encodings.of_unmarked_utf16(start)
+    if encoding is None:
+        raise Stop(
+            REFUSED,
+            _("{reference} is no text, so it is not sent to a terminal").format(reference=reading.grant.reference),
+            _("redirect it to a file or program; `--force` sends it to the terminal as it is"),
+        )
+    if _terminal.has_alternate_screen():
+        show_text(settings, reading, encoding)
+        return
     _terminal.warn(_("this text stays in the window of the terminal until it is closed"))
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    shown = False
-    for piece in reading:
-        data = bytes(piece)
-        if not shown and not _looks_like_text(data[:_LOOKED_AT_BYTES]):
-            raise Stop(
-                REFUSED,
-                _("{reference} is no text, so it is not sent to a terminal").format(reference=reading.grant.reference),
-                _("redirect it to a file or program; `--force` sends it to the terminal as it is"),
-            )
-        shown = True
-        sys.stdout.write(_lines(decoder.decode(data)))
+    decoder = codecs.getincrementaldecoder(encoding.name)(errors="replace")
+    for piece in reading.part(encoding.mark_bytes, reading.size_bytes):
+        sys.stdout.write(_lines(decoder.decode(bytes(piece))))
     sys.stdout.write(_lines(decoder.decode(b"", final=True)) + "\n")
-
-
-def _looks_like_text(data: bytes) -> bool:
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(data)
-    except UnicodeDecodeError:
-        return False
-    return b"\0" not in data
 
 
 def _lines(text: str) -> str:
@@ -98,37 +93,53 @@ def _lines(text: str) -> str:
     required=True,
     type=PathName(),
     metavar="DIR",
-    help="The folder to write to.",
+    help="The folder to write to; it must be there.",
 )
 @click.option("--purpose", metavar="TEXT", help="What for; the log keeps it.")
 @pass_settings
 def export(settings: Settings, reference: str, folder: Path, purpose: str | None) -> int:
     """Write an item, or all items of a case, to a folder in the clear, with their digests beside them.
 
-    Nothing is overwritten. Of a case each item is written; persons, notes and tags stay in the vault.
+    Nothing is overwritten. DIR must be there. Of a case each item is written, to a folder in DIR that is called by the
+    code; persons, notes and tags stay in the vault.
     """
     whole_case = "/" not in reference
     if whole_case:
         code, number = references.parse_case(reference), 0
     else:
         code, number = references.parse_item(reference)
-    purpose = optional(purpose, _("Purpose:"))
+    if lies_in(folder, vault_path(settings)):
+        raise Stop(
+            REFUSED, _("What is exported must not lie in the vault's own folder"), _("name a folder outside the vault")
+        )
+    _must_be_there(folder)
     _terminal.warn(
         _(
             "what is exported leaves the vault: it lies in {folder} unencrypted, for everybody who gets at this disk"
         ).format(folder=visible(str(folder)))
     )
-    if lies_in(folder, vault_path(settings)):
-        raise Stop(
-            REFUSED, _("What is exported must not lie in the vault's own folder"), _("name a folder outside the vault")
-        )
     with opened(settings) as session:
+        purpose = optional(purpose, _("Purpose:"))
         numbers = list(_numbers(session, code)) if whole_case else [number]
-        target = make_for_owner(folder / code if whole_case else folder)
+        _must_be_there(folder)
+        target = make_inside(folder, code) if whole_case else folder
         exporting = _Exporting(settings, session, code, target, purpose)
         for each in numbers:
             exporting.item(each, alone=not whole_case)
     return exporting.report()
+
+
+def _must_be_there(folder: Path) -> None:
+    # Made here, it would take what was meant for a stick that is not plugged in, in the clear.
+    if folder.is_dir():
+        return
+    if os.path.lexists(folder):
+        raise errors.AlreadyThere(path=str(folder))
+    raise Stop(
+        NOT_FOUND,
+        _("There is no folder {folder}; nothing was exported").format(folder=visible(str(folder))),
+        _("look whether the stick or disk is there; if it is, make the folder first"),
+    )
 
 
 def _numbers(session: Session, code: str) -> Iterator[int]:
@@ -150,7 +161,9 @@ class _Exporting:
         reference = references.item_reference(self.code, number)
         try:
             with progress(self.settings, reference, None) as further:
-                done = self.items.get(number).export(self.folder, purpose=self.purpose, progress=further)
+                done = self.items.get(number).export(
+                    self.folder, purpose=self.purpose, progress=further, expect=further and further.expect
+                )
         except _OF_ONE_ITEM as error:
             if alone:
                 raise

@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from commands._documents import HIT
-from commands._options import Settings, command, pass_settings, required
+from commands._options import Settings, command, pass_settings, refuse_unasked, required
 from commands._output import Output
 from commands._session import opened
 from commands._terminal import say
 from commands._text import _, ngettext
+from commands._words import word
 from vault import references
 from vault.requests import Hit
 
@@ -24,8 +25,10 @@ def search(settings: Settings, words: tuple[str, ...], code: str | None) -> None
     The words are asked for when they are left out.
     """
     wanted = references.parse_case(code) if code else None
-    given = required(" ".join(words) if words else None, _("Words:"), name="WORDS")
+    typed = " ".join(words) if words else None
+    refuse_unasked(typed, name="WORDS")
     with opened(settings) as session:
+        given = required(typed, _("Words:"), name="WORDS")
         hits = session.vault.search(given, case=wanted)
     output = Output(settings)
     if output.json:
@@ -45,7 +48,7 @@ def _show(output: Output, hit: Hit) -> None:
             [
                 (_("Found in"), hit.reference),
                 (_("Title"), hit.title),
-                (_("Field"), hit.field),
+                (_("Field"), word(hit.field)),
                 (_("Excerpt"), hit.excerpt),
             ]
         )
@@ -57,4 +60,4 @@ def _show(output: Output, hit: Hit) -> None:
         excerpt += [(hit.excerpt[done:begin], False), (hit.excerpt[begin:end], True)]
         done = end
     excerpt.append((hit.excerpt[done:], False))
-    output.marked([(hit.reference, True)], [(hit.title, False)], [(hit.field, False)], excerpt)
+    output.marked([(hit.reference, True)], [(hit.title, False)], [(word(hit.field), False)], excerpt)

@@ -153,7 +153,7 @@ def _edited(settings: Settings, desk: _Desk, code: str) -> str:
         )
         _terminal.warn(notice)
     title = draft.description.title
-    if settings.plain or not _terminal.has_other_screen():
+    if settings.plain or not _terminal.has_second_screen():
         from commands._plain_editor import PlainEditor
 
         return PlainEditor(desk, heading=heading, text=draft.text, title=title, notice=notice).run()

@@ -70,7 +70,9 @@ def test_the_wheel_holds_every_file_of_the_three_packages_and_nothing_else(wheel
     }
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if not name.startswith(f"casevault-{__version__}.dist-info/")}
-    assert names == tree
+        manual = archive.read(f"casevault-{__version__}.data/data/share/man/man1/casevault.1")
+    assert names == tree | {f"casevault-{__version__}.data/data/share/man/man1/casevault.1"}
+    assert manual == (source / "docs" / "casevault.1").read_bytes()
     assert {f"{package}/__init__.py" for package in PACKAGES} | {"vault/py.typed"} <= names
 
 
@@ -97,7 +99,7 @@ def test_the_one_console_command_is_casevault(wheel: Path) -> None:
     entries = configparser.ConfigParser()
     entries.read_string(text)
     assert {section: dict(entries[section]) for section in entries.sections()} == {
-        "console_scripts": {"casevault": "commands.cli:main"}
+        "console_scripts": {"casevault": "commands.__main__:start"}
     }
 
 

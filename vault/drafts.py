@@ -177,5 +177,5 @@ def remove(folder: Path, draft_id: bytes) -> None:
 def strays(folder: Path, known: Iterable[bytes]) -> list[Path]:
     """The files of drafts that nobody knows, and what interrupted saves left."""
     names = {name for draft_id in known for name in file_names(draft_id)}
-    found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.name not in names]
+    found = [path for path in folder.glob("*") if _NAME.fullmatch(path.name) and path.name not in names]
     return sorted([*found, *files.leftovers(folder)])

@@ -267,7 +267,7 @@ def write_file(path: Path, data: Buffer, *, timeless: bool = False) -> None:
         disk.fsync_folder(path.parent)
 
 
-def replace_and_erase(path: Path, data: Buffer) -> None:
+def replace_and_erase(path: Path, data: Buffer, *, timeless: bool = False) -> None:
     """`write_file`, and then overwrite what stood there before, which a rename alone leaves on the medium.
 
     As far as the medium really writes in place; not on Windows, which renames over no open file, and not what has another
@@ -280,13 +280,18 @@ def replace_and_erase(path: Path, data: Buffer) -> None:
             if path.lstat().st_nlink == 1:
                 old = disk.open_old(path)
     try:
-        write_file(path, data)
+        write_file(path, data, timeless=timeless)
         if old >= 0:
             with contextlib.suppress(OSError):
                 disk.erase(old)
     finally:
         if old >= 0:
             disk.close(old)
+
+
+def is_temporary_name(name: str) -> bool:
+    """Whether an interrupted `write_file` may have left a file of this name."""
+    return _TEMPORARY_NAME.fullmatch(name) is not None
 
 
 def leftovers(folder: Path) -> list[Path]:

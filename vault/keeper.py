@@ -13,14 +13,31 @@ from functools import partial
 from pathlib import Path
 
 from crypto.keys import CaseKey, ObjectKey
-from vault import cases, checking, epochs, errors, items, persons, references, schema, search, statements
-from vault.compartment import Compartment
+from vault import (
+    cases,
+    checking,
+    epochs,
+    errors,
+    items,
+    persons,
+    references,
+    schema,
+    search,
+    snapshot,
+    statements,
+    ways,
+)
+from vault.compartment import Clock, Compartment
 from vault.door import Act
 from vault.drafting import Drafting
-from vault.objects import Staged, is_stored, place, remove_object
-from vault.registry import CaseRow, case_grant, seal_title
+from vault.folder import Folder
+from vault.header import Header
+from vault.objects import ObjectReader, Staged, place, remove_object
+from vault.registry import CaseRow, Registry, case_grant, seal_title
 from vault.requests import (
     AddGrant,
+    BackupBegun,
+    BackupSnapshot,
     CaseDetails,
     CaseSummary,
     CheckReport,
@@ -38,12 +55,16 @@ from vault.requests import (
     Stored,
     VaultInfo,
 )
-from vault.tables import blob, integer, text
+from vault.tables import Row, blob, text
 from vault.unlock import SecretUnlocker, Unlocker
 
 
 class Keeper(Drafting):
     """An open vault, as those who ask see it."""
+
+    def __init__(self, folder: Folder, found: Header, registry: Registry, *, actor: str, clock: Clock) -> None:
+        super().__init__(folder, found, registry, actor=actor, clock=clock)
+        self._backups: dict[int, snapshot.Running] = {}
 
     # The vault
 
@@ -67,7 +88,7 @@ class Keeper(Drafting):
         """What the vault says of itself; nothing of a case."""
         registry = self.registry
         last_check = registry.optional_setting("last_check")
-        last_backup = registry.optional_setting("last_backup")
+        last_backup = registry.optional_setting(snapshot.LAST_SETTING)
         return VaultInfo(
             vault_id=registry.setting("vault_id").hex(),
             created=registry.setting("created").decode(),
@@ -79,17 +100,40 @@ class Keeper(Drafting):
             passes=self.header.cost.passes,
             last_check=last_check.decode() if last_check else None,
             last_backup=last_backup.decode() if last_backup else None,
+            backups=snapshot.known_backups(registry),
             last_unlock=self.last_unlock,
             failed_unlocks=self.failed_unlocks,
             warnings=tuple(self.warnings),
+            unknown_slot=self.unknown_slot,
         )
 
     def keys(self) -> tuple[KeyLabel, ...]:
         """The ways into the vault."""
-        return tuple(
-            KeyLabel(integer(row, "slot"), text(row, "kind"), text(row, "label"), text(row, "added"))
-            for row in sorted(self.registry.rows(schema.SLOTS), key=lambda row: integer(row, "slot"))
-        )
+        return ways.listed(self)
+
+    def key_of(self, current: Unlocker) -> KeyLabel | None:
+        """Which way in a secret is; None for one that the vault does not know. Raises ``WrongPassphrase``."""
+        return ways.known(self, current.unlock(self.header))
+
+    def add_key(self, current: Unlocker, new: SecretUnlocker, label: str) -> KeyLabel:
+        """A further way in, tried from a fresh read of the files before it is reported.
+
+        Raises ``WrongPassphrase``, ``TooManyKeys``, ``Refused``, ``BadValue``; after an error the vault opens as before.
+        """
+        plan, before = ways.plan_add(self, current, new, label), set(self.keys())
+        self._renew("key-add", plan, item=text(plan.slots[-1], "label"))
+        (added,) = set(self.keys()) - before
+        return added
+
+    def remove_key(self, current: Unlocker, slot: int, *, progress: Callable[[int], None] | None = None) -> KeyLabel:
+        """One way in less, and every key below it renewed; returns what is gone.
+
+        Raises ``WrongPassphrase``, ``NoSuchKey``, ``Refused``; after an error the vault opens as before.
+        """
+        plan = ways.plan_remove(self, current, slot)
+        (removed,) = plan.dropped
+        self._renew("key-remove", plan, item=removed.label, progress=progress)
+        return removed
 
     def verify_secret(self, current: Unlocker) -> None:
         """See that a secret opens this vault, before more is asked for. Raises ``WrongPassphrase``."""
@@ -107,7 +151,7 @@ class Keeper(Drafting):
 
         Raises ``WrongPassphrase`` and ``Refused``; after an error the vault opens as before.
         """
-        plan = epochs.plan_change(self, current, new, recalibrate=recalibrate)
+        plan = ways.plan_change(self, current, new, recalibrate=recalibrate)
         self._renew("passphrase-change", plan, progress=progress)
         return plan.dropped
 
@@ -117,6 +161,7 @@ class Keeper(Drafting):
         plan: epochs.Plan,
         *,
         case: CaseRow | None = None,
+        item: str | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
         epochs.sweep(self)
@@ -127,6 +172,7 @@ class Keeper(Drafting):
         receipt = self.log.intend(
             name,
             case=case,
+            item=item,
             vault_level=True,
             grants=[case_grant(each) for each in self.registry.cases()],
         )
@@ -201,6 +247,12 @@ class Keeper(Drafting):
             self._end(act)
         return CaseSummary(chosen, title, now, now, 0, 0)
 
+    def codes_like(self, code: str) -> tuple[str, ...]:
+        """The codes of cases that are easily taken for ``code``. Raises ``BadCode``."""
+        wanted = references.parse_case(code)
+        with self._act("case-codes"):
+            return tuple(case.code for case in self.registry.cases() if references.look_alike(wanted, case.code))
+
     def case_list(self) -> tuple[CaseSummary, ...]:
         """All cases with their titles, by code."""
         with self._act("case-list", grants=("titles",)) as act:
@@ -270,7 +322,7 @@ class Keeper(Drafting):
         """
         name = "item-add" if revises is None else "item-revise"
         item = None if revises is None else str(revises)
-        with self._act(name, code, item=item) as act:
+        with self._act(name, code, item=item, grants=("object",)) as act:
             if draft is not None:
                 self._forget_draft(act, draft)
                 act.objects.append(draft)
@@ -285,9 +337,8 @@ class Keeper(Drafting):
                     revises=revises,
                     now=self.now,
                 )
-                row = items.stored_row(compartment, act.code, number)
                 lost = None
-                if again and not is_stored(self.folder.objects, blob(row, "object_id"), integer(row, "padded_bytes")):
+                if again and not self._is_whole(act, compartment, number):
                     lost = items.replace_object(compartment, act.code, number, staged)
                     act.objects.append(lost)
                 if not again or lost:
@@ -301,6 +352,26 @@ class Keeper(Drafting):
         if draft is not None:
             self.remove_draft(draft)
         return stored
+
+    def _is_whole(self, act: Act, compartment: Compartment, number: int) -> bool:
+        """Whether every byte of an item is still what came in; if not, its owner brings the only way to heal it."""
+        row = items.stored_row(compartment, act.code, number)
+        try:
+            key = compartment.unwrap_object_key(act.receipt, blob(row, "object_id"))
+            ObjectReader(self.folder.objects, self._grant(act, row, key)).verify()
+        except errors.Damage:
+            return False
+        return True
+
+    def _grant(self, act: Act, row: Row, key: ObjectKey) -> ObjectGrant:
+        return items.grant(
+            row,
+            intent=act.receipt.number,
+            code=act.code,
+            case_id=act.needed_case.case_id,
+            folder_id=self.header.folder_id,
+            key=key,
+        )
 
     def item_list(self, code: str) -> tuple[ItemSummary, ...]:
         """The items of a case, by number."""
@@ -322,14 +393,7 @@ class Keeper(Drafting):
             key = compartment.unwrap_object_key(act.receipt, object_id)
         act.receipt.void()
         self._reads[act.receipt.number] = act
-        return items.grant(
-            row,
-            intent=act.receipt.number,
-            code=act.code,
-            case_id=act.needed_case.case_id,
-            folder_id=self.header.folder_id,
-            key=key,
-        )
+        return self._grant(act, row, key)
 
     def is_reading(self, intent: int) -> bool:
         """Whether an ``item_open`` has no outcome yet."""
@@ -421,8 +485,53 @@ class Keeper(Drafting):
             compartment.store.overwrite_deleted()
             return Disposal(references.person_reference(act.code, number), now, reason)
 
+    # Backups: the command's process copies, see ``vault.backing_up``
+
+    def backup_begin(self, place: str, markers: tuple[bytes, ...], *, anew: bool = False) -> BackupBegun:
+        """The intent of a backup into the folder ``place``, in which ``markers`` were found; ``backup_end`` must follow.
+
+        Raises ``Refused`` for another vault's and for one of a later state, ``BackupDamaged``, ``UnknownFormat``; and
+        ``BackupGone`` where one was made before and is not, unless ``anew``.
+        """
+        running, begun = snapshot.begin(self, place, markers, anew=anew)
+        self._backups[running.intent] = running
+        return begun
+
+    def backup_snapshot(self, intent: int, staging: str, sound: tuple[str, ...]) -> BackupSnapshot:
+        """All databases at this moment; what the backup lacks is copied into the folder ``staging``.
+
+        ``sound`` names the databases there that were read and are as they should be.
+        """
+        return snapshot.take(self, self._backup(intent), Path(staging), sound)
+
+    def backup_known(self, intent: int, object_ids: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """Which of these objects belong to an item still."""
+        return snapshot.known_objects(self, self._backup(intent), object_ids)
+
+    def backup_end(
+        self, intent: int, phase: str, *, size: int | None = None, digest: str | None = None, reason: str | None = None
+    ) -> None:
+        """Record what came of a backup: done or failed, how much was written, and the digest of its marker."""
+        running = self._backup(intent)
+        del self._backups[intent]
+        also = []
+        if phase == "done":
+            also.append(snapshot.remembering(self.registry, running.backup_id, running.place, running.made))
+        try:
+            self.log.conclude(intent, phase, size=size, digest=digest, reason=reason, also=also)
+        except errors.LogUnavailable as error:
+            raise errors.OutcomeUnrecorded from error
+
+    def _backup(self, intent: int) -> snapshot.Running:
+        if intent not in self._backups:
+            raise errors.ReceiptRefused
+        return self._backups[intent]
+
     def end_readings(self) -> None:
-        """Give every open reading its outcome."""
+        """Give every open reading and every backup that has not ended its outcome."""
+        for intent in list(self._backups):
+            with contextlib.suppress(errors.VaultError):
+                self.backup_end(intent, "failed", reason="closed")
         for number in list(self._reads):
             with contextlib.suppress(errors.VaultError):
                 self.item_close(number, "failed", reason="closed")

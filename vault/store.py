@@ -7,6 +7,7 @@ become ``VaultError``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,14 +37,21 @@ _MEMORY_TEMP_STORE = ("TEMP_STORE=2", "TEMP_STORE=3")
 
 
 class Store:
-    """One open database. ``what`` names it in errors: a case's code, or the vault."""
+    """One open database. ``what`` names it in errors: a case's code, or the vault. One that is ``immutable`` is only read,
+    and must have no write-ahead log.
+    """
 
-    def __init__(self, path: Path, key: DatabaseKey, *, what: str) -> None:
+    def __init__(self, path: Path, key: DatabaseKey, *, what: str, immutable: bool = False) -> None:
         self.path = path
         self.what = what
+        self.immutable = immutable
         self._depth = 0
+        # Immutable: no lock, no file beside it, nothing written, also where nothing could be.
+        source = f"{path.absolute().as_uri()}?immutable=1" if immutable else str(path)
+        if not immutable:
+            _remove_foreign_journal(path)
         with self._translated():
-            self._connection = dbapi2.connect(str(path), isolation_level=None, check_same_thread=False)
+            self._connection = dbapi2.connect(source, isolation_level=None, check_same_thread=False, uri=immutable)
             try:
                 self._prepare(key)
             except BaseException:
@@ -77,6 +85,9 @@ class Store:
         if not any(option in _MEMORY_TEMP_STORE for (option,) in run("PRAGMA compile_options")):
             raise errors.UnsafeLibrary
         run("PRAGMA temp_store = MEMORY").fetchall()
+        if self.immutable:
+            run("SELECT count(*) FROM sqlite_master").fetchall()
+            return
         run("PRAGMA locking_mode = EXCLUSIVE").fetchall()
         run("SELECT count(*) FROM sqlite_master").fetchall()
         run("PRAGMA journal_mode = WAL").fetchall()
@@ -173,8 +184,9 @@ class Store:
     def problems(self) -> list[str]:
         """What SQLCipher's and SQLite's own checks find."""
         try:
-            # This check reads past the write-ahead log, so a page that the log would heal looks damaged.
-            self.overwrite_deleted()
+            if not self.immutable:
+                # The first check reads past the write-ahead log, so a page that the log would heal looks damaged.
+                self.overwrite_deleted()
             found = [str(row[0]) for row in self.execute("PRAGMA cipher_integrity_check")]
             found += [str(row[0]) for row in self.execute("PRAGMA integrity_check") if row[0] != "ok"]
             found += [f"foreign key of {row[0]}" for row in self.execute("PRAGMA foreign_key_check")]
@@ -210,6 +222,13 @@ class Store:
         if code == _IO:
             return errors.DiskFailed(path=str(self.path), reason=getattr(error, "sqlite_errorname", "I/O"))
         return errors.DatabaseDamaged(what=self.what)
+
+
+def _remove_foreign_journal(path: Path) -> None:
+    """Remove a rollback journal: SQLite would play it back into the database, and no whole database of ours has one."""
+    journal = path.with_name(f"{path.name}-journal")
+    if os.path.lexists(journal):
+        files.remove(journal)
 
 
 def is_empty(path: Path) -> bool:

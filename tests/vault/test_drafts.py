@@ -8,7 +8,7 @@ import pytest
 from vaults import FailingLog, all_files, clear_content, copied, flip, key_file, make_vault, open_vault
 
 from crypto.objects import ciphertext_size
-from vault import Case, Description, KeyFileUnlocker, Vault, Writing, errors
+from vault import Case, Description, KeyFileUnlocker, Vault, Writing, check_backup, errors
 
 CANARY = "Солтаева, äöü, საქართველო"
 
@@ -271,6 +271,40 @@ def test_deleting_a_case_removes_its_drafts_and_keys_and_no_others(case: Case, v
         with found.drafts.resume(only(found)) as back:
             assert back.draft.text == "stays"
     assert files(path) == [left]
+
+
+# Backups
+
+
+def test_a_backup_holds_the_drafts_and_a_restored_vault_offers_them(case: Case, vault: Vault, tmp_path: Path) -> None:
+    writing = begun(case, "first")
+    begun(case, "thrown away").throw_away()
+    place = tmp_path / "backup"
+    vault.backup(place)
+    writing.save("second")
+    vault.backup(place)
+    writing.keep()
+    begun(case, "stored").store("stored", Description(title="t"))
+    vault.backup(place)
+    assert len(files(place)) == 1
+    assert check_backup(place, key_file(), read_data=True).findings == ()
+    Vault.restore(place, tmp_path / "again", key_file())
+    with open_vault(tmp_path / "again") as again:
+        assert again.check(read_data=True).findings == ()
+        found = again.cases.get("HARBOUR")
+        with found.drafts.resume(only(found)) as back:
+            assert (back.draft.text, back.doubtful) == ("second", False)
+
+
+def test_a_backup_that_lost_a_draft_is_restored_without_it(case: Case, vault: Vault, tmp_path: Path) -> None:
+    begun(case, "a").keep()
+    begun(case, "b").keep()
+    vault.backup(tmp_path / "backup")
+    files(tmp_path / "backup")[0].unlink()
+    Vault.restore(tmp_path / "backup", tmp_path / "again", key_file())
+    with open_vault(tmp_path / "again") as again:
+        assert again.check(read_data=True).findings == ()
+        assert len(again.cases.get("HARBOUR").drafts.list()) == 1
 
 
 # What opening removes

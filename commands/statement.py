@@ -20,18 +20,18 @@ from vault.requests import WITHIN_REACH, Circumstances
 
 # Field, option, metavar and help, in the order in which a person is asked.
 _FIELDS = (
-    ("person", "--person", "PERSON", "Who gave it: a person of the case (HARBOUR/p2)."),
-    ("date", "--date", "TIME", "The day on which it was given."),
-    ("place", "--place", "TEXT", "Where."),
-    ("started", "--started", "TIME", "When it began."),
-    ("ended", "--ended", "TIME", "When it ended."),
-    ("language", "--language", "TEXT", "In which language."),
-    ("interpreter", "--interpreter", "TEXT", "Who interpreted."),
-    ("present", "--present", "TEXT", "Everyone in the room."),
-    ("earlier_accounts", "--earlier-accounts", "TEXT", "What was told before: to whom, and when."),
-    ("read_back", "--read-back", "TEXT", "Whether it was read back and confirmed, and how."),
-    ("signed", "--signed", "TEXT", "Whether it was signed, and how."),
-    ("recorded_by", "--recorded-by", "TEXT", "Who wrote it down or recorded it."),
+    ("person", "--person", "PERSON", _("Who gave it: a person of the case (HARBOUR/p2).")),
+    ("date", "--date", "TIME", _("The day on which it was given.")),
+    ("place", "--place", "TEXT", _("Where.")),
+    ("started", "--started", "TIME", _("When it began.")),
+    ("ended", "--ended", "TIME", _("When it ended.")),
+    ("language", "--language", "TEXT", _("In which language.")),
+    ("interpreter", "--interpreter", "TEXT", _("Who interpreted.")),
+    ("present", "--present", "TEXT", _("Everyone in the room.")),
+    ("earlier_accounts", "--earlier-accounts", "TEXT", _("What was told before: to whom, and when.")),
+    ("read_back", "--read-back", "TEXT", _("Whether it was read back and confirmed, and how.")),
+    ("signed", "--signed", "TEXT", _("Whether it was signed, and how.")),
+    ("recorded_by", "--recorded-by", "TEXT", _("Who wrote it down or recorded it.")),
 )
 
 
@@ -41,7 +41,7 @@ def _with_circumstances(function: Callable[..., Any]) -> Callable[..., Any]:
     reach = click.option(
         "--within-reach",
         type=click.Choice(list(WITHIN_REACH)),
-        help="Whether it was given in custody or within reach of the accused.",
+        help=_("Whether it was given in custody or within reach of the accused."),
     )
     return reach(function)
 

@@ -109,7 +109,7 @@ def test_search_finds_circumstances_as_they_are_now(vault: Vault, case: Case) ->
 def test_the_log_has_the_intent_and_what_came_of_it(vault: Vault, case: Case) -> None:
     case.items.get(1).circumstances(place="the flat")
     phases = [(each.phase, each.item) for each in vault.log("HARBOUR") if each.act == "item-statement"]
-    assert phases == [("intent", "1"), ("intent", "1"), ("done", "1")]
+    assert phases == [(phase, "HARBOUR/1") for phase in ("intent", "intent", "done")]
 
 
 def test_deleting_an_item_erases_its_circumstances_and_all_that_they_were(vault: Vault, tmp_path: Path) -> None:

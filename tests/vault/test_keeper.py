@@ -116,6 +116,7 @@ EXEMPT = {
     "item_close": "the outcome of an intent that was recorded",
     "draft_end": "the outcome of an intent that was recorded",
     "known_drafts": "inside",
+    "remove_draft": "inside",
     "is_writing": "inside",
     "settled_case": "the outcome of an intent that was recorded",
     "opened": "needs a case's key, which needs a receipt",

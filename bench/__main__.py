@@ -293,6 +293,37 @@ class Bench:
         costs = self.rounds(tasks, START_ROUNDS)
         self.compare("--version : python -c pass", costs["ours"], costs["python"], 8.0, ms=True)
 
+    def session(self) -> None:
+        """A list with a session, and what command and agent need together."""
+        space = self.workspace
+        space.vault_with(self.source)
+        with space.session():
+            tasks = {
+                "ours": Task([*space.program, "items", "BENCH"]),
+                "python": Task([sys.executable, "-c", "pass"]),
+            }
+            costs = self.rounds(tasks, START_ROUNDS)
+            work = "items with a session, the whole command : python -c pass"
+            self.compare(work, costs["ours"], costs["python"], 8.0, ms=True)
+            found = peaks([run([*space.program, "cat", "BENCH/1"], space.environment)])
+            agent = json.loads(space.answer([*space.program, "--json", "status"]))["session"]["process"]
+            status = Path(f"/proc/{agent}/status")
+            if not found or not status.exists():
+                self.left_out.append("memory of an agent: this system does not tell it")
+                return
+            line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmRSS"))
+            together = found[0] + int(line.split()[1]) / 1024
+        self.rows.append(
+            Row(
+                f"cat with a session, {size_text(self.size_mib)}: peak memory of the command, and the agent's",
+                f"{found[0]:.0f} + {together - found[0]:.0f} MiB",
+                "",
+                f"{together:.0f} MiB",
+                f"<= {MEMORY_MIB:.0f} MiB",
+                together <= MEMORY_MIB,
+            )
+        )
+
     def offset(self) -> None:
         """A byte in the middle, through a session: the whole command."""
         space = self.workspace
@@ -373,6 +404,7 @@ ROWS: dict[str, Callable[[Bench], None]] = {
     "backup": Bench.backup,
     "memory": Bench.memory,
     "start": Bench.start,
+    "session": Bench.session,
     "read": Bench.read,
     "offset": Bench.offset,
     "film": Bench.film,

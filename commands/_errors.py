@@ -56,6 +56,7 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
         "nothing was asked there; `casevault lock` ends a session of another version, and what lies in a socket's place "
         "can be removed by hand",
     ),
+    errors.SessionStuck: (REFUSED, "`casevault lock` ends it"),
     errors.SessionUnavailable: (OTHER, "every other command works without a session and asks for the passphrase"),
     errors.SessionFailed: (OTHER, "start the command again; if it stays so, `casevault lock`, and please report it"),
     errors.WrongPassphrase: (

@@ -162,10 +162,15 @@ class Mpv:
 
     def __enter__(self) -> Mpv:
         self.socket, theirs = socket.socketpair()
-        with theirs:
-            # When this descriptor is closed, because we have ended however, the player quits.
-            listening = f"--input-ipc-client=fd://{theirs.fileno()}"
+        # When ours is closed, because we have ended however, the player quits.
+        listening = f"--input-ipc-client=fd://{theirs.fileno()}"
+        try:
             self.process = start([*self._argv, listening], descriptors=[theirs.fileno()])
+        except OSError:
+            self.socket.close()
+            raise
+        finally:
+            theirs.close()
         for name, value in _IF_KNOWN.items():
             self.tell("set_property", f"options/{name}", value)
         for name in ("title", "force-media-title"):

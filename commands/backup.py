@@ -79,6 +79,7 @@ def _explain(done: BackedUp) -> None:
                 done.unreadable,
             ).format(number=done.unreadable)
         )
+    _terminal.say(_("It opens with what opens the vault today. Keep it in another place than the computer."))
     if not done.is_sound:
         _terminal.say(_("`casevault check` names what is damaged. Everything else is in the backup."))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from pathlib import Path
 
 import click
 
@@ -103,7 +105,9 @@ def unlock(settings: Settings, seconds: int) -> None:
             }
         )
         return
-    if already:
+    if not already:
+        _terminal.say(_("The vault is unlocked for every command until it locks; `casevault lock` locks it at once."))
+    else:
         _terminal.say(_("The vault is unlocked already; this changed nothing. `casevault lock` ends the session."))
     never = _("never")
     shown: list[Fact] = [
@@ -132,6 +136,9 @@ def lock(settings: Settings) -> None:
     except errors.SessionOver:
         there = None
         say_session_died()
+    except errors.SessionStuck:
+        there, was_open = None, True
+        _end_stuck(path)
     if there is not None and there.client is not None:
         was_open = True
         there.client.lock()
@@ -143,3 +150,12 @@ def lock(settings: Settings) -> None:
         output.line(_("The vault is locked."))
     else:
         output.line(_("The vault was locked already."))
+
+
+def _end_stuck(path: Path) -> None:
+    """A process that does not answer gets no chance to close the vault; the next command settles what was at work."""
+    from vault.client import end_stuck
+
+    for folder in runtime_folders():
+        with contextlib.suppress(errors.NoSession, errors.SessionOver):
+            end_stuck(folder, path)

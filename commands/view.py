@@ -40,8 +40,8 @@ def view(settings: Settings, reference: str, as_text: bool, purpose: str | None)
     if settings.json:
         raise click.UsageError(_("What is looked at is no JSON document; `show --json` describes an item"))
     code, number = references.parse_item(reference)
-    purpose = optional(purpose, _("Purpose:"))
     with opened(settings) as session:
+        purpose = optional(purpose, _("Purpose:"))
         item = session.vault.cases.get(code).items.get(number)
         with item.open(act="view", purpose=purpose) as reading:
             _show(settings, reading, as_text=as_text)

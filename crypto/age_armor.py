@@ -144,6 +144,8 @@ class ArmorReader(io.RawIOBase):
     def _many_lines(self, end_of_line: bytes) -> bytes:
         """The bytes of the full lines at the beginning of the buffer, as long as nothing is special about them."""
         width = _COLUMNS + len(end_of_line)
+        if self._text[width + _COLUMNS : 2 * width] != end_of_line:
+            return b""
         lines = len(self._text) // width
         for i, byte in enumerate(end_of_line):
             ends = self._text[_COLUMNS + i :: width][:lines]

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from vault._vault import Vault, check_backup, inspect_folder
     from vault.backing_up import BackedUp
     from vault.folder import FolderFacts
-    from vault.handles import Case, Exported, Item, Person, Reading
+    from vault.handles import Case, Exported, Item, Person
+    from vault.reading import Reading
     from vault.requests import Description, PersonFields
     from vault.restoring import Restored
     from vault.unlock import AnyOf, KeyFileUnlocker, PassphraseUnlocker, RecoveryUnlocker, Unlocker
@@ -33,7 +34,7 @@ _HOMES = {
     "Exported": "vault.handles",
     "Item": "vault.handles",
     "Person": "vault.handles",
-    "Reading": "vault.handles",
+    "Reading": "vault.reading",
     "Description": "vault.requests",
     "PersonFields": "vault.requests",
     "Restored": "vault.restoring",

@@ -274,17 +274,24 @@ class Vault:
         if self._lock is None:
             keeper.close()
             return
-        from vault import mark
-
         try:
             keeper.end_readings()
-            if self._state_dir:
-                mark.remember(keeper.registry, self._state_dir)
+            self._remember(keeper)
         finally:
             try:
                 keeper.close()
             finally:
                 self._lock.release()
+
+    def remember(self) -> None:
+        """Tell this machine how far the log has come; ``close`` does it too."""
+        self._remember(self.keeper)
+
+    def _remember(self, keeper: Keeper) -> None:
+        if self._state_dir:
+            from vault import mark
+
+            mark.remember(keeper.registry, self._state_dir)
 
     def __enter__(self) -> Vault:
         return self

@@ -46,7 +46,9 @@ _SECOND = 1_000_000_000
 _WITHIN_A_BACKUP = frozenset({"backup_snapshot", "backup_known", "backup_end"})
 
 # What the keeper does for this process alone.
-_NOT_SERVED = frozenset({"record_creation", "record_older_copy", "record_session", "end_readings", "is_reading"})
+_NOT_SERVED = frozenset(
+    {"record_creation", "record_older_copy", "record_session", "end_readings", "is_reading", "verify_serving"}
+)
 
 
 def served() -> dict[str, Callable[..., Any]]:
@@ -66,6 +68,7 @@ class _Client:
     purpose: str | None = None
     inbox: bytearray = field(default_factory=bytearray)
     outbox: bytearray = field(default_factory=bytearray)
+    sent: int = 0
     busy: bool = False
     gone: bool = False
     last: bool = False
@@ -211,7 +214,10 @@ class Agent:
     def _accept(self) -> None:
         try:
             connection, _address = self._listener.accept()
-        except OSError:
+        except (BlockingIOError, InterruptedError, ConnectionError):
+            return
+        except OSError:  # no descriptor is free: whoever waits there goes on waiting, and this loop must not spin
+            time.sleep(0.05)
             return
         if len(self._clients) >= _MOST_CLIENTS or not platform.is_this_user(platform.peer(connection)):
             connection.close()
@@ -317,7 +323,8 @@ class Agent:
 
     def _write(self, client: _Client) -> None:
         try:
-            sent = client.connection.send(client.outbox)
+            with memoryview(client.outbox) as view, view[client.sent :] as rest:
+                sent = client.connection.send(rest)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError:
@@ -325,7 +332,9 @@ class Agent:
             return
         if sent:
             client.since = self._clock()
-            del client.outbox[:sent]
+            client.sent += sent
+        if client.sent == len(client.outbox):
+            client.outbox, client.sent = bytearray(), 0
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.outbox else 0)
         self._selector.modify(client.connection, wanted, client)
 
@@ -359,6 +368,13 @@ class Agent:
     # The keeper's thread
 
     def _keep(self) -> None:
+        try:
+            self._serve()
+        except BaseException:
+            self.end("failed")  # without this thread nobody would ever get an answer
+            raise
+
+    def _serve(self) -> None:
         while (job := self._work.get()) is not None:
             client, message = job
             if not message:
@@ -387,6 +403,7 @@ class Agent:
         if not any(each.purpose == USE for each in list(self._clients)):
             with contextlib.suppress(errors.VaultError, OSError):
                 sweep_staging(self._keeper.folder)
+                self._vault.remember()
 
     def _answer(self, client: _Client, message: dict[str, Any]) -> bytes:
         try:
@@ -418,31 +435,46 @@ class Agent:
             raise errors.ReceiptRefused
         if name == "backup_end":
             client.backups.discard(arguments["intent"])
+        progress = _Progress(self, client, told=wants_progress)
         if signature.reports_progress:
-            arguments["progress"] = self._progress(client, told=wants_progress)
+            arguments["progress"] = progress
         answer = getattr(self._keeper, name)(**arguments)
+        progress.flush()
         if isinstance(answer, ObjectGrant | DraftGrant):
             client.readings.add(answer.intent)
         if isinstance(answer, BackupBegun):
             client.backups.add(answer.intent)
         return wire.encode(answer)
 
-    def _progress(self, client: _Client, *, told: bool) -> Callable[[int], None]:
-        """Tells the client now and then, and stops the work when nobody waits for it any more."""
-        done, next_time = 0, 0.0
+    def tell(self, client: _Client, done: int) -> None:
+        """Tell a client how much was done since the last time; from the keeper's thread."""
+        data = wire.frame({"progress": done}, largest=wire.LARGEST_ANSWER_BYTES)
+        self._post(lambda: self._send_frame(client, data))
 
-        def report(further: int) -> None:
-            nonlocal done, next_time
-            if client.gone or self._why is not None:
-                raise errors.SessionOver
-            done += further
-            now = time.monotonic()
-            if told and now >= next_time:
-                data = wire.frame({"progress": done}, largest=wire.LARGEST_ANSWER_BYTES)
-                self._post(lambda: self._send_frame(client, data))
-                done, next_time = 0, now + _PROGRESS_SECONDS
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing more is to be done."""
+        return self._why is not None
 
-        return report
+
+class _Progress:
+    """Tells the client now and then, and stops the work when nobody waits for it any more."""
+
+    def __init__(self, agent: Agent, client: _Client, *, told: bool) -> None:
+        self._agent, self._client, self._told = agent, client, told
+        self._done, self._next = 0, 0.0
+
+    def __call__(self, further: int) -> None:
+        if self._client.gone or self._agent.is_ending:
+            raise errors.SessionOver
+        self._done += further
+        if time.monotonic() >= self._next:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._told and self._done:
+            self._agent.tell(self._client, self._done)
+        self._done, self._next = 0, time.monotonic() + _PROGRESS_SECONDS
 
 
 def _too_long() -> errors.VaultError:

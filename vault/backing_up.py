@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # How often a new moment is tried when objects vanish that the last one speaks of.
 _MOMENTS = 8
 _IDS_AT_ONCE = 10_000
-_KEPT_SUBFOLDERS = ("cases", "objects", "drafts")
+_KEPT_SUBFOLDERS = ("cases", "drafts", "objects")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +109,8 @@ def back_up(keeper: Keeper, path: Path, *, anew: bool = False, progress: Progres
             target.prepare(begun.marker, begun.named)
             sound = tuple(each.name for each in begun.kept if target.has(each.name, each.size_bytes, each.sha256))
             target.copy_objects(object_files(keeper.folder.objects))
-            target.copy_drafts()
             snapshot = _one_moment(keeper, begun.intent, sound, target)
             keep = _needed(keeper, begun.intent, target)
-            target.copy_drafts()  # what was saved since; of a text that was stored or thrown away the copy of before stays
             target.commit(snapshot)
             target.remove_what_is_gone(snapshot, keep)
             digest = hashlib.sha256(snapshot.marker).hexdigest()
@@ -185,7 +183,6 @@ class _Target:
     bytes_written: int = 0
     objects_written: int = 0
     objects_removed: int = 0
-    drafts: set[str] = field(default_factory=set)
     shorter: set[str] = field(default_factory=set)
     unreadable: set[str] = field(default_factory=set)
     lost: int = 0
@@ -200,7 +197,7 @@ class _Target:
         for name in _KEPT_SUBFOLDERS:
             self._make(self.path / name)
         self._sweep(named)
-        for folder in (self.path, self.path / "drafts", *sorted(self.objects.iterdir())):
+        for folder in (self.path, *sorted(self.objects.iterdir())):
             if files.is_folder(folder):
                 files.remove(*files.leftovers(folder))
         self.present = object_files(self.objects)
@@ -213,11 +210,11 @@ class _Target:
             raise errors.BackupDamaged(path=str(self.path)) from None
 
     def _sweep(self, named: Iterable[str]) -> None:
-        """Remove databases that no marker names, and what was begun of one."""
+        """Remove databases and drafts that no marker names, and what was begun of one."""
         wanted = set(named)
-        for folder, prefix in ((self.path, ""), (self.path / "cases", "cases/")):
+        for folder, prefix in ((self.path, ""), (self.path / "cases", "cases/"), (self.path / "drafts", "drafts/")):
             names = [f"{prefix}{entry.name}" for entry in folder.iterdir()]
-            gone = [name for name in names if backup_marker.is_database_name(name) and name not in wanted]
+            gone = [name for name in names if backup_marker.is_file_name(name) and name not in wanted]
             files.remove(*(self.path / name for name in gone), *files.leftovers(folder))
 
     def has(self, name: str, size: int, sha256: str) -> bool:
@@ -259,20 +256,6 @@ class _Target:
         files.sync_folder(parent)
         return complete
 
-    def copy_drafts(self) -> None:
-        """Copy the texts that are being written, as they are saved now. A save has two files, which take turns."""
-        folder = self.path / "drafts"
-        for name in self.source.draft_files():
-            temporary = folder / os.urandom(16).hex()
-            try:
-                self._copy(self.source.drafts / name, temporary)
-            except (FileNotFoundError, errors.SourceUnreadable):
-                continue
-            with files.translated(temporary):
-                files.disk.rename(temporary, folder / name)
-            self.drafts.add(name)
-        files.sync_folder(folder)
-
     def _copy(self, source: Path, target: Path) -> int:
         size, sha256 = copying.copy(source, target, progress=self.progress)
         self.bytes_written += size
@@ -288,7 +271,7 @@ class _Target:
         for name in snapshot.staged:
             files.remove(self.path / name)
             self._copy(staging / Path(name).name, self.path / name)
-        for folder in (self.path / "cases", self.path):
+        for folder in (self.path / "cases", self.path / "drafts", self.path):
             files.sync_folder(folder)
 
     def commit(self, snapshot: BackupSnapshot) -> None:
@@ -309,8 +292,6 @@ class _Target:
         for folder in sorted({name[:2] for name in gone}):
             with contextlib.suppress(OSError):
                 files.disk.remove_folder(self.objects / folder)
-        backup = Folder(self.path)
-        files.remove(*(backup.drafts / name for name in backup.draft_files() if name not in self.drafts))
         self.objects_removed = len(gone)
         self.lost = len(keep)
         for name in gone:
@@ -321,7 +302,7 @@ class _Target:
             path=self.path,
             made=snapshot.made,
             objects_written=self.objects_written,
-            databases_written=len(snapshot.staged),
+            databases_written=sum(1 for name in snapshot.staged if name.endswith(".db")),
             bytes_written=self.bytes_written,
             objects_removed=self.objects_removed,
             objects=len(self.present),

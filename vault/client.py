@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from vault.folder import Folder
 
-_GREETING_SECONDS = 10.0
 _LOCK_SECONDS = 20.0
 
 # What a connection is for. One that only looks does not keep the session from its idle time-out.
@@ -48,7 +47,7 @@ class Client:
     """
 
     def __init__(self, runtime_dir: Path, path: Path, *, purpose: str = USE) -> None:
-        """Connect. Raises ``NoSession``, ``SessionOver`` and ``SessionRefused``."""
+        """Connect. Raises ``NoSession``, ``SessionOver``, ``SessionRefused`` and ``SessionStuck``."""
         self.path = path
         self.warnings: tuple[str, ...] = ()
         self._runtime_dir = runtime_dir
@@ -112,9 +111,13 @@ class Client:
 
         Raises ``SessionOver``.
         """
+        self.verify_serving()
+        return intent in self._readings
+
+    def verify_serving(self) -> None:
+        """See that the session still lasts, told by the connection without asking. Raises ``SessionOver``."""
         if self.has_ended:
             raise errors.SessionOver
-        return intent in self._readings
 
     # The session itself
 
@@ -182,7 +185,7 @@ class Client:
             except wire.Malformed:
                 raise errors.SessionRefused(path=str(self.path), reason="it does not answer as an agent does") from None
             except TimeoutError:
-                raise errors.SessionRefused(path=str(self.path), reason="it does not answer") from None
+                raise errors.SessionStuck(path=str(self.path)) from None
             except OSError:
                 raise errors.SessionOver from None
             finally:
@@ -215,6 +218,14 @@ def _exactly(connection: socket.socket, size: int) -> bytes:
             raise ConnectionResetError
         parts += part
     return bytes(parts)
+
+
+def end_stuck(runtime_dir: Path, path: Path) -> None:
+    """End the process behind a socket of this user that does not answer. Raises as ``meeting.connect`` does."""
+    with meeting.connect(runtime_dir, path) as connection:
+        found = platform.peer(connection)
+    if found is not None:
+        _see_ended(found.process)
 
 
 def _see_ended(process: int | None) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -27,12 +26,12 @@ from crypto.objects import (
 )
 from crypto.padding import padded_size
 from vault import errors, files
+from vault.folder import is_draft_name
 from vault.requests import Description
 
 LARGEST_BYTES = 16 << 20
 _LARGEST_FILE = ciphertext_size(padded_size(LARGEST_BYTES))
 _PLACES = (0, 1)
-_NAME = re.compile(r"[0-9a-f]{30}")
 # A reader may look at both files just while a save goes from one to the other.
 _TRIES = 3
 
@@ -177,5 +176,5 @@ def remove(folder: Path, draft_id: bytes) -> None:
 def strays(folder: Path, known: Iterable[bytes]) -> list[Path]:
     """The files of drafts that nobody knows, and what interrupted saves left."""
     names = {name for draft_id in known for name in file_names(draft_id)}
-    found = [path for path in folder.glob("*") if _NAME.fullmatch(path.name) and path.name not in names]
+    found = [path for path in folder.glob("*") if is_draft_name(path.name) and path.name not in names]
     return sorted([*found, *files.leftovers(folder)])

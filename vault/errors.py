@@ -80,6 +80,12 @@ class SessionRefused(VaultError):
     template = "The session at {path} is not used: {reason}"
 
 
+class SessionStuck(SessionRefused):
+    """A process of this user is behind the socket, and says nothing."""
+
+    template = "The session at {path} does not answer"
+
+
 class SessionUnavailable(VaultError):
     """No agent can run here: ``reason`` says why."""
 

@@ -77,10 +77,6 @@ class Folder:
                 found[object_id] = found.get(object_id, 0) + 1
         return found
 
-    def draft_files(self) -> list[str]:
-        """The names of all files of drafts."""
-        return sorted(path.name for path in self.drafts.glob("*") if _DRAFT.fullmatch(path.name))
-
     def header_paths(self) -> tuple[Path, ...]:
         """Where the two copies of the header lie."""
         return tuple(self.path / name for name in header.FILE_NAMES)
@@ -218,6 +214,11 @@ def is_database_name(name: str) -> bool:
     if name.startswith("cases/"):
         return _CASE_DATABASE.fullmatch(name.removeprefix("cases/")) is not None
     return _VAULT_DATABASE.fullmatch(name) is not None
+
+
+def is_draft_name(name: str) -> bool:
+    """Whether a file of a draft may be called so."""
+    return _DRAFT.fullmatch(name) is not None
 
 
 def is_object_name(name: str) -> bool:

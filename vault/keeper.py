@@ -395,6 +395,11 @@ class Keeper(Drafting):
         self._reads[act.receipt.number] = act
         return self._grant(act, row, key)
 
+    def verify_serving(self) -> None:
+        """See that this vault is still open, while something long is prepared for it. Raises ``VaultClosed``."""
+        if not self.is_usable:
+            raise errors.VaultClosed
+
     def is_reading(self, intent: int) -> bool:
         """Whether an ``item_open`` has no outcome yet."""
         return intent in self._reads

@@ -14,12 +14,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from vault import errors, meeting, platform, wire
-from vault.unlock import Unlocker
 
-_PROGRAM = "import sys; sys.path[:] = {path!r}; from vault.launch import main; main()"
+if TYPE_CHECKING:
+    from vault.unlock import Unlocker
+
+# Only where this package lies; everything else, the caller's folder among it, is told by the pipe.
+_PROGRAM = "import sys; sys.path.insert(0, {root!r}); from vault.launch import main; main()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Launch:
         if not platform.can_meet() or not sys.executable:
             raise errors.SessionUnavailable(reason="this system has no sockets for one user's processes")
         meeting.make_private(Path(orders.runtime_dir))
-        program = _PROGRAM.format(path=[os.path.abspath(each) for each in sys.path])  # noqa: PTH100 -- "" is the current folder
+        program = _PROGRAM.format(root=str(Path(__file__).resolve().parents[1]))
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-c", program],
@@ -64,6 +67,8 @@ class Launch:
         except OSError as error:
             raise errors.SessionUnavailable(reason=os.strerror(error.errno or 0)) from None
         self._process.wait()  # it has parted from us: nobody's child, and of no terminal
+        search = tuple(os.path.abspath(each) for each in sys.path)  # noqa: PTH100 -- "" is the current folder
+        self._send(wire.encode(search))
         self._send(wire.encode(orders))
 
     def unlock(self, unlocker: Unlocker) -> Begun:
@@ -143,6 +148,7 @@ def main() -> None:
 
 
 def _serve(orders_from: IO[bytes], answers_to: IO[bytes]) -> int:
+    sys.path[:] = wire.decode(_read(orders_from).get("order"), tuple[str, ...])
     from vault.agent import Agent
 
     orders: Orders = wire.decode(_read(orders_from).get("order"), Orders)
@@ -175,6 +181,7 @@ def _serve(orders_from: IO[bytes], answers_to: IO[bytes]) -> int:
 
 def _opened(orders: Orders, secret: object) -> Any:
     from vault._vault import Vault
+    from vault.unlock import Unlocker
 
     path = Path(orders.path)
     vault = Vault.open(

@@ -68,7 +68,8 @@ def verify_private(folder: Path) -> None:
 def connect(runtime_dir: Path, vault_path: Path) -> socket.socket:
     """A connection to the agent of a vault, verified.
 
-    Raises ``NoSession``; ``SessionOver`` if its socket was left behind; ``SessionRefused`` for what is not trusted.
+    Raises ``NoSession``; ``SessionOver`` if its socket was left behind; ``SessionRefused`` for what is not trusted;
+    ``SessionStuck``.
     """
     path = socket_path(runtime_dir, vault_path)
     verify_private(runtime_dir)
@@ -83,7 +84,7 @@ def connect(runtime_dir: Path, vault_path: Path) -> socket.socket:
     except (ConnectionRefusedError, FileNotFoundError):
         raise errors.SessionOver from None
     except OSError:
-        raise errors.SessionRefused(path=str(path), reason="it does not answer") from None
+        raise errors.SessionStuck(path=str(path)) from None
     if not platform.is_this_user(platform.peer(connection)):
         connection.close()
         raise errors.SessionRefused(path=str(path), reason="another user is behind it")

@@ -11,26 +11,12 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from vault import (
-    backing_up,
-    backup_marker,
-    backups,
-    copying,
-    drafts,
-    errors,
-    files,
-    header,
-    mark,
-    opening,
-    schema,
-    snapshot,
-)
+from vault import backing_up, backup_marker, backups, copying, errors, files, header, mark, opening, snapshot
 from vault.compartment import Clock
 from vault.copying import Progress
-from vault.folder import SUBFOLDERS, Folder, is_database_name, take_lock
+from vault.folder import SUBFOLDERS, Folder, is_database_name, is_draft_name, take_lock
 from vault.header import Header
 from vault.keeper import Keeper
 from vault.requests import Finding
@@ -58,12 +44,11 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What is copied: name in the new vault, and the file it comes from."""
+    """What is copied: name in the new vault, and the file it comes from. Drafts are among the databases."""
 
     header: Header
     databases: dict[str, Path]
     objects: dict[str, Path]
-    drafts: dict[str, Path]
     made: str | None = None
     backup_id: bytes | None = None
     altered: tuple[str, ...] = ()
@@ -138,17 +123,18 @@ def _of_backup(backup: backups.OpenBackup) -> _Source:
     folder, found = backup.folder, backup.folder.marker.header
     databases = {f"vault-{found.epoch}.db": folder.vault_database(found.epoch)}
     for each in backup.contents.databases:
+        draft = backup_marker.drafts_own_name(each.name)
         if each.case_id is not None:
             databases[f"cases/{each.case_id.hex()}-{each.epoch}.db"] = folder.path / each.name
+        elif draft is not None:
+            databases[draft] = folder.path / each.name
     wanted = backup.object_ids()
     objects = {
         name: folder.objects / name
         for name in object_files(folder.objects)
         if wanted is None or bytes.fromhex(name.replace("/", "").partition(".")[0]) in wanted
     }
-    return _Source(
-        found, databases, objects, _drafts(folder), backup.contents.made, backup.contents.backup_id, backup.altered
-    )
+    return _Source(found, databases, objects, backup.contents.made, backup.contents.backup_id, backup.altered)
 
 
 def _of_folder(folder: Folder, unlocker: Unlocker) -> _Source:
@@ -163,13 +149,10 @@ def _of_folder(folder: Folder, unlocker: Unlocker) -> _Source:
         names = [(entry.name, entry) for entry in folder.path.iterdir()]
         names += [(f"cases/{entry.name}", entry) for entry in folder.cases.glob("*")]
         databases = {name: path for name, path in names if is_database_name(name)}
+        databases |= {f"drafts/{path.name}": path for path in folder.drafts.glob("*") if is_draft_name(path.name)}
         objects = {name: folder.objects / name for name in object_files(folder.objects)}
-        return _Source(found, databases, objects, _drafts(folder))
+        return _Source(found, databases, objects)
     raise first_error or errors.HeaderDamaged(path=str(folder.path))
-
-
-def _drafts(folder: Folder) -> dict[str, Path]:
-    return {name: folder.drafts / name for name in folder.draft_files()}
 
 
 # The new place
@@ -223,14 +206,12 @@ def _fill(folder: Folder, found: _Source, progress: Progress | None) -> None:
         copying.make_parent(target)
         copying.copy(source, target, progress=progress)
         copying.forget_cached(target)
-    for name, source in sorted(found.drafts.items()):
-        copying.copy(source, folder.drafts / name, progress=progress)
     folder.write_headers(found.header)
     _sync(folder)
 
 
 def _sync(folder: Folder) -> None:
-    for path in (*sorted(folder.objects.iterdir()), folder.objects, folder.cases, folder.drafts, folder.path):
+    for path in (*sorted(folder.objects.iterdir()), folder.objects, folder.cases, folder.path):
         if files.is_folder(path):
             files.sync_folder(path)
 
@@ -254,13 +235,6 @@ def _declare(keeper: Keeper, found: _Source, source: Path, state_dir: Path | Non
                 registry, found.backup_id, backing_up.printable(Path(os.path.realpath(source))), found.made
             )
         )
-    # A text that was stored or thrown away while it was backed up may have a row and no file.
-    files_there = set(keeper.folder.draft_files())
-    also += [
-        partial(registry.erase, schema.DRAFTS, draft_id)
-        for draft_id in keeper.known_drafts()
-        if files_there.isdisjoint(drafts.file_names(draft_id))
-    ]
     receipt = keeper.log.intend("restore", heads=heads)
     keeper.log.conclude(receipt.number, "done", also=also)
     # One step more is the outcome of the backup itself; whatever else is shown or changed takes several.

@@ -236,7 +236,7 @@ def test_the_process_of_a_session_shows_nothing_and_hangs_on_nothing(unlocked: t
     place = Path("/proc", str(agent))
     command = place.joinpath("cmdline").read_bytes()
     assert b"vault.launch" in command
-    assert str(program.vault).encode() not in command
+    assert str(program.folder).encode() not in command, "neither the vault's path nor where the command was typed"
     limits = place.joinpath("limits").read_text(encoding="ascii")
     assert next(line for line in limits.splitlines() if line.startswith("Max core")).split()[4:6] == ["0", "0"]
     assert os.getsid(agent) != os.getsid(0)

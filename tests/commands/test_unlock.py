@@ -71,6 +71,7 @@ def test_while_the_vault_is_unlocked_no_command_asks(unlocked: Unlocked) -> None
     assert [line[0] for line in unlocked("items", "HARBOUR").lines] == ["HARBOUR/1", "HARBOUR/2"]
     assert unlocked("cat", "HARBOUR/2").stdout == "She came by the night train."
     assert unlocked("cat", "HARBOUR/2", "--offset", "9", "--length", "2").stdout == "by"
+    (unlocked.folder / "out").mkdir()
     unlocked("export", "HARBOUR/1", "--to", "out")
     assert next((unlocked.folder / "out").glob("*.mp4")).read_bytes() == (unlocked.folder / "film.mp4").read_bytes()
     unlocked("edit", "HARBOUR/2", "--title", "First letter")
@@ -158,13 +159,12 @@ def test_lock_ends_the_process_and_locking_twice_is_fine(unlocked: Unlocked) -> 
     assert "already" in unlocked("lock").stdout
 
 
-def test_an_agent_that_does_not_answer_is_ended_by_lock_all_the_same(unlocked: Unlocked) -> None:
+def test_an_agent_that_does_not_answer_is_said_so_and_ended_by_lock_all_the_same(unlocked: Unlocked) -> None:
     os.kill(unlocked.process, signal.SIGSTOP)
-    try:
-        assert "does not answer" in unlocked("items", "HARBOUR", status=15).stderr
-        unlocked("lock", status=15)
-    finally:
-        os.kill(unlocked.process, signal.SIGCONT)
+    assert "does not answer" in unlocked("items", "HARBOUR", status=15).stderr
+    assert unlocked("lock", "--json").json == {"was_unlocked": True}
+    until(lambda: not alive(unlocked.process))
+    assert unlocked.cv("items", "HARBOUR").stdout == ""
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"])
@@ -357,6 +357,23 @@ def test_a_reader_stops_when_the_session_is_locked(unlocked: Unlocked) -> None:
     assert len(rest) < 20_000_000
     last = [entry for entry in unlocked.cv("log", "--json").json if entry["act"] == "item-cat"][-1]
     assert (last["phase"], last["reason"]) == ("failed", "connection ended")
+
+
+def test_adding_stops_at_once_when_the_session_is_locked(unlocked: Unlocked) -> None:
+    running = unlocked.start("add", "HARBOUR", "-", "--title", "without end")
+    with contextlib.suppress(BrokenPipeError):
+        running.stdin.write(b"x" * 3_000_000)
+        running.stdin.flush()
+        unlocked("lock")
+        end = time.monotonic() + 60
+        while running.poll() is None and time.monotonic() < end:  # the source goes on for ever
+            running.stdin.write(b"x" * 1_000_000)
+    assert running.wait(timeout=10) == 13
+    running.stdin.close()
+    assert b"The session is over" in running.stderr.read()
+    running.stderr.close()
+    running.stdout.close()
+    assert not list((unlocked.vault / "staging").iterdir())
 
 
 # What it costs

@@ -158,6 +158,16 @@ def test_the_player_ends_with_the_command_however_that_ends(
         assert (outcome(harbour)["phase"], outcome(harbour)["reason"]) == ("failed", "KeyboardInterrupt")
 
 
+@posix
+@pytest.mark.parametrize("key", ["q", "ESC", "CLOSE_WIN"])
+def test_the_player_can_be_closed(program: Callable[[str], str], key: str) -> None:
+    with _players.Mpv(program("mpv"), _content.PAGE, title="x", options=SILENT) as player:
+        player.tell("keypress", key)
+        while player.hear():
+            pass
+        assert player.process.wait(60) == 0
+
+
 @linux
 def test_the_player_is_allowed_no_core_dump(program: Callable[[str], str]) -> None:
     from vault import platform
@@ -422,6 +432,31 @@ def test_the_pages_of_a_pdf_are_made_in_memory_alone(tmp_path: Path, program: Ca
             _pdf.page_count(reading)
 
 
+def pressed(xdotool: str, display: str, key: str) -> bool:
+    """Whether there was a window that could get the key."""
+    keys = [xdotool, "search", "--name", "HARBOUR/1", "key", key]
+    return subprocess.run(keys, env=os.environ | {"DISPLAY": display}, capture_output=True).returncode == 0
+
+
+@linux
+def test_no_key_of_the_player_writes_a_screenshot_or_opens_anything(
+    harbour: Any, home: Path, display: str, program: Callable[[str], str]
+) -> None:
+    program("mpv")
+    xdotool = program("xdotool")
+    harbour("add", "HARBOUR", harbour.file("picture.bmp", picture()))
+    before = everything(home.parent)
+    process = harbour.start("view", "HARBOUR/1", DISPLAY=display)
+    wait_until(lambda: pressed(xdotool, display, "s") or process.poll() is not None)
+    for key in ("s", "S", "ctrl+s", "grave", "Q", "i", "ctrl+o", "d", "XF86Tools"):
+        assert pressed(xdotool, display, key)
+    wait_until(lambda: process.poll() is not None or not pressed(xdotool, display, "q"))
+    _stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert {each for each in set(everything(home.parent)) - set(before) if "/casevault" not in each} == set()
+    assert not [path for path in (Path("/"), harbour.folder) for found in path.glob("mpv-shot*")]
+
+
 @linux
 def test_a_pdf_is_shown_page_by_page_in_a_window(harbour: Any, display: str, program: Callable[[str], str]) -> None:
     for name in ("mpv", "pdfinfo", "pdftoppm"):
@@ -430,15 +465,9 @@ def test_a_pdf_is_shown_page_by_page_in_a_window(harbour: Any, display: str, pro
     harbour("add", "HARBOUR", harbour.file("request.pdf", pdf("One", "Two")))
     process = harbour.start("view", "HARBOUR/1", DISPLAY=display)
 
-    def pressed(key: str) -> bool:
-        keys = subprocess.run(
-            [xdotool, "search", "--name", "HARBOUR/1", "key", key], env=os.environ | {"DISPLAY": display}
-        )
-        return keys.returncode == 0
-
-    wait_until(lambda: pressed("Next") or process.poll() is not None)
-    wait_until(lambda: pressed("q") or process.poll() is not None)
-    wait_until(lambda: process.poll() is not None or not pressed("q"))
+    wait_until(lambda: pressed(xdotool, display, "Next") or process.poll() is not None)
+    wait_until(lambda: pressed(xdotool, display, "q") or process.poll() is not None)
+    wait_until(lambda: process.poll() is not None or not pressed(xdotool, display, "q"))
     _stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 0, stderr
 

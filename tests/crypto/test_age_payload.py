@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import random
+import tracemalloc
 
 import pytest
 from age_writer import CHUNK, armored, header, hkdf, payload, x25519_stanza
@@ -256,6 +257,49 @@ def test_what_is_not_finished_is_refused_by_its_reader():
         age.open_writer(sink, [RECIPIENT]).write(_plaintext(size))
         with pytest.raises(age.PayloadFailure):
             _decrypt(sink.getvalue())
+
+
+class _Zeros(io.RawIOBase):
+    """So many zeros, none of them kept."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def readinto(self, buffer):
+        count = min(len(buffer), self.left)
+        self.left -= count
+        buffer[:count] = bytes(count)
+        return count
+
+
+class _Counter:
+    """Counts what is written to it and keeps nothing."""
+
+    size = 0
+
+    def write(self, data: memoryview) -> int:
+        self.size += len(data)
+        return len(data)
+
+
+def test_memory_is_bounded_whatever_the_size():
+    size = 64 << 20
+    sealed = _Counter()
+    sink = io.BytesIO()
+    age.encrypt(_Zeros(size), sink, [RECIPIENT])
+    tracemalloc.start()
+    try:
+        age.encrypt(_Zeros(size), sealed, [RECIPIENT])
+        _, encrypting = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        plain = _Counter()
+        sink.seek(0)
+        age.decrypt(io.BufferedReader(sink), plain, [ME])
+        _, decrypting = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (sealed.size, plain.size) == (age.file_size(size, len(TOP)), size)
+    assert max(encrypting, decrypting) < 4 << 20
 
 
 class _Broken(io.BytesIO):

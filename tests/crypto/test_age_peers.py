@@ -9,16 +9,39 @@ import json
 import random
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyrage
 import pytest
 
 from crypto import age
 
-pyrage = pytest.importorskip("pyrage", reason="left out: pyrage is not installed")
-
+# Where other readers, or some versions of them, take what the specification says that a reader must or should refuse.
+LAXER = {
+    "age": {"armor_empty_last_line", "scrypt_beside_x25519_for_it", "x25519_broken_second"},
+    "pyrage": {"armor_too_much_after", "stanza_body_missing", "stanza_body_no_short_line", "x25519_broken_second"},
+    "age-encryption": {
+        "armor_begin_indented",
+        "armor_end_trailing_space",
+        "armor_too_much_after",
+        "armor_too_much_before",
+        "hybrid_broken_second",
+        "scrypt_beside_x25519_for_it",
+        "x25519_broken_second",
+    },
+}
+# They look for armor at the very beginning only.
+STRICTER = {"age": {"armor_white_space_lines_before"}, "pyrage": {"armor_white_space_lines_before"}}
+CASES = {
+    path.stem: json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted((Path(__file__).parents[1] / "vectors" / "age").glob("*.json"))
+}
+CLASSICAL = [
+    name for name, case in CASES.items() if case["identities"] and not case["passphrases"] and "-PQ-" not in str(case)
+]
 SIZES = [0, 1, 65_535, 65_536, 65_537, 300_000]
 WORDS = "correct horse battery"
 # Answers every question with its first argument, and ends as the program does.
@@ -38,6 +61,19 @@ Node = Callable[..., bytes]
 
 def _plaintext(size: int) -> bytes:
     return random.Random(size).randbytes(size)
+
+
+def _file(name: str) -> bytes:
+    data = base64.b64decode(CASES[name]["file"])
+    return zlib.decompress(data) if CASES[name]["zlib"] else data
+
+
+def _judged_alike(peer: str, opened: set[str], names: list[str]) -> None:
+    """Nothing is opened by one reader and refused by the other but what the tables above name."""
+    expected = {name for name in names if CASES[name]["expect"] == "success"}
+    assert opened - expected <= LAXER[peer]
+    assert expected - opened <= STRICTER.get(peer, set())
+    assert len(opened) > 5
 
 
 def _encrypt(plaintext: bytes, *recipients: age.Recipient, armor: bool = False) -> bytes:
@@ -105,6 +141,14 @@ class TestAge:
             assert opened.returncode != 0
             assert b"no identity matched" in opened.stderr
 
+    def test_age_judges_our_vectors_as_we_do(self):
+        opened = set()
+        for name in CLASSICAL:
+            identity = self._identity("\n".join(CASES[name]["identities"]))
+            if self._run("-d", "-i", identity, data=_file(name)).returncode == 0:
+                opened.add(name)
+        _judged_alike("age", opened, CLASSICAL)
+
     def _at_a_terminal(self, *arguments: object) -> None:
         """Run age where it can ask for a passphrase, which it does on a terminal only."""
         if sys.platform == "win32":
@@ -141,14 +185,23 @@ class TestPyrage:
         for identity in identities:
             assert _decrypt(file, identity, armor=armor) == _plaintext(size)
 
-    @pytest.mark.parametrize("words", [WORDS, "пароль café "])
-    def test_passphrases_open_both_ways(self, words):
+    def test_passphrases_open_both_ways(self):
+        words = "пароль café "
         ours = _encrypt(b"statement", age.passphrase_recipient(words, work_factor=12))
         assert pyrage.passphrase.decrypt(ours, words) == b"statement"
         theirs = pyrage.passphrase.encrypt(b"statement", words)
         assert _decrypt(theirs, age.passphrase_identity(words)) == b"statement"
         with pytest.raises(age.NoMatch):
             _decrypt(ours, age.passphrase_identity(words + "!"))
+
+    def test_pyrage_judges_our_vectors_as_we_do(self):
+        opened = set()
+        for name in CLASSICAL:
+            identities = [pyrage.x25519.Identity.from_str(text) for text in CASES[name]["identities"]]
+            with contextlib.suppress(pyrage.DecryptError):
+                pyrage.decrypt(_file(name), identities)
+                opened.add(name)
+        _judged_alike("pyrage", opened, CLASSICAL)
 
     def test_both_read_the_texts_of_keys_alike(self):
         ours = age.X25519Identity.generate()
@@ -187,6 +240,20 @@ class TestNode:
         recipients = [keys["recipient"], str(ours.recipient())]
         file = peer(do="encrypt", recipients=recipients, data=_plaintext(size), armor=armor)
         assert _decrypt(file, ours, armor=armor) == _decrypt(file, theirs, armor=armor) == _plaintext(size)
+
+    def test_it_judges_our_vectors_as_we_do(self, peer):
+        names = [name for name, case in CASES.items() if len(case["passphrases"]) <= 1]
+        files = [
+            {
+                "identities": CASES[name]["identities"],
+                "armor": CASES[name]["armored"],
+                "data": base64.b64encode(_file(name)).decode(),
+                **dict(zip(["passphrase"], CASES[name]["passphrases"], strict=False)),
+            }
+            for name in names
+        ]
+        answers = json.loads(peer(do="judge", files=files))
+        _judged_alike("age-encryption", {name for name, opened in zip(names, answers, strict=True) if opened}, names)
 
     def test_a_file_that_mixes_kinds_is_opened_though_we_write_none(self, peer):
         hybrid, classical = age.HybridIdentity.generate(), age.X25519Identity.generate()

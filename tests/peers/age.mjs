@@ -12,7 +12,7 @@ const folder = join(process.argv[2], "node_modules", "age-encryption", "dist", "
 const age = await import(pathToFileURL(folder).href);
 const request = JSON.parse(readFileSync(0, "utf8"));
 
-async function encrypt() {
+async function encrypt(request) {
   const encrypter = new age.Encrypter();
   if (request.passphrase !== undefined) {
     encrypter.setPassphrase(request.passphrase);
@@ -23,7 +23,7 @@ async function encrypt() {
   return request.armor ? Buffer.from(age.armor.encode(file)) : Buffer.from(file);
 }
 
-async function decrypt() {
+async function decrypt(request) {
   const decrypter = new age.Decrypter();
   if (request.passphrase !== undefined) decrypter.addPassphrase(request.passphrase);
   for (const identity of request.identities ?? []) decrypter.addIdentity(identity);
@@ -31,10 +31,17 @@ async function decrypt() {
   return Buffer.from(await decrypter.decrypt(request.armor ? age.armor.decode(data.toString("ascii")) : new Uint8Array(data)));
 }
 
-async function keys() {
+async function keys(request) {
   const identity = request.hybrid ? await age.generateHybridIdentity() : await age.generateX25519Identity();
   return Buffer.from(JSON.stringify({ identity, recipient: await age.identityToRecipient(identity) }));
 }
 
-const answer = await { encrypt, decrypt, keys }[request.do]();
+// For each of several files whether it opens.
+async function judge(request) {
+  const opened = [];
+  for (const each of request.files) opened.push(await decrypt(each).then(() => true, () => false));
+  return Buffer.from(JSON.stringify(opened));
+}
+
+const answer = await { encrypt, decrypt, keys, judge }[request.do](request);
 process.stdout.write(JSON.stringify({ data: answer.toString("base64") }));

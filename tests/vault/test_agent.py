@@ -104,8 +104,9 @@ def test_progress_comes_from_the_agent(served: Served, tmp_path: Path) -> None:
         vault.cases.get("HARBOUR").items.add_text("x" * 3_000_000)
         told: list[int] = []
         vault.check(read_data=True, progress=told.append)
-        assert told
-        assert all(type(count) is int for count in told)
+        directly: list[int] = []
+        served.vault.keeper.check(read_data=True, progress=directly.append)
+        assert sum(told) == sum(directly) > 3_000_000
 
 
 def test_several_clients_work_at_once_and_no_change_is_lost(served: Served) -> None:
@@ -339,6 +340,22 @@ def test_what_a_client_staged_is_removed_when_it_goes_away(served: Served) -> No
     (left / "piece.0").write_bytes(b"sealed")
     vault.close()
     until(lambda: not left.exists())
+
+
+def test_the_machine_remembers_after_every_command_and_not_only_when_the_session_ends(
+    path: Path, runtime: Path, tmp_path: Path
+) -> None:
+    """An agent may be killed after hours of work; an older copy from before that work must not pass."""
+    import shutil
+
+    shutil.copytree(path, tmp_path / "older")
+    state = tmp_path / "state"
+    with session(open_vault(path, state_dir=state), runtime) as served:
+        with served.attach() as vault:
+            vault.cases.new("Bridge", code="BRIDGE")
+        until(lambda: state.is_dir() and bool(list(state.iterdir())))
+        with pytest.raises(errors.OlderThanRemembered):
+            open_vault(tmp_path / "older", state_dir=state)
 
 
 # Hostile and broken clients

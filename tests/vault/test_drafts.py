@@ -296,17 +296,6 @@ def test_a_backup_holds_the_drafts_and_a_restored_vault_offers_them(case: Case, 
             assert (back.draft.text, back.doubtful) == ("second", False)
 
 
-def test_a_backup_that_lost_a_draft_is_restored_without_it(case: Case, vault: Vault, tmp_path: Path) -> None:
-    begun(case, "a").keep()
-    begun(case, "b").keep()
-    vault.backup(tmp_path / "backup")
-    files(tmp_path / "backup")[0].unlink()
-    Vault.restore(tmp_path / "backup", tmp_path / "again", key_file())
-    with open_vault(tmp_path / "again") as again:
-        assert again.check(read_data=True).findings == ()
-        assert len(again.cases.get("HARBOUR").drafts.list()) == 1
-
-
 # What opening removes
 
 

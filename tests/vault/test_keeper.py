@@ -122,6 +122,7 @@ EXEMPT = {
     "opened": "needs a case's key, which needs a receipt",
     "is_open": "inside",
     "is_usable": "inside",
+    "verify_serving": "inside",
     "verify_secret": "whether a secret opens the vault, whose header anybody may try who has the folder",
     "record_session": "entries of the log itself",
     "drop": "closes",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from players import running, wait_until
 
 from vault import platform
 from vault.platform import Hardening
@@ -158,3 +160,38 @@ def test_importing_the_seams_costs_no_system_module() -> None:
         "import sys, vault.files, vault.platform; print({'ctypes', 'fcntl', 'resource', 'msvcrt'} & set(sys.modules))"
     )
     assert python(code) == "set()"
+
+
+@posix_only
+def test_whose_process_is_at_the_other_end_of_a_loopback_connection_is_known_or_said_to_be_unknown() -> None:
+    from vault.platform import loopback_user
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with socket.create_connection(server.getsockname()) as client:
+            accepted, _address = server.accept()
+            with accepted:
+                assert loopback_user(accepted) == (os.geteuid() if sys.platform == "linux" else None)
+                assert loopback_user(client) == (os.geteuid() if sys.platform == "linux" else None)
+        if sys.platform == "linux":
+            client = socket.create_connection(server.getsockname())
+            accepted, _address = server.accept()
+            with accepted:
+                client.close()
+                with pytest.raises((LookupError, OSError)):
+                    loopback_user(accepted)
+
+
+@linux_only
+def test_a_child_that_was_bound_ends_with_its_parent_however_that_ends() -> None:
+    script = (
+        "import subprocess, sys, time\nfrom vault import platform\n"
+        "child = subprocess.Popen(['sleep', '1000'], preexec_fn=platform.ending_with_this_process())\n"
+        "print(child.pid, flush=True)\ntime.sleep(1000)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=ROOT)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait(20)
+    parent.stdout.close()
+    wait_until(lambda: not running(child))

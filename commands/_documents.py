@@ -44,6 +44,9 @@ ITEM_DETAILS = ITEM | {
     "revisions": "references of later versions",
     "notes": "list of `text`, `written`",
     "history": "what was replaced: list of `when`, `field`, `before`, `after`",
+    "statement": "null, or how the statement came about: `within_reach` (of the accused, or in custody: yes, no, "
+    "unknown), `person`, `date`, `place`, `started`, `ended`, `language`, `interpreter`, `present`, `earlier_accounts`, "
+    "`read_back`, `signed`, `recorded_by`; each text as it was given, or null",
 }
 
 PERSON_LINE = {

@@ -82,6 +82,7 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
     ),
     errors.ObjectDamaged: (DAMAGE, "take this item from a backup; the others still open. `casevault check` lists all"),
     errors.ObjectMissing: (DAMAGE, "take this item from a backup; the others still open. `casevault check` lists all"),
+    errors.DraftDamaged: (DAMAGE, "take the folder `drafts` from a backup of the same vault, or throw the draft away"),
     errors.OlderThanRemembered: (
         DAMAGE,
         "if you put a backup back, or opened a copy of this vault here, `--accept-older-copy` opens this one, and its "
@@ -122,6 +123,7 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
     errors.NoSuchCase: (NOT_FOUND, "`casevault case list` shows all cases"),
     errors.NoSuchItem: (NOT_FOUND, "`casevault items CASE` shows the items of a case"),
     errors.NoSuchPerson: (NOT_FOUND, "`casevault person list CASE` shows the persons of a case"),
+    errors.NoSuchDraft: (NOT_FOUND, "it was stored as an item or thrown away: `casevault items CASE` shows the items"),
     errors.CodeTaken: (REFUSED, "choose another code, or leave it out and one is made"),
     errors.BadCode: (
         USAGE,

@@ -11,7 +11,7 @@ from commands._text import _
 from commands._words import word
 
 if TYPE_CHECKING:
-    from vault.requests import CaseDetails, Change, ItemDetails, ItemSummary, Note, PersonDetails
+    from vault.requests import CaseDetails, Change, Circumstances, ItemDetails, ItemSummary, Note, PersonDetails
 
 
 def stored(output: Output, item: ItemSummary) -> None:
@@ -62,9 +62,32 @@ def item_facts(item: ItemDetails) -> list[Fact]:
         (_("SHA-512"), item.sha512),
         (_("Later version of"), summary.revises),
         (_("Later versions"), ", ".join(item.revisions)),
+        *circumstance_facts(item.statement),
         *_receptions(item),
         *_notes(item.notes),
         *_history(item.history),
+    ]
+
+
+def circumstance_facts(given: Circumstances | None) -> list[Fact]:
+    """How a statement came about; nothing if nobody said."""
+    if given is None:
+        return []
+    reach = {"yes": _("yes"), "no": _("no"), "unknown": _("not known")}
+    return [
+        (_("In custody or within reach of the accused"), reach.get(given.within_reach or "")),
+        (_("Statement of"), given.person),
+        (_("Given on"), given.date),
+        (_("Place"), given.place),
+        (_("Began"), given.started),
+        (_("Ended"), given.ended),
+        (_("Language of the statement"), given.language),
+        (_("Interpreter"), given.interpreter),
+        (_("In the room"), given.present),
+        (_("Earlier accounts"), given.earlier_accounts),
+        (_("Read back and confirmed"), given.read_back),
+        (_("Signed"), given.signed),
+        (_("Recorded by"), given.recorded_by),
     ]
 
 

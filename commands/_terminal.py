@@ -253,6 +253,11 @@ class Aside:
         self.screen.flush()
 
 
+def has_second_screen() -> bool:
+    """Whether the terminal has a screen whose content does not stay."""
+    return os.environ.get("TERM", "") not in ("", "dumb") or sys.platform == "win32"
+
+
 @contextlib.contextmanager
 def aside() -> Iterator[Aside]:
     """The alternate screen for what must stay in no scrollback: texts and questions. Raises ``NoTerminal``.
@@ -260,7 +265,7 @@ def aside() -> Iterator[Aside]:
     A terminal that has no such screen is told so.
     """
     with _terminal() as (_keyboard, screen):
-        alternate = os.environ.get("TERM", "") not in ("", "dumb") or sys.platform == "win32"
+        alternate = has_second_screen()
         if alternate:
             screen.write("\x1b[?1049h")
         else:
@@ -271,6 +276,40 @@ def aside() -> Iterator[Aside]:
             if alternate:
                 screen.write("\x1b[2J\x1b[?1049l")
                 screen.flush()
+
+
+class Lines:
+    """Lines typed one by one, for ``typed_lines``."""
+
+    def __init__(self, keyboard: TextIO, screen: TextIO) -> None:
+        self._keyboard, self._screen = keyboard, screen
+
+    def say(self, message: str) -> None:
+        """A message where the lines are typed."""
+        self._screen.write(message + "\n")
+        self._screen.flush()
+
+    def next(self, question: str = "") -> str | None:
+        """The next line, None at the end of input."""
+        self._screen.write(question)
+        self._screen.flush()
+        line = self._keyboard.readline()
+        return line.removesuffix("\n") if line else None
+
+    @staticmethod
+    def may_be_cut(line: str) -> bool:
+        """Whether a line is as long as a terminal can give, so that its end may be missing."""
+        return len(line.encode(errors="replace")) > _LONGEST_LINE_BYTES
+
+
+@contextlib.contextmanager
+def typed_lines() -> Iterator[Lines]:
+    """Lines typed on the alternate screen, which is cleared at the end. Raises as ``aside`` does."""
+    with _terminal() as (keyboard, screen), aside() as shown:
+        if isinstance(keyboard, io.TextIOWrapper):
+            keyboard.reconfigure(errors="replace")  # a line that was cut may end within a letter
+        shown.show("")
+        yield Lines(keyboard, screen)
 
 
 def show_once(text: str, question: str) -> None:

@@ -21,11 +21,13 @@ CASE_DATABASE: Final = b"casevault/v1/case-database"
 CASE_LOG: Final = b"casevault/v1/case-log"
 CASE_TITLE: Final = b"casevault/v1/case-title"
 LOG_KEY_WRAP: Final = b"casevault/v1/log-key-wrap"
+DRAFT_KEY_WRAP: Final = b"casevault/v1/draft-key-wrap"
 
 # Sealed values
 LOG_BODY: Final = b"casevault/v1/log-body"
 OBJECT: Final = b"casevault/v1/object"
 MARK: Final = b"casevault/v1/mark"
+DRAFT: Final = b"casevault/v1/draft"
 BACKUP: Final = b"casevault/v1/backup"
 
 # Hashes

@@ -21,7 +21,7 @@ from cryptography.utils import Buffer
 from crypto.encoding import uint32
 from crypto.errors import DecryptionFailed, Truncated
 from crypto.keys import ObjectKey
-from crypto.labels import OBJECT
+from crypto.labels import DRAFT, OBJECT
 
 CHUNK = 16_384
 TAG_SIZE = 16
@@ -30,6 +30,7 @@ SALT_SIZE = 24
 COMMITMENT_SIZE = 32
 PREFIX = SALT_SIZE + COMMITMENT_SIZE
 SEGMENT = 1 << 30
+DRAFT_ID_SIZE = 30
 FORMAT = 1
 
 _MOST_CHUNKS = 1 << 38
@@ -57,6 +58,18 @@ def object_context(*, folder_id: bytes, case_id: bytes, object_id: bytes, segmen
         if len(value) != size_bytes:
             raise ValueError(f"an id of {size_bytes} bytes is needed")
     return OBJECT + uint32(FORMAT) + folder_id + case_id + object_id + uint32(segment)
+
+
+def draft_context(*, folder_id: bytes, case_id: bytes, draft_id: bytes, place: int) -> bytes:
+    """The place that a sealed draft is bound to.
+
+    label || format (uint32) || folder id (32) || case id (16) || draft id (30) || which of its two files (uint32).
+    Raises ValueError for other sizes.
+    """
+    for value, size_bytes in ((folder_id, 32), (case_id, 16), (draft_id, DRAFT_ID_SIZE)):
+        if len(value) != size_bytes:
+            raise ValueError(f"an id of {size_bytes} bytes is needed")
+    return DRAFT + uint32(FORMAT) + folder_id + case_id + draft_id + uint32(place)
 
 
 class StreamEncryptor:

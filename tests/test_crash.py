@@ -28,7 +28,15 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="left out: kill -9 needs fork"),
 ]
 
-KILLS = {"add": 80, "change": 80, "key add": 40, "key remove": 40, "case delete": 60}
+KILLS = {
+    "add": 80,
+    "change": 80,
+    "key add": 40,
+    "key remove": 40,
+    "case delete": 60,
+    "draft save": 40,
+    "draft store": 40,
+}
 SIZES = {"add": 6_000_000}
 
 
@@ -151,7 +159,7 @@ def _bytes_and_titles(found: scenarios.Contents) -> scenarios.Contents:
     # A command takes the time from the clock, and the name of the source from nowhere.
     return tuple(
         (summary.code, tuple((item.summary.title, item.sha256, item.summary.size_bytes) for item in items))
-        for summary, _, items, _ in found
+        for summary, _, items, _, _ in found
     )
 
 

@@ -131,8 +131,8 @@ def _verify_exported(scenario: Scenario, failure: Failure) -> None:
 def test_after_any_failure_of_the_disk_the_old_or_the_new_state_is_there(act: str, disk: str, place: Path) -> None:
     session = Session(Scenario(place, act, cases=3 if act == "change" else 2, size=70_000))
     kinds = FAT_KINDS if disk == "FAT" else KINDS if act in ALL_KINDS else SOME_KINDS
-    if act in ("revise", "key add", "key remove"):
-        # The rest goes the way of "add" or "change".
+    if act in ("revise", "key add", "key remove", "draft begin", "draft discard"):
+        # The rest goes the way of "add", "change" or "draft store".
         kinds = ("crash",) if disk == "FAT" else ("full", "crash")
     failures = every_failure(session.run, session.check, prepare=session.prepare, disk=DISKS[disk], kinds=kinds)
     assert failures == sum(session.seen.values()) - ("power cut" in kinds)
@@ -304,6 +304,7 @@ SQLITE_ACTS = (
     "key add",
     "key remove",
     "case delete",
+    "draft store",
 )
 # The ways in go the way of "change".
 SQLITE_RUNS = [

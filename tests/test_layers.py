@@ -12,6 +12,7 @@ HOME = {  # a package, or a module of one: where it may be imported
     **dict.fromkeys(("cryptography", "nacl", "mnemonic"), "crypto/"),
     "sqlcipher3": "vault/store.py",
     **dict.fromkeys(("zxcvbn", "filelock"), "vault/"),
+    "prompt_toolkit": "commands/_editor.py",
     **dict.fromkeys(("click", "rich", "platformdirs"), "commands/"),
     **dict.fromkeys(("fcntl", "resource", "ctypes", "msvcrt"), "vault/platform.py"),
 }

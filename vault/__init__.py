@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vault.requests import Description, PersonFields
     from vault.restoring import Restored
     from vault.unlock import AnyOf, KeyFileUnlocker, PassphraseUnlocker, RecoveryUnlocker, Unlocker
+    from vault.writing import Writing
 
 _HOMES = {
     "Vault": "vault._vault",
@@ -42,6 +43,7 @@ _HOMES = {
     "PassphraseUnlocker": "vault.unlock",
     "RecoveryUnlocker": "vault.unlock",
     "Unlocker": "vault.unlock",
+    "Writing": "vault.writing",
 }
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "Restored",
     "Unlocker",
     "Vault",
+    "Writing",
     "check_backup",
     "inspect_folder",
 ]

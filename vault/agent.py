@@ -30,7 +30,7 @@ from vault.client import LOOK, USE, WATCH, SessionState
 from vault.door import Door
 from vault.folder import sweep_staging
 from vault.keeper import Keeper
-from vault.requests import BackupBegun, ObjectGrant
+from vault.requests import BackupBegun, DraftGrant, ObjectGrant
 
 IDLE_SECONDS = 5 * 60
 ABSOLUTE_SECONDS = 60 * 60
@@ -426,8 +426,8 @@ class Agent:
         if signature is None or message.keys() != {"positional", "named"}:
             raise wire.Malformed("no such request")
         arguments = signature.decode(message["positional"], message["named"])
-        if name == "item_close":
-            # Another client's reading is none of this one's.
+        if name in ("item_close", "draft_end"):
+            # Another client's reading or writing is none of this one's.
             if arguments["intent"] not in client.readings:
                 raise errors.ReceiptRefused
             client.readings.discard(arguments["intent"])
@@ -440,7 +440,7 @@ class Agent:
             arguments["progress"] = progress
         answer = getattr(self._keeper, name)(**arguments)
         progress.flush()
-        if isinstance(answer, ObjectGrant):
+        if isinstance(answer, ObjectGrant | DraftGrant):
             client.readings.add(answer.intent)
         if isinstance(answer, BackupBegun):
             client.backups.add(answer.intent)

@@ -180,7 +180,7 @@ def check(
     """``Keeper.check`` for a backup. Nothing is written, neither there nor on this machine. Raises as ``opened`` does."""
     with opened(path, unlocker, clock=clock) as backup:
         report = checking.check(
-            backup.door, backup.receipt(checking.grants(backup.cases())), read_data=read_data, progress=progress
+            backup.door, backup.receipt(checking.grants(backup.door.registry)), read_data=read_data, progress=progress
         )
         altered = tuple(Finding("database", _code_of(backup, name), name) for name in backup.altered)
     return replace(report, findings=altered + report.findings)

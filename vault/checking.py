@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from crypto.keys import ObjectKey
-from vault import backup_marker, errors, header, items, references, schema
+from vault import backup_marker, drafts, errors, header, items, references, schema
 from vault.compartment import all_objects_grant
 from vault.objects import ObjectReader, segment_count
 from vault.receipts import Receipt
-from vault.registry import CaseRow, case_grant
+from vault.registry import CaseRow, Registry, case_grant, draft_grant
 from vault.requests import CheckReport, Finding
-from vault.tables import Row, blob, integer
+from vault.tables import Row, blob, integer, optional_blob
 
 if TYPE_CHECKING:
     from vault.door import Door
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 Progress = Callable[[int], None]
 
 
-def grants(cases: list[CaseRow]) -> tuple[str, ...]:
+def grants(registry: Registry) -> tuple[str, ...]:
     """What the receipt of a check must hold."""
-    return tuple(grant for case in cases for grant in (case_grant(case), all_objects_grant(case.case_id)))
+    of_cases = [grant for case in registry.cases() for grant in (case_grant(case), all_objects_grant(case.case_id))]
+    return (*of_cases, *(draft_grant(blob(row, "draft_id")) for row in registry.rows(schema.DRAFTS)))
 
 
 class _Tally:
@@ -46,6 +47,7 @@ def check(door: Door, receipt: Receipt, *, read_data: bool, progress: Progress |
     2. vault.db: the database's own checks, and the log: leaves, steps, root, bodies against commitments.
     3. Every case: the database's own checks, its chain of changes, each row against its last change.
     4. Every object: there, of the right size; with ``read_data`` every byte, the digest, and that padding is zero.
+       Every draft: that its newest version opens, and is not older than the one that was kept.
     5. Files that belong to nothing.
     """
     tally = _Tally()
@@ -56,6 +58,7 @@ def check(door: Door, receipt: Receipt, *, read_data: bool, progress: Progress |
     whole = True
     for case in cases:
         whole = _check_case(door, receipt, case, tally, read_data=read_data, progress=progress) and whole
+        _check_drafts(door, receipt, case, tally)
     if not door.folder.is_backup:  # what an interrupted backup left there belongs to nothing, and harms nothing
         _check_strays(door, cases, tally, whole=whole)
     return CheckReport(
@@ -145,6 +148,26 @@ def _check_object(
         tally.find("damaged", grant.reference)
 
 
+def _check_drafts(door: Door, receipt: Receipt, case: CaseRow, tally: _Tally) -> None:
+    for number, row in enumerate(door.registry.drafts(case.case_id), 1):
+        subject = f"{case.code}, draft {number}"
+        draft_id = blob(row, "draft_id")
+        try:
+            key = door.registry.unwrap_draft_key(receipt, row)
+            found = drafts.DraftFiles(
+                door.folder.drafts, key, folder_id=door.header.folder_id, case_id=case.case_id, draft_id=draft_id
+            ).read()
+        except errors.VaultError:
+            there = any((door.folder.drafts / name).exists() for name in drafts.file_names(draft_id))
+            if there or not door.folder.is_backup:  # it may have ended while it was backed up
+                tally.find("damaged" if there else "missing", subject)
+            continue
+        if found.is_older_than(integer(row, "version"), optional_blob(row, "digest")):
+            tally.find("older copy", subject)
+        elif found.damaged:
+            tally.find("damaged", subject)
+
+
 def _check_strays(door: Door, cases: list[CaseRow], tally: _Tally, *, whole: bool) -> None:
     for name in backup_marker.FILE_NAMES:
         if os.path.lexists(door.folder.path / name):
@@ -155,6 +178,9 @@ def _check_strays(door: Door, cases: list[CaseRow], tally: _Tally, *, whole: boo
     expected = {(case.case_id, case.epoch) for case in cases}
     for case_id, epoch in sorted(door.folder.case_databases() - expected):
         tally.find("stray", f"cases/{case_id.hex()}-{epoch}.db")
+    if not door.is_writing:  # else a save may be on its way just now
+        for path in drafts.strays(door.folder.drafts, door.known_drafts()):
+            tally.find("stray", f"drafts/{path.name}")
     if whole:  # otherwise nobody can say what belongs to a case that does not open
         for object_id, segments in sorted(door.folder.stored_objects().items()):
             if segments > tally.known_objects.get(object_id, 0):

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from crypto.keys import CaseKey
-from vault import cases, epochs, errors, references, schema
+from crypto.objects import DRAFT_ID_SIZE
+from vault import cases, drafts, epochs, errors, references, schema
 from vault.compartment import Clock, Compartment
 from vault.folder import Folder
 from vault.header import Header
@@ -22,6 +23,7 @@ from vault.objects import remove_object
 from vault.receipts import Receipt
 from vault.registry import CaseRow, Registry, case_grant
 from vault.store import remove_database, was_closed
+from vault.tables import blob
 
 # The acts whose entries are sealed under the vault's key, because the case has no key yet or soon none any more.
 VAULT_LEVEL = frozenset({"case-new", "case-delete"})
@@ -68,6 +70,8 @@ class Door:
             "step": registry.steps,
         }
         self._open: dict[bytes, Compartment] = {}
+        self._reads: dict[int, Act] = {}  # what was given a key and has no outcome yet
+        self._written: dict[int, bytes] = {}  # the drafts that are being written, by their intents
         self._closed = False
         self.warnings: list[str] = []
         self.unknown_slot: int | None = None
@@ -223,11 +227,21 @@ class Door:
             **values,
         )
 
+    def known_drafts(self) -> list[bytes]:
+        """The ids of all drafts."""
+        return [blob(row, "draft_id") for row in self.registry.rows(schema.DRAFTS)]
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether a save of a draft may be on its way."""
+        return bool(self._written)
+
     def settle(self, intent: Unanswered, *, phase: str, reason: str | None = None) -> None:
         """Give an unanswered intent its outcome: keep what was committed, remove what was not."""
         outcome: dict[str, object] = {"reason": reason}
         case = None if intent.case_id is None else self.registry.case_by_id(intent.case_id)
         also: list[Callable[[], None]] = []
+        stored: list[bytes] = []  # drafts that became the item
         if intent.case_id is not None and case is None:
             # Either the case was never finished, or it is deleted and its files still wait. At open, an unfinished one was
             # never closed; one that was has lived on, and this index is an older copy.
@@ -242,21 +256,34 @@ class Door:
             for path in doomed:
                 remove_database(path)
             for object_id in intent.objects:
-                remove_object(self.folder.objects, object_id)
+                if len(object_id) == DRAFT_ID_SIZE:
+                    drafts.remove(self.folder.drafts, object_id)
+                else:
+                    remove_object(self.folder.objects, object_id)
         elif case is not None and intent.state_after is not None:
             self.drop(case.case_id)
             receipt = self.log.reissue(intent)
             compartment = self.opened(case, self.registry.unwrap_case_key(receipt, case.case_id))
             kept = compartment.object_ids()
             for object_id in intent.objects:
-                if object_id not in kept:
+                if len(object_id) == DRAFT_ID_SIZE:
+                    stored += [object_id] if compartment.state == intent.state_after else []
+                elif object_id not in kept:
                     remove_object(self.folder.objects, object_id)
+            also += [partial(self.registry.erase, schema.DRAFTS, draft_id) for draft_id in stored]
             if phase == "failed" and compartment.state == intent.state_after:
                 phase = "done"  # what failed came after it
             outcome["state_after"] = compartment.state.hex()
             title = self.registry.seal_title(case.case_id, cases.title(compartment))
             also.append(partial(self._confirm, case.case_id, compartment, title=title))
         self.log.conclude(intent.number, phase, vault_level=intent.act in VAULT_LEVEL, also=also, **outcome)
+        for draft_id in stored:
+            self.remove_draft(draft_id)
+
+    def remove_draft(self, draft_id: bytes) -> None:
+        """Remove the files of a draft whose key is gone. What cannot be removed now is removed at the next open."""
+        with contextlib.suppress(errors.VaultError, OSError):
+            drafts.remove(self.folder.drafts, draft_id)
 
     def adopt(self, found: Header, registry: Registry) -> None:
         """Go on in a new epoch, whose files are complete."""

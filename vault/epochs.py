@@ -198,6 +198,7 @@ def _rewrite(fresh: Registry, plan: Plan, new: header.Header, renewed: dict[byte
     fresh.set("header", new.digest())
     for case_id, case in renewed.items():
         _rewrap_log_keys(fresh, case_id, case)
+        fresh.rewrap_draft_keys(case_id, case.key)
         fresh.update_case(
             case_id, key=case.key.raw, epoch=case.epoch, title=registry.seal_title(case.key, case_id, case.title)
         )
@@ -214,7 +215,8 @@ def _rewrap_log_keys(fresh: Registry, case_id: bytes, case: _Renewed) -> None:
 
 def _objects_of(door: Door, case: CaseRow, receipt: Receipt) -> tuple[bytes, ...]:
     source = door.opened(case, door.registry.unwrap_case_key(receipt, case.case_id))
-    return tuple(sorted(source.object_ids()))
+    of_drafts = (blob(row, "draft_id") for row in door.registry.drafts(case.case_id))
+    return (*sorted(source.object_ids()), *of_drafts)
 
 
 def _forget_case(fresh: Registry, case: CaseRow, now: str) -> None:
@@ -222,6 +224,8 @@ def _forget_case(fresh: Registry, case: CaseRow, now: str) -> None:
     for row in fresh.rows(schema.LOG_KEYS):
         if row["case_id"] == case.case_id:
             fresh.erase(schema.LOG_KEYS, case.case_id, row["epoch"])
+    for row in fresh.drafts(case.case_id):
+        fresh.erase(schema.DRAFTS, row["draft_id"])
     fresh.put(
         schema.DELETED_CASES,
         {"case_id": case.case_id, "code": case.code, "happened": now, "entries": case.entries},

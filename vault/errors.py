@@ -179,6 +179,12 @@ class ObjectMissing(Damage):
     template = "The stored bytes of {what} are missing"
 
 
+class DraftDamaged(Damage):
+    """No saved version of a draft opens."""
+
+    template = "The draft is damaged or missing"
+
+
 class OlderCopy(Damage):
     """``what`` is an older copy, or was put together from several."""
 
@@ -210,6 +216,12 @@ class NoSuchPerson(VaultError):
     """No person has this reference."""
 
     template = "There is no person {reference}"
+
+
+class NoSuchDraft(VaultError):
+    """The text that was being written in ``code`` was saved as an item or thrown away."""
+
+    template = "There is no such draft in {code} any more"
 
 
 class CodeTaken(VaultError):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Stored,
     )
     from vault.unlock import Unlocker
+    from vault.writing import Drafts
 
 GetKeeper = Callable[[], "Keeper"]
 
@@ -67,6 +68,13 @@ class Case:
         self.code = code
         self.items = Items(keeper, code)
         self.persons = Persons(keeper, code)
+
+    @property
+    def drafts(self) -> Drafts:
+        """The texts of the case that are being written."""
+        from vault.writing import Drafts
+
+        return Drafts(self._keeper, self.code)
 
     def show(self, *, purpose: str | None = None) -> CaseDetails:
         """Everything about the case besides its items and persons."""
@@ -288,6 +296,13 @@ class Item:
     def edit(self, **values: str | None) -> ItemDetails:
         """Change title, kind, source, via, recorded, received or language; None leaves a field, empty clears it."""
         return self._keeper().item_edit(self._code, self._number, values)
+
+    def circumstances(self, **values: str | None) -> ItemDetails:
+        """Say how a statement came about, by the fields of ``Circumstances``; None leaves a field, empty clears it.
+
+        Raises ``BadValue``, ``BadReference``, ``NoSuchPerson``.
+        """
+        return self._keeper().item_statement(self._code, self._number, values)
 
     def note(self, text: str) -> Note:
         """Add a remark."""

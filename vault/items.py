@@ -5,11 +5,11 @@ from __future__ import annotations
 import mimetypes
 
 from crypto.keys import ObjectKey
-from vault import cases, errors, schema, search
+from vault import cases, errors, schema, search, statements
 from vault.compartment import Compartment
 from vault.objects import Staged
 from vault.references import item_reference
-from vault.requests import KINDS, Description, ItemDetails, ItemSummary, ObjectGrant, Reception
+from vault.requests import KINDS, Change, Description, ItemDetails, ItemSummary, ObjectGrant, Reception
 from vault.tables import Row, blob, integer, optional_text, text
 
 _EDITABLE = ("title", "kind", "source", "via", "recorded", "received", "language")
@@ -204,8 +204,14 @@ def details(compartment: Compartment, code: str, number: int) -> ItemDetails:
         ),
         revisions=tuple(item_reference(code, integer(each, "number")) for each in revisions),
         notes=cases.notes(compartment, number),
-        history=cases.history(compartment, schema.ITEMS, _EDITABLE, number),
+        history=_history(compartment, code, number),
+        statement=statements.details(compartment, code, number),
     )
+
+
+def _history(compartment: Compartment, code: str, number: int) -> tuple[Change, ...]:
+    of_item = cases.history(compartment, schema.ITEMS, _EDITABLE, number)
+    return tuple(sorted((*of_item, *statements.history(compartment, code, number)), key=lambda change: change.when))
 
 
 def stored_row(compartment: Compartment, code: str, number: int) -> Row:

@@ -13,9 +13,23 @@ from functools import partial
 from pathlib import Path
 
 from crypto.keys import CaseKey, ObjectKey
-from vault import cases, checking, epochs, errors, items, persons, references, schema, search, snapshot, ways
+from vault import (
+    cases,
+    checking,
+    epochs,
+    errors,
+    items,
+    persons,
+    references,
+    schema,
+    search,
+    snapshot,
+    statements,
+    ways,
+)
 from vault.compartment import Clock, Compartment
-from vault.door import Act, Door
+from vault.door import Act
+from vault.drafting import Drafting
 from vault.folder import Folder
 from vault.header import Header
 from vault.objects import ObjectReader, Staged, place, remove_object
@@ -45,12 +59,11 @@ from vault.tables import Row, blob, text
 from vault.unlock import SecretUnlocker, Unlocker
 
 
-class Keeper(Door):
+class Keeper(Drafting):
     """An open vault, as those who ask see it."""
 
     def __init__(self, folder: Folder, found: Header, registry: Registry, *, actor: str, clock: Clock) -> None:
         super().__init__(folder, found, registry, actor=actor, clock=clock)
-        self._reads: dict[int, Act] = {}
         self._backups: dict[int, snapshot.Running] = {}
 
     # The vault
@@ -170,7 +183,7 @@ class Keeper(Door):
 
     def check(self, *, read_data: bool = False, progress: Callable[[int], None] | None = None) -> CheckReport:
         """Read the structure of everything, or every byte, and say what is damaged. Only the log is written."""
-        with self._act("check", grants=checking.grants(self.registry.cases())) as act:
+        with self._act("check", grants=checking.grants(self.registry)) as act:
             report = checking.check(self, act.receipt, read_data=read_data, progress=progress)
             if read_data and not report.findings:
                 act.also.append(lambda: self.registry.set("last_check", self.now.encode()))
@@ -301,11 +314,18 @@ class Keeper(Door):
         file_name: str | None = None,
         words: str | None = None,
         revises: int | None = None,
+        draft: bytes | None = None,
     ) -> Stored:
-        """Take a staged object into a case: at its place and durable before the case knows of it."""
+        """Take a staged object into a case: at its place and durable before the case knows of it.
+
+        The ``draft`` that became this item is forgotten in the same step. Raises ``NoSuchDraft``.
+        """
         name = "item-add" if revises is None else "item-revise"
         item = None if revises is None else str(revises)
         with self._act(name, code, item=item, grants=("object",)) as act:
+            if draft is not None:
+                self._forget_draft(act, draft)
+                act.objects.append(draft)
             with self._changing(act) as compartment:
                 number, again = items.add(
                     compartment,
@@ -328,7 +348,10 @@ class Keeper(Door):
             if lost:
                 remove_object(self.folder.objects, lost)
             act.outcome |= {"item": str(number), "size": staged.size_bytes, "digest": staged.sha256}
-            return Stored(items.details(compartment, act.code, number), again)
+            stored = Stored(items.details(compartment, act.code, number), again)
+        if draft is not None:
+            self.remove_draft(draft)
+        return stored
 
     def _is_whole(self, act: Act, compartment: Compartment, number: int) -> bool:
         """Whether every byte of an item is still what came in; if not, its owner brings the only way to heal it."""
@@ -385,6 +408,7 @@ class Keeper(Door):
         self, intent: int, phase: str, *, size: int | None = None, digest: str | None = None, reason: str | None = None
     ) -> None:
         """Record what came of ``item_open``: done or failed, and how much was given out."""
+        self._written.pop(intent, None)
         if self._reads.pop(intent, None) is None:
             raise errors.ReceiptRefused
         try:
@@ -410,6 +434,14 @@ class Keeper(Door):
         with self._act("item-tag", code, item=str(number)) as act, self._changing(act) as compartment:
             items.stored_row(compartment, act.code, number)
             return cases.change_tags(compartment, number, add, remove)
+
+    def item_statement(self, code: str, number: int, values: dict[str, str | None]) -> ItemDetails:
+        """Say in which circumstances a statement was given; the old values stay in its history."""
+        with self._act("item-statement", code, item=str(number)) as act:
+            with self._changing(act) as compartment:
+                items.stored_row(compartment, act.code, number)
+                statements.change(compartment, act.code, number, values)
+            return items.details(compartment, act.code, number)
 
     def item_delete(self, code: str, number: int, reason: str | None = None) -> Disposal:
         """Delete an item: its row and key first, then its bytes. A record of it stays."""

@@ -145,6 +145,24 @@ class Log:
         except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
             raise errors.LogUnavailable from error
 
+    def announce(self, receipt: Receipt, objects: tuple[bytes, ...], change: Callable[[], None]) -> None:
+        """Record durably, in one step with a change of the index, what an intent is about. Raises ``LogUnavailable``."""
+        case = self._case(receipt.case_id)
+        try:
+            with self._registry.step() as step:
+                self._append(
+                    step,
+                    case,
+                    act=receipt.act,
+                    phase="intent",
+                    case=case.code if case else None,
+                    answers=receipt.number,
+                    objects=[object_id.hex() for object_id in objects],
+                )
+                change()
+        except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
+            raise errors.LogUnavailable from error
+
     def expect_removal(self, receipt: Receipt, objects: tuple[bytes, ...]) -> None:
         """Inside a step: keep in mind which files of a deleted case have still to go."""
         self._put_unanswered(Unanswered(receipt.number, receipt.act, receipt.case_id, receipt.item, objects, None))

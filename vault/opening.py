@@ -12,7 +12,7 @@ from filelock import FileLock
 from crypto import kdf
 from crypto.errors import CryptoError
 from crypto.keys import RecordKey, VaultKey
-from vault import copying, epochs, errors, failures, files, header, mark, schema
+from vault import copying, drafts, epochs, errors, failures, files, header, mark, schema
 from vault.compartment import Clock
 from vault.folder import Folder, sweep_staging
 from vault.keeper import Keeper
@@ -147,6 +147,8 @@ def open_locked(
             keeper.warn("header-repaired")
         _sweep(keeper)
         _settle(keeper)
+        if not older and "newer-files" not in keeper.warnings:
+            _sweep_drafts(keeper)
         if older:
             keeper.record_older_copy()
         if state_dir:
@@ -213,6 +215,14 @@ def _sweep(keeper: Keeper) -> None:
             keeper.warn("newer-files")
         files.remove(*files.leftovers(keeper.folder.path))
         sweep_staging(keeper.folder)
+    except _CANNOT_REMOVE:
+        keeper.warn("unsettled")
+
+
+def _sweep_drafts(keeper: Keeper) -> None:
+    """Remove the files of drafts whose key is gone, or never came here; not where a newer vault.db may know them."""
+    try:
+        files.remove(*drafts.strays(keeper.folder.drafts, keeper.known_drafts()))
     except _CANNOT_REMOVE:
         keeper.warn("unsettled")
 

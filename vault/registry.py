@@ -17,13 +17,13 @@ from pathlib import Path
 from crypto import labels
 from crypto.encoding import length_prefixed
 from crypto.errors import CryptoError
-from crypto.keys import CaseKey, DatabaseKey, RecordKey, VaultKey, derive
+from crypto.keys import CaseKey, DatabaseKey, ObjectKey, RecordKey, VaultKey, derive
 from crypto.records import decrypt_record, encrypt_record
 from crypto.tree import Frontier
 from vault import errors, schema
 from vault.receipts import Receipt
 from vault.store import Store, Value, is_empty
-from vault.tables import Row, Table, blob
+from vault.tables import Row, Table, blob, text
 
 WHAT = "the vault"
 
@@ -63,6 +63,7 @@ class Registry:
         self._rows: dict[tuple[str, str], Row] = {}
         self._digests: dict[tuple[str, str], bytes] = {}
         self._failed = False
+        self._present: set[str] = set()
         self._load()
 
     @classmethod
@@ -99,7 +100,10 @@ class Registry:
 
     def _load(self) -> None:
         self._rows, self._digests = {}, {}
+        self._present = {str(name) for (name,) in self.store.execute("SELECT name FROM sqlite_master")}
         for table in schema.VAULT_TABLES:
+            if table is schema.DRAFTS and table.name not in self._present:
+                continue
             for record in self.store.stream(f"SELECT {', '.join(table.columns)} FROM {table.name}"):  # noqa: S608 (constants)
                 self._remember(table, table.from_record(record))
         head = self.store.execute("SELECT step, frontier, index_digest FROM head")
@@ -206,6 +210,9 @@ class Registry:
 
     def put(self, table: Table, row: Row) -> None:
         """Write a row, inside a step."""
+        if table.name not in self._present:
+            self.store.execute(table.ddl())
+            self._present.add(table.name)
         table.write(self.store, row)
         self._remember(table, row)
 
@@ -292,6 +299,32 @@ class Registry:
             raise errors.DatabaseDamaged(what=WHAT) from error
         return RecordKey(raw)
 
+    def unwrap_draft_key(self, receipt: Receipt, draft: Row) -> ObjectKey:
+        """The key of a draft, for an intent that the log has recorded. Raises ``ReceiptRefused``."""
+        receipt.spend(draft_grant(blob(draft, "draft_id")))
+        return self._draft_key(draft)
+
+    def rewrap_draft_keys(self, case_id: bytes, new: CaseKey) -> None:
+        """Seal the keys of a case's drafts under the case's new key, inside a step that gives the case this key next."""
+        for row in self.drafts(case_id):
+            draft_id = blob(row, "draft_id")
+            wrapped = wrap_draft_key(new, case_id, draft_id, self._draft_key(row))
+            self.put(schema.DRAFTS, {**row, "key": wrapped})
+
+    def drafts(self, case_id: bytes) -> list[Row]:
+        """The drafts of a case, oldest first."""
+        found = [row for row in self.rows(schema.DRAFTS) if row["case_id"] == case_id]
+        return sorted(found, key=lambda row: (text(row, "begun"), blob(row, "draft_id")))
+
+    def _draft_key(self, draft: Row) -> ObjectKey:
+        case_id = blob(draft, "case_id")
+        context = length_prefixed(case_id, blob(draft, "draft_id"))
+        try:
+            raw = decrypt_record(draft_wrapping_key(self._case_key(case_id)), blob(draft, "key"), context=context)
+        except CryptoError as error:
+            raise errors.DatabaseDamaged(what=WHAT) from error
+        return ObjectKey(raw)
+
     def _case_key(self, case_id: bytes) -> CaseKey:
         return CaseKey(blob(self._needed(schema.CASES, case_id), "key"))
 
@@ -324,6 +357,21 @@ def seal_title(key: CaseKey, case_id: bytes, title: str) -> bytes:
 def log_wrapping_key(key: CaseKey) -> RecordKey:
     """What wraps the log keys of a case's earlier epochs."""
     return derive(key, labels.LOG_KEY_WRAP, RecordKey)
+
+
+def draft_grant(draft_id: bytes) -> str:
+    """What a receipt must hold for a draft's key to be unwrapped."""
+    return f"draft:{draft_id.hex()}"
+
+
+def draft_wrapping_key(key: CaseKey) -> RecordKey:
+    """What wraps the keys of a case's drafts."""
+    return derive(key, labels.DRAFT_KEY_WRAP, RecordKey)
+
+
+def wrap_draft_key(case_key: CaseKey, case_id: bytes, draft_id: bytes, key: ObjectKey) -> bytes:
+    """A draft's key as the index has it."""
+    return encrypt_record(draft_wrapping_key(case_key), key.raw, context=length_prefixed(case_id, draft_id))
 
 
 def log_key_context(case_id: bytes, epoch: int) -> bytes:

@@ -14,6 +14,7 @@ from vault.summaries import CaseSummary as CaseSummary  # noqa: PLC0414 -- as ev
 from vault.summaries import ItemSummary as ItemSummary  # noqa: PLC0414
 
 KINDS = ("statement", "video", "audio", "photo", "document", "other")
+WITHIN_REACH = ("yes", "no", "unknown")
 
 
 # Descriptions that a person gives
@@ -99,6 +100,29 @@ class CaseDetails:
 
 
 @dataclass(frozen=True, slots=True)
+class Circumstances:
+    """How a statement came about; what was not said is None.
+
+    ``within_reach`` tells whether it was given in custody or within reach of the accused: yes, no or unknown. ``person``
+    is a person's reference. Everything else is text as it was given.
+    """
+
+    within_reach: str | None = None
+    person: str | None = None
+    date: str | None = None
+    place: str | None = None
+    started: str | None = None
+    ended: str | None = None
+    language: str | None = None
+    interpreter: str | None = None
+    present: str | None = None
+    earlier_accounts: str | None = None
+    read_back: str | None = None
+    signed: str | None = None
+    recorded_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reception:
     """One time that these bytes came in: the same bytes may come again from somebody else."""
 
@@ -127,6 +151,7 @@ class ItemDetails:
     revisions: tuple[str, ...]
     notes: tuple[Note, ...]
     history: tuple[Change, ...]
+    statement: Circumstances | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +183,35 @@ class ObjectGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class DraftSummary:
+    """A text that was begun and neither stored nor thrown away.
+
+    ``kept`` is when writing last ended in order, ``writing`` whether somebody writes it now.
+    """
+
+    draft_id: bytes
+    begun: str
+    kept: str | None
+    writing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DraftGrant:
+    """The key of one draft, given for one logged intent.
+
+    ``version`` and ``digest`` are those of the last save that the index knows: an older one was put back.
+    """
+
+    intent: int
+    draft_id: bytes
+    case_id: bytes
+    folder_id: bytes
+    key: bytes = field(repr=False)
+    version: int
+    digest: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """What came of adding: the item, and whether these bytes were in the case already."""
 
@@ -179,7 +233,9 @@ class PersonDetails(PersonFields):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One thing that a search found: ``field`` is title, description, file name, text, note, tag, person or contact."""
+    """One thing that a search found: ``field`` is title, description, file name, text, note, tag, circumstances, person
+    or contact.
+    """
 
     reference: str
     title: str

@@ -209,7 +209,21 @@ UNANSWERED = Table(
     },
 )
 
-VAULT_TABLES = (SETTINGS, SLOTS, CASES, LOG_KEYS, DELETED_CASES, UNANSWERED)
+# The id of a draft is the names of its two files. Vaults of before have no such table until their first draft.
+DRAFTS = Table(
+    "drafts",
+    {
+        "draft_id": NEEDED_BLOB,
+        "case_id": NEEDED_BLOB,
+        "key": NEEDED_BLOB,
+        "begun": NEEDED_TEXT,
+        "kept": TEXT,
+        "version": NEEDED_INTEGER,
+        "digest": BLOB,
+    },
+)
+
+VAULT_TABLES = (SETTINGS, SLOTS, CASES, LOG_KEYS, DELETED_CASES, UNANSWERED, DRAFTS)
 
 VAULT_SCHEMA = (
     *(table.ddl() for table in VAULT_TABLES),

@@ -40,6 +40,11 @@ def optional_text(row: Mapping[str, Value], name: str) -> str | None:
     return None if row[name] is None else text(row, name)
 
 
+def optional_blob(row: Mapping[str, Value], name: str) -> bytes | None:
+    """A column that holds bytes or nothing."""
+    return None if row[name] is None else blob(row, name)
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table: its columns in order with their SQLite types, and how many of the first ones are its key."""

@@ -28,6 +28,7 @@ STORY: tuple[tuple[str, ...], ...] = (
     ("items", "HARBOUR"),
     ("show", "HARBOUR/1"),
     ("edit", "HARBOUR/1", "--title", "T"),
+    ("statement", "HARBOUR/1", "--place", "the office"),
     ("revise", "HARBOUR/1", "file2.txt"),
     ("note", "HARBOUR/1", "text"),
     ("tag", "HARBOUR/1", "tag"),

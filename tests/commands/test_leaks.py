@@ -39,6 +39,7 @@ RUNS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("revise", "HARBOUR/1", "OUT/original2.txt"), ""),
     (("note", "HARBOUR/1", "-"), NOTE),
     (("tag", "HARBOUR/1", "-"), TAG),
+    (("statement", "HARBOUR/1", "--place", "-"), NOTE),
     (("person", "add", "HARBOUR", "-"), PERSON),
     (("person", "list"), ""),
     (("person", "edit", "HARBOUR/p1", "--phone", "-"), NOTE),
@@ -127,7 +128,8 @@ def test_no_command_leaves_a_secret_or_a_name_anywhere(cv: Any, home: Path, tmp_
         ("help",),
         ("completion",),
         ("view",),
-    }  # the tests of the demo and of view look at what these leave
+        ("write",),
+    }  # the tests of these look at what they leave
     out = cv.folder / "out"
     out.mkdir()
     for name, content in {

@@ -108,7 +108,7 @@ def acts(source: Path) -> list[str]:
 
 
 # Of a hit: see ``vault.requests.Hit``.
-HIT_FIELDS = ("title", "description", "file name", "text", "note", "tag", "person", "contact")
+HIT_FIELDS = ("title", "description", "file name", "text", "note", "tag", "circumstances", "person", "contact")
 
 
 def in_click() -> Iterator[Message]:

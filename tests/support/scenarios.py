@@ -25,6 +25,7 @@ from typing import IO, Any
 from crypto import words
 from vault import (
     AnyOf,
+    Case,
     Description,
     Item,
     KeyFileUnlocker,
@@ -32,6 +33,7 @@ from vault import (
     RecoveryUnlocker,
     Unlocker,
     Vault,
+    Writing,
     errors,
     inspect_folder,
     objects,
@@ -141,6 +143,30 @@ def _export(vault: Vault, material: Path) -> None:
     vault.cases.get("HARBOUR").items.get(1).export(material / "exported")
 
 
+def _draft(vault: Vault) -> Writing:
+    case = vault.cases.get("HARBOUR")
+    return case.drafts.resume(case.drafts.list()[0].draft_id)
+
+
+def _draft_begin(vault: Vault, material: Path) -> None:
+    vault.cases.get("HARBOUR").drafts.begin(text="Another account").keep()
+
+
+def _draft_save(vault: Vault, material: Path) -> None:
+    with _draft(vault) as writing:
+        writing.save("What she wrote, and what she added " * 100)
+
+
+def _draft_store(vault: Vault, material: Path) -> None:
+    with _draft(vault) as writing:
+        writing.store(writing.draft.text, Description(kind="statement", title="Her account"))
+
+
+def _draft_discard(vault: Vault, material: Path) -> None:
+    case = vault.cases.get("HARBOUR")
+    case.drafts.discard(case.drafts.list()[0].draft_id)
+
+
 ACTS: dict[str, Callable[[Vault, Path], None]] = {
     "case new": _case_new,
     "add": _add,
@@ -153,6 +179,10 @@ ACTS: dict[str, Callable[[Vault, Path], None]] = {
     "key remove": _key_remove,
     "case delete": _case_delete,
     "export": _export,
+    "draft begin": _draft_begin,
+    "draft save": _draft_save,
+    "draft store": _draft_store,
+    "draft discard": _draft_discard,
 }
 
 
@@ -176,8 +206,18 @@ def contents(vault: Vault, *, read: bool = False) -> Contents:
             if read:
                 assert _digest(case.items.get(number)) == details.sha256
             items.append(details)
-        found.append((summary, case.show(), tuple(items), case.persons.list()))
+        found.append((summary, case.show(), tuple(items), case.persons.list(), _written(case)))
     return tuple(found)
+
+
+def _written(case: Case) -> tuple[str, ...]:
+    """The texts that were begun, as they were saved last."""
+    texts = []
+    for summary in case.drafts.list():
+        with case.drafts.resume(summary.draft_id) as writing:
+            assert not writing.doubtful
+            texts.append(writing.draft.text)
+    return tuple(sorted(texts))
 
 
 def _digest(item: Item) -> str:
@@ -277,6 +317,7 @@ def build(path: Path, *, cases: int) -> None:
             case.persons.add(PersonFields(name="Амина", aliases=("Amina",), phones=("+7 900 000 00 00",)))
             case.note("handle with care")
             case.tag(("urgent",))
+        vault.cases.get(CODES[0]).drafts.begin(text="What she wrote").keep()
     file.unlink()
 
 

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -50,8 +51,18 @@ def test_every_byte_and_every_description_of_a_v1_vault_is_as_it_was(
     vault: Vault, golden: Path, maker: ModuleType
 ) -> None:
     expected = json.loads((golden / "expected.json").read_text(encoding="utf-8"))
-    assert maker.described(vault) == expected
+    assert _told_then(maker.described(vault), expected) == expected
     assert vault.warnings == ()
+
+
+def _told_then(now: Any, then: Any) -> Any:
+    """What is told now without the fields that a later version tells too, all of which are empty in an old vault."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        assert not any(now[name] for name in now.keys() - then.keys())
+        return {name: _told_then(value, then[name]) for name, value in now.items() if name in then}
+    if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
+        return [_told_then(*both) for both in zip(now, then, strict=True)]
+    return now
 
 
 def test_a_v1_vault_checks_clean_and_its_log_is_readable(vault: Vault) -> None:

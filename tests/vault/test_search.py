@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from vaults import make_vault
 
 from vault import Description, PersonFields, Vault, search
 from vault.errors import BadValue, VaultError
+from vault.wordforms import Terms
 
 
 @pytest.fixture
@@ -103,13 +105,21 @@ def test_a_text_made_to_be_slow_to_search_is_not(vault: Vault, text: str) -> Non
 @given(st.text())
 def test_no_query_is_a_command(words: str) -> None:
     try:
-        expression = search.query(words)
+        wanted = search.query(words)
     except BadValue:
         return
-    assert expression.count('"') % 2 == 0
-    for token in expression.split(" "):
-        assert token.startswith('"')
-        assert token.endswith('"*')
+    for expression in (wanted.expression, wanted.exact):
+        assert expression.count('"') % 2 == 0
+        signs = "".join(expression.split('"')[::2])  # what stands outside of quotation marks
+        assert set(signs.replace("AND", "").replace("OR", "")) <= set("() *")
+
+
+@given(st.text(), st.text())
+def test_every_text_can_be_indexed_and_asked_for(text: str, words: str) -> None:
+    assert all(term.isalnum() for term in Terms().of_text(f"{text} {words}").split())
+    with contextlib.suppress(BadValue):
+        wanted = search.query(words)
+        assert all(term.isalnum() for each in wanted.wanted for term in (*each.terms, *each.beginnings))
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,11 @@ def details(compartment: Compartment, code: str, number: int) -> ItemDetails:
     )
 
 
+def title(compartment: Compartment, code: str, number: int) -> str:
+    """An item's title. Raises ``NoSuchItem``."""
+    return text(_row(compartment, code, number), "title")
+
+
 def stored_row(compartment: Compartment, code: str, number: int) -> Row:
     """The item's row as it is stored, for what reads its bytes. Raises ``NoSuchItem``."""
     return _row(compartment, code, number)

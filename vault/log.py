@@ -168,16 +168,17 @@ class Log:
         except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
             raise errors.LogUnavailable from error
 
-    def note_hits(self, receipt: Receipt, case: CaseRow, query: str) -> None:
-        """Record what a search looked for and found in a case, under that case's key only, before it is shown.
+    def note_hits(self, receipt: Receipt, cases: Iterable[CaseRow], query: str) -> None:
+        """Record what a search looked for in each case that has it, under that case's key only, before it is shown.
 
-        Raises ``LogUnavailable``.
+        All of it is one durable step. Raises ``LogUnavailable``.
         """
         try:
             with self._registry.step() as step:
-                self._append(
-                    step, case, act=receipt.act, phase="done", case=case.code, answers=receipt.number, query=query
-                )
+                for case in cases:
+                    self._append(
+                        step, case, act=receipt.act, phase="done", case=case.code, answers=receipt.number, query=query
+                    )
         except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
             raise errors.LogUnavailable from error
 

@@ -6,6 +6,7 @@ is kept, so that whoever takes the row out of the index takes out all forms of i
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -130,7 +131,8 @@ def find(compartment: Compartment, wanted: Query, code: str) -> list[Hit]:
     if not found:
         return []
     exact = {
-        number for (number,) in compartment.store.execute("SELECT rowid FROM words WHERE words MATCH ?", (wanted.exact,))
+        number
+        for (number,) in compartment.store.execute("SELECT rowid FROM words WHERE words MATCH ?", (wanted.exact,))
     }
     found.sort(key=lambda row: (row[0] not in exact, _FIELDS.get(row[2], len(_FIELDS)), row[0]))
     matches = _Matches(wanted.wanted)
@@ -149,22 +151,25 @@ class _Matches:
 
     def __init__(self, wanted: Iterable[Wanted]) -> None:
         self._terms: set[str] = set()
-        self._beginnings: dict[int, set[str]] = {}
+        self._beginnings: dict[str, list[str]] = {}  # by their first letters
         for each in wanted:
             self._terms.update(each.terms)
             for beginning in each.beginnings:
-                self._beginnings.setdefault(len(beginning), set()).add(beginning)
+                self._beginnings.setdefault(beginning[:2], []).append(beginning)
 
     def words(self, terms: str) -> dict[str, None]:
         """The words of the groups that ``Terms.of_text`` made, in its order."""
         found: dict[str, None] = {}
         word = ""
-        for term in terms.split(" "):
+        for term in terms.split():
             if term[0] == WORD:
                 word = term[1:]
-            if term in self._terms or any(term[:size] in same for size, same in self._beginnings.items()):
+            if term in self._terms or (term[:2] in self._beginnings and self._begins(term)):
                 found[word] = None
         return found
+
+    def _begins(self, term: str) -> bool:
+        return term.startswith(tuple(self._beginnings[term[:2]]))
 
 
 def _excerpt(content: str, words: dict[str, None]) -> tuple[str, tuple[tuple[int, int], ...]]:
@@ -188,12 +193,21 @@ def _place(content: str, words: dict[str, None]) -> int:
     """Where the first of ``words`` stands."""
     if len(content) <= _EXCERPT_CHARACTERS:
         return 0
-    word = next(iter(words), "")
-    small = content.lower()
-    if len(small) == len(content):
-        place = small.find(word)
-        while place > 0 and small[place - 1].isalnum():
-            place = small.find(word, place + 1)
-        if place >= 0:
-            return place
+    # Between its letters may stand what joins the parts of a name, groups digits, or belongs to a letter.
+    pattern = r"(?<![^\W_])" + r"\W{0,3}".join(map(re.escape, next(iter(words), "")))
+    found = re.search(pattern, content.translate(_FOLDED))
+    if found:
+        return found.start()
     return next((piece.start for piece in pieces(content) if piece.word in words), 0)
+
+
+class _Folding(dict[int, str]):
+    """For ``str.translate``: each letter small and without its marks, as one character, so that places stay the same."""
+
+    def __missing__(self, point: int) -> str:
+        plain = unicodedata.normalize("NFD", chr(point))[0].lower()
+        self[point] = plain if len(plain) == 1 else chr(point)
+        return self[point]
+
+
+_FOLDED = _Folding()

@@ -24,6 +24,9 @@ _CYRILLIC_SOUNDS = {
     "ҙ": "z", "ҫ": "s", "ӣ": "i", "ӯ": "u",
     "ӏ": "", "l": "", "1": "", "|": "",  # the palochka, and what is typed for it
 }  # fmt: skip
+_CYRILLIC_LETTER = re.compile("[\u0400-\u052f]")
+_PLAIN_CYRILLIC = re.compile("[абвгдежзийклмнопрстуфхцчшщъыьэюяё]*")
+_PLAIN_SOUNDS = str.maketrans(_CYRILLIC_SOUNDS)
 # Either a vowel of Ukrainian and Kazakh, or the palochka typed on a keyboard that has none.
 _VOWEL_OR_PALOCHKA = "іi"
 # Within a Cyrillic word these Latin letters are slips of the keyboard or of a text recognition, and the reverse.
@@ -49,10 +52,10 @@ _SILENT = re.compile(r"[^a-z0-9čćçšşșŝśžżźğöüäâûßı]")
 
 _SAME_SOUND = re.compile("kh|ts|dj")
 _SIMPLER = {"kh": "h", "ts": "c", "dj": "j"}
+_UNSETTLED = re.compile(r"(.)\1|kh|ts|dj|i[eo]|[jqw]i?[oau]")
 _DOUBLED = re.compile(r"(.)\1+")
 _GLIDE = re.compile("i[eo]")  # ie, ye, je, ё, yo, io: all е somewhere
 _AFTER_HUSHING = re.compile("([jqw])i?([oau])")
-_NASAL_OR_SOFT = re.compile("ng|iu")
 _COARSE = str.maketrans({"z": "s", "c": "s", "j": "w", "q": "w"})
 _FINAL_VOWELS = re.compile("(?<=..)[aeiou]+$")
 
@@ -64,7 +67,11 @@ _UNFINISHED = {
 
 def script(word: str) -> str:
     """The script that most of a word's letters have: ``CYRILLIC``, ``LATIN`` or ``OTHER``."""
-    cyrillic = sum("\u0400" <= letter <= "\u052f" for letter in word)
+    if word.isascii():
+        return LATIN
+    cyrillic = len(_CYRILLIC_LETTER.findall(word))
+    if cyrillic == len(word):
+        return CYRILLIC
     latin = sum(letter < "\u0250" and letter.isalpha() for letter in word)
     if cyrillic or latin:
         return CYRILLIC if cyrillic >= latin else LATIN
@@ -79,7 +86,8 @@ def readings(word: str) -> tuple[str, ...]:
 
 def coarse(sounds: str) -> str:
     """Sounds without what spellings of one name confuse: s, z and ц; ж, ч, ш and щ; n and ng; u and ю."""
-    return _settled(_NASAL_OR_SOFT.sub(lambda found: found[0].strip("ig"), sounds.translate(_COARSE)))
+    found = sounds.translate(_COARSE)
+    return _settled(found.replace("ng", "n").replace("iu", "u"))
 
 
 def base(sounds: str) -> str:
@@ -98,6 +106,8 @@ def beginnings(word: str, sounds: str) -> tuple[str, ...]:
 
 
 def _cyrillic(word: str) -> tuple[str, ...]:
+    if _PLAIN_CYRILLIC.fullmatch(word):
+        return (word.translate(_PLAIN_SOUNDS),)
     vowels = ("i", "") if any(letter in word for letter in _VOWEL_OR_PALOCHKA) else ("i",)
     found = []
     for vowel in vowels:
@@ -150,6 +160,8 @@ def _from_any_script(letter: str) -> str:
 
 
 def _settled(sounds: str) -> str:
+    if not _UNSETTLED.search(sounds):
+        return sounds
     sounds = _DOUBLED.sub(r"\1", sounds)
     sounds = _SAME_SOUND.sub(lambda found: _SIMPLER[found[0]], sounds)
     sounds = _GLIDE.sub("e", sounds)

@@ -26,7 +26,7 @@ _STEM, _SOUND, _NUMBER = "s", "f", "n"  # and coarse sounds begin with the lette
 
 _LONGEST_WORD = 64
 _MOST_JOINED = 4
-_MOST_FORMS = 50_000  # distinct words of one text that get more than themselves: more are no text that a person wrote
+_MOST_FORMS = 30_000  # distinct words of one text that get more than themselves: more are no text that a person wrote
 _SHORTEST_SOUNDS, _SHORTEST_COARSE = 4, 3  # as a beginning: what is shorter begins too much
 _DIGITS_OF_A_TERM, _MOST_DIGITS = 15, 200
 _FEWEST_DIGITS, _LONGEST_PREFIX = 5, 3  # the latter: of a country, or for a call within one
@@ -76,16 +76,42 @@ def pieces(text: str) -> Iterator[Piece]:
     """The words of a text, joined ones also as one, and its numbers of several groups as one."""
     words, loose = _patterns()
     for run in words.finditer(text):
-        whole, place, parts = run[0], run.start(), 0
-        for part in _JOINED.split(whole):
-            if part:
-                parts += 1
-                yield _piece(part, place, loose)
-            place += len(part) + 1
-        if 1 < parts <= _MOST_JOINED:
-            yield _piece(_JOINED.sub("", whole), run.start(), loose, length=len(whole), parts=parts)
+        yield from _run(run[0], run.start(), loose)
     for run in _DIGITS.finditer(text):
-        yield Piece(run.start(), run.end(), _only_digits(run[0]))
+        yield _number(run)
+
+
+def _different_pieces(text: str) -> Iterator[Piece]:
+    """As ``pieces``, but what is written in the same way again is left out."""
+    words, loose = _patterns()
+    seen: set[str] = set()
+    for run in words.finditer(text):
+        if run[0] not in seen:
+            seen.add(run[0])
+            yield from _run(run[0], run.start(), loose)
+    for run in _DIGITS.finditer(text):
+        if run[0] not in seen:
+            seen.add(run[0])
+            yield _number(run)
+
+
+def _run(whole: str, place: int, loose: re.Pattern[str]) -> Iterator[Piece]:
+    if not _JOINED.search(whole):
+        yield _piece(whole, place, loose)
+        return
+    start, parts = place, 0
+    for part in _JOINED.split(whole):
+        if part:
+            parts += 1
+            yield _piece(part, place, loose)
+        place += len(part) + 1
+    if 1 < parts <= _MOST_JOINED:
+        yield _piece(_JOINED.sub("", whole), start, loose, length=len(whole), parts=parts)
+
+
+def _number(run: re.Match[str]) -> Piece:
+    digits = (str(unicodedata.digit(sign, "")) for sign in run[0][: 4 * _MOST_DIGITS])
+    return Piece(run.start(), run.end(), "".join(digits)[:_MOST_DIGITS])
 
 
 def _piece(written: str, start: int, loose: re.Pattern[str], *, length: int | None = None, parts: int = 1) -> Piece:
@@ -105,10 +131,6 @@ def folded(word: str) -> str:
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", word)))[:_LONGEST_WORD]
 
 
-def _only_digits(written: str) -> str:
-    return "".join(str(unicodedata.digit(sign, "")) for sign in written)[:_MOST_DIGITS]
-
-
 class Terms:
     """Makes terms; one for each text or query, because stemmers keep what they work on."""
 
@@ -120,7 +142,7 @@ class Terms:
     def of_text(self, text: str) -> str:
         """The terms of a text, in groups: each begins with the word itself, in the order of first appearance."""
         groups: dict[tuple[str, bool], str] = {}
-        for piece in pieces(text):
+        for piece in _different_pieces(text):
             key = piece.word, not piece.sounding
             if piece.word and key not in groups:
                 few = len(groups) < _MOST_FORMS
@@ -133,7 +155,9 @@ class Terms:
             numbers = (_NUMBER + piece.word[start : start + _DIGITS_OF_A_TERM] for start in starts)
             return [WORD + piece.word, *numbers]
         forms = self._forms(piece)
-        coarse = (forms.script + sounds for sounds in (*forms.coarse, *forms.coarse_bases))
+        # What is neither Cyrillic nor Latin is looked for from both.
+        kinds = (CYRILLIC, LATIN) if forms.script == OTHER else (forms.script,)
+        coarse = (kind + sounds for kind in kinds for sounds in (*forms.coarse, *forms.coarse_bases))
         sounds = (_SOUND + sounds for sounds in (*forms.sounds, *forms.bases))
         stem = [_STEM + forms.stem] if forms.stem else []
         return list(dict.fromkeys((WORD + piece.word, *stem, *sounds, *coarse)))
@@ -148,7 +172,7 @@ class Terms:
         terms += [_SOUND + sounds for sounds in (*forms.sounds, *forms.bases)]
         beginnings = [exact]
         beginnings += [_SOUND + each for each in map(_unfinished, forms.sounds) if len(each) >= _SHORTEST_SOUNDS]
-        for script in (CYRILLIC, LATIN, OTHER):
+        for script in (CYRILLIC, LATIN):
             if script == forms.script == CYRILLIC:
                 continue  # it has one reading: its sounds say it all
             terms += [script + sounds for sounds in (*forms.coarse, *forms.coarse_bases)]
@@ -158,7 +182,7 @@ class Terms:
         return _wanted(exact, terms, beginnings)
 
     def _forms(self, piece: Piece) -> _Forms:
-        if not any(map(str.isalpha, piece.sounding)):
+        if piece.sounding.isdigit():
             return _Forms(OTHER)
         script = spelling.script(piece.sounding)
         stemmer = self._stemmers.get(script)

@@ -169,10 +169,27 @@ def test_the_words_that_were_found_are_marked_in_place(vault: Vault, text: str, 
     assert [hit.excerpt[start:end] for start, end in hit.spans] == marked
 
 
-def test_a_search_over_many_cases_leaves_no_more_open_than_before(vault: Vault) -> None:
+def test_a_search_over_many_cases_keeps_no_more_open_than_a_process_can(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vault.door._MOST_OPEN", 5)
     for number in range(20):
         vault.cases.new("Title", code=f"CASE{number}")
-    for case_id in list(vault.keeper._open):
-        vault.keeper.drop(case_id)
+        assert len(vault.keeper._open) <= 6
+    open_before = set(vault.keeper._open)
     vault.search("kitchen")
-    assert len(vault.keeper._open) == 1
+    vault.search("title")
+    assert len(vault.keeper._open) <= 6
+    # Those that stay open are the same, or each search would open all of them anew.
+    assert len(open_before & set(vault.keeper._open)) >= 4
+
+
+def test_a_search_with_hits_in_many_cases_is_one_step_of_the_log_with_an_entry_for_each(vault: Vault) -> None:
+    steps, entries = vault.keeper.registry.steps, vault.keeper.registry.frontier.size
+    assert {hit.reference for hit in vault.search("street")} == {"BRIDGE", "HARBOUR"}
+    assert vault.keeper.registry.steps == steps + 3  # the intent, what was found, the outcome
+    assert vault.keeper.registry.frontier.size == entries + 4
+    for code in ("BRIDGE", "HARBOUR"):
+        found = [entry for entry in vault.log(code) if entry.act == "search"]
+        assert [(entry.phase, entry.case) for entry in found] == [("done", code)]
+    assert vault.check().findings == ()

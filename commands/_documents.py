@@ -121,14 +121,28 @@ CHECKED = {
 
 STATUS = {
     "path": "the vault's folder",
-    "state": "locked, open (for this command only) or in use",
+    "state": "locked, open (for this command only), unlocked (a session keeps it open) or in use",
     "format": "number of the format",
     "compartments": "number of cases that the folder shows to anybody",
     "object_files": "number of files that hold items",
     "size_bytes": "size of the folder",
-    "vault": "null unless it was opened: `vault_id`, `created`, `epoch`, `cases`, `log_entries`, `keys`, `memory_kib`, "
-    "`passes`, `last_check`, `warnings`",
+    "session": "null, or `begun` (UTC), `idle_left_seconds`, `idle_seconds`, `absolute_left_seconds`, `absolute_seconds`, "
+    "`clients` (commands connected to it), `process`",
+    "vault": "null unless it was opened for this command: `vault_id`, `created`, `epoch`, `cases`, `log_entries`, `keys`, "
+    "`memory_kib`, `passes`, `last_check`, `last_backup`, `last_unlock`, `failed_unlocks`, `warnings`",
 }
+
+UNLOCKED = {
+    "already": "whether a session had been open before",
+    "session": "`begun` (UTC), `idle_left_seconds`, `idle_seconds`, `absolute_left_seconds`, `absolute_seconds`, `clients`, "
+    "`process`",
+    "last_unlock": "when the vault had been open before (UTC), or null",
+    "failed_unlocks": "wrong secrets that this computer counted between then and this session",
+    "last_backup": "when (UTC), or null",
+    "last_check": "when every byte was last read and found whole (UTC), or null",
+}
+
+LOCKED = {"was_unlocked": "whether there was a session to end"}
 
 MADE = {
     "path": "the vault's folder",

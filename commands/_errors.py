@@ -42,6 +42,19 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
     errors.UnknownFormat: (UNKNOWN, "a newer version of casevault opens it; nothing was changed"),
     errors.VaultInUse: (IN_USE, "wait until the other command has ended, or end it, then try again"),
     errors.VaultClosed: (LOCKED, "start the command again"),
+    errors.NoSession: (LOCKED, "`casevault unlock` begins one"),
+    errors.SessionOver: (
+        LOCKED,
+        "what was stored is whole; look whether the command was done before you repeat it. `casevault unlock` begins "
+        "another session",
+    ),
+    errors.SessionRefused: (
+        REFUSED,
+        "nothing was asked there; `casevault lock` ends a session of another version, and what lies in a socket's place "
+        "can be removed by hand",
+    ),
+    errors.SessionUnavailable: (OTHER, "every other command works without a session and asks for the passphrase"),
+    errors.SessionFailed: (OTHER, "start the command again; if it stays so, `casevault lock`, and please report it"),
     errors.WrongPassphrase: (
         WRONG_SECRET,
         "look at the keyboard layout (Russian or Latin letters) and at Caps Lock; the 24 recovery words can be typed "

@@ -55,6 +55,14 @@ def moment(time_text: str | None) -> str:
     return f"{taken[1]} {taken[2]} UTC" if taken else visible(time_text)
 
 
+def length(seconds: int) -> str:
+    """A time span in words, rounded up to minutes."""
+    minutes = -(-seconds // 60)
+    if seconds < 60:
+        return ngettext("{number} second", "{number} seconds", seconds).format(number=seconds)
+    return ngettext("{number} minute", "{number} minutes", minutes).format(number=minutes)
+
+
 def values(answer: object) -> Any:
     """An answer of the library as JSON knows it: a ``summary`` inside is laid flat, paths and bytes become text."""
     if is_dataclass(answer) and not isinstance(answer, type):

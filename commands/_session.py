@@ -7,10 +7,10 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -61,6 +61,35 @@ def state_folder() -> Path | None:
         return platformdirs.user_state_path("casevault", appauthor=False)
     except RuntimeError:
         return None
+
+
+def runtime_folders() -> list[Path]:
+    """Where a session's socket may lie, the first choice first; none where no agent can run.
+
+    The place that the system gives each user for such things, if it is theirs alone, else one of our own.
+    """
+    if not platform.can_meet():
+        return []
+    found = []
+    given = os.environ.get("XDG_RUNTIME_DIR")
+    if given and Path(given).is_absolute():
+        with contextlib.suppress(OSError):
+            if platform.is_private(Path(given).lstat()):
+                found.append(Path(given) / "casevault")
+    state = state_folder()
+    return [*found, state / "run"] if state is not None else found
+
+
+def attached(path: Path, *, only_look: bool = False) -> Vault | None:
+    """The vault as a session keeps it open; None where there is no session. Raises ``SessionOver``, ``SessionRefused``."""
+    from vault import Vault
+
+    for folder in runtime_folders():
+        try:
+            return Vault.attach(path, runtime_dir=folder, only_look=only_look)
+        except errors.NoSession:
+            continue
+    return None
 
 
 def lies_in(path: Path, folder: Path) -> bool:
@@ -180,51 +209,109 @@ class _Secret:
                 self.bad_words = error
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """An open vault, and the way in that opened it."""
+Opened = TypeVar("Opened")
+Opener = Callable[["Unlocker"], Opened]
 
-    vault: Vault
+
+class Session:
+    """An open vault, and a way in.
+
+    A vault that a session keeps open was opened without one: then ``unlocker`` asks for the secret when it is first used,
+    and sees that it is right.
+    """
+
+    def __init__(self, settings: Settings, vault: Vault, way: Way | None) -> None:
+        self.vault = vault
+        self._settings, self._way = settings, way
+
+    @property
+    def unlocker(self) -> Unlocker:
+        """A secret that opens this vault. Raises ``WrongPassphrase`` and ``Stop``."""
+        return self._asked().unlocker
+
+    @property
+    def key_file(self) -> bytes | None:
+        """The content of the key file, if one was named."""
+        return self._asked().key_file
+
+    def _asked(self) -> Way:
+        if self._way is None:
+            key_file = named_key_file(self._settings)
+            _nothing, self._way = ask_until_right(self._settings, key_file, self.vault.verify_secret)
+        return self._way
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What opened the vault."""
+
     unlocker: Unlocker
     key_file: bytes | None
 
 
 @contextlib.contextmanager
 def opened(settings: Settings) -> Iterator[Session]:
-    """Open the vault with what was given, or with what is asked for; close it at the end.
+    """The vault as a session keeps it open; without one, opened with what was given or what is asked for. Closed at the end.
 
     A key file is tried alone first, then with the passphrase. What opening found is said on stderr.
     """
     platform.harden_process()
     path = vault_path(settings)
-    _look_before_asking(path)
-    key_file = read_key_file(settings.key_file) if settings.key_file else None
-    session = _open(settings, path, key_file)
-    with session.vault:
-        for code in session.vault.warnings:
+    try:
+        kept_open = attached(path)
+    except errors.SessionOver:
+        say_session_died()
+        kept_open = None
+    if kept_open is not None:
+        with kept_open:
+            yield Session(settings, kept_open, None)
+        return
+    look_before_asking(path)
+
+    def open_here(unlocker: Unlocker) -> Vault:
+        from vault import Vault
+
+        return Vault.open(path, unlocker, state_dir=state_folder(), accept_older=settings.accept_older_copy)
+
+    vault, way = ask_until_right(settings, named_key_file(settings), open_here)
+    with vault:
+        for code in vault.warnings:
             _terminal.warn(warning(code))
-        yield session
+        yield Session(settings, vault, way)
 
 
-def _look_before_asking(path: Path) -> None:
-    """Nobody should type a passphrase to hear that there is no vault."""
+def say_session_died() -> None:
+    """An agent's socket is there and no agent."""
+    _terminal.say(
+        _(
+            "The session is over: its process ended without closing the vault. What was stored is whole; what a command "
+            "had not finished is taken back or completed now."
+        )
+    )
+
+
+def look_before_asking(path: Path) -> None:
+    """Nobody should type a passphrase to hear that there is no vault, or that it is taken."""
     from vault import inspect_folder
 
     if inspect_folder(path).in_use:
         raise errors.VaultInUse(path=str(path))
 
 
-def _open(settings: Settings, path: Path, key_file: bytes | None) -> Session:
-    from vault import KeyFileUnlocker, Vault
+def named_key_file(settings: Settings) -> bytes | None:
+    """The content of the key file, if one was named."""
+    return read_key_file(settings.key_file) if settings.key_file else None
 
-    state = state_folder()
+
+def ask_until_right(settings: Settings, key_file: bytes | None, use: Opener[Opened]) -> tuple[Opened, Way]:
+    """Give ``use`` the secret that was named, or ask for it up to three times, until it is not refused as wrong."""
     name = passphrase_file(settings)
     if key_file is not None:
+        from vault import KeyFileUnlocker
+
         alone = KeyFileUnlocker(key_file)
         try:
-            return Session(
-                Vault.open(path, alone, state_dir=state, accept_older=settings.accept_older_copy), alone, key_file
-            )
+            return use(alone), Way(alone, key_file)
         except errors.WrongPassphrase:
             if name is None and not _terminal.can_ask():
                 raise
@@ -238,11 +325,7 @@ def _open(settings: Settings, path: Path, key_file: bytes | None) -> Session:
             _terminal.say(message_of(error))
             continue
         try:
-            return Session(
-                Vault.open(path, secret.unlocker, state_dir=state, accept_older=settings.accept_older_copy),
-                secret.unlocker,
-                key_file,
-            )
+            return use(secret.unlocker), Way(secret.unlocker, key_file)
         except errors.WrongPassphrase as error:
             shown = secret.bad_words or error
             if not left:

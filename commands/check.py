@@ -57,5 +57,10 @@ def check(settings: Settings, read_data: bool) -> int:
             ).format(number=report.objects_not_read)
         )
     if report.findings:
-        _terminal.say(_("Keep this folder as it is, and take what is damaged from a backup. The rest still opens."))
+        _terminal.say(
+            _(
+                "Keep this folder as it is. A damaged item heals when its original is added again; else take it from a "
+                "backup. The rest still opens."
+            )
+        )
     return DAMAGE if report.findings else DONE

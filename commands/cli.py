@@ -21,6 +21,8 @@ from commands._text import _
 # Name, module, attribute, and the line of the list. A command's module is loaded when the command is used.
 COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("init", "commands.init", "init", "Make a vault."),
+    ("unlock", "commands.unlock", "unlock", "Keep the vault open for the commands that follow."),
+    ("lock", "commands.unlock", "lock", "End the session."),
     ("status", "commands.status", "status", "What can be said of the vault."),
     ("passphrase", "commands.passphrase", "passphrase", "Change the passphrase."),
     ("case", "commands.case", "case", "Cases: new, list, show, edit, delete."),

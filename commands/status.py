@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from commands import _terminal
 from commands._documents import STATUS
 from commands._options import Settings, command, pass_settings
-from commands._output import Fact, Output, exact_size, moment
-from commands._session import opened, passphrase_file, vault_path
+from commands._output import Fact, Output, exact_size, length, moment
+from commands._session import attached, opened, passphrase_file, say_session_died, vault_path
 from commands._text import _
+from vault import errors
 from vault.requests import VaultInfo
+
+if TYPE_CHECKING:
+    from vault.client import SessionState
 
 
 @command("status", example="casevault status", fields=STATUS)
@@ -16,17 +23,19 @@ from vault.requests import VaultInfo
 def status(settings: Settings) -> None:
     """Say what can be said of the vault.
 
-    Without a key that is what anybody sees who has the folder. With --passphrase-file or --key-file the vault is opened
-    and says more; nothing of a case is shown either way.
+    Without a key that is what anybody sees who has the folder, and how long a session still lasts. With --passphrase-file
+    or --key-file the vault is opened and says more; nothing of a case is shown either way.
     """
     from vault import inspect_folder
 
-    facts = inspect_folder(vault_path(settings))
+    path = vault_path(settings)
+    facts = inspect_folder(path)
+    session = _session(path)
     info: VaultInfo | None = None
     if not facts.in_use and (passphrase_file(settings) or settings.key_file):
-        with opened(settings) as session:
-            info = session.vault.info()
-    state = "in use" if facts.in_use else "open" if info else "locked"
+        with opened(settings) as opened_here:
+            info = opened_here.vault.info()
+    state = "unlocked" if session else "in use" if facts.in_use else "open" if info else "locked"
     output = Output(settings)
     if output.json:
         output.answer(
@@ -37,11 +46,13 @@ def status(settings: Settings) -> None:
                 "compartments": facts.compartments,
                 "object_files": facts.object_files,
                 "size_bytes": facts.size_bytes,
+                "session": session,
                 "vault": info,
             }
         )
         return
     said = {
+        "unlocked": _("unlocked"),
         "in use": _("in use by another process"),
         "open": _("opened for this command, locked again now"),
         "locked": _("locked"),
@@ -54,9 +65,30 @@ def status(settings: Settings) -> None:
         (_("Files of items"), str(facts.object_files)),
         (_("Size"), exact_size(facts.size_bytes)),
     ]
-    output.facts(shown + (_inside(info) if info else []))
-    if not info:
-        _terminal.say(_("Commands ask for the passphrase each time."))
+    output.facts(shown + (_lasting(session) if session else []) + (_inside(info) if info else []))
+    if not info and not session:
+        _terminal.say(_("Commands ask for the passphrase each time; `casevault unlock` begins a session."))
+
+
+def _session(path: Path) -> SessionState | None:
+    try:
+        vault = attached(path, only_look=True)
+        if vault is None:
+            return None
+        with vault:
+            return vault.session()
+    except errors.SessionOver:
+        say_session_died()
+        return None
+
+
+def _lasting(session: SessionState) -> list[Fact]:
+    return [
+        (_("Unlocked since"), moment(session.begun)),
+        (_("Locks without use in"), length(session.idle_left_seconds)),
+        (_("Locks in any case in"), length(session.absolute_left_seconds)),
+        (_("Commands at work"), str(session.clients)),
+    ]
 
 
 def _inside(info: VaultInfo) -> list[Fact]:

@@ -29,3 +29,4 @@ MARK: Final = b"casevault/v1/mark"
 # Hashes
 COMMITMENT: Final = b"casevault/v1/commitment"
 CHANGE: Final = b"casevault/v1/change"
+FAILURES: Final = b"casevault/v1/failures"

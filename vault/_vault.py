@@ -1,45 +1,61 @@
 """The vault as a caller sees it: make or open one, then ask its cases, items and persons.
 
 Control and bulk are apart: a handle asks the keeper with plain values, and what is large is encrypted, hashed and read
-here, with one object's key for one logged intent.
+here, with one object's key for one logged intent. What only an open vault needs is loaded when one is opened: a client
+of a session starts without it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, cast
 
-from filelock import FileLock
-
-from crypto import kdf
-from vault import cases, errors, mark, opening, platform
-from vault.folder import Folder, FolderFacts
+from vault import errors, platform
 from vault.handles import Cases
-from vault.keeper import Keeper
 from vault.requests import CheckReport, Hit, KeyLabel, LogEntry, VaultInfo
-from vault.unlock import RecoveryUnlocker, SecretUnlocker, Unlocker
+
+if TYPE_CHECKING:
+    import socket
+
+    from filelock import FileLock
+
+    from vault.client import Client, SessionState
+    from vault.folder import FolderFacts
+    from vault.keeper import Keeper
+    from vault.opening import Cost
+    from vault.unlock import RecoveryUnlocker, SecretUnlocker, Unlocker
 
 
 def utc_now() -> str:
     """The time in UTC to the millisecond, RFC 3339."""
+    from datetime import datetime, timezone
+
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def inspect_folder(path: Path) -> FolderFacts:
     """What can be told of a vault without a key. Raises ``NoSuchVault``, ``NotAVault``, ``HeaderDamaged``."""
+    from vault.folder import Folder
+
     return Folder(path).facts()
 
 
 class Vault:
-    """An open vault; a context manager. Made by ``create`` and ``open``."""
+    """An open vault; a context manager. Made by ``create`` and ``open``, or by ``attach`` from a session.
 
-    def __init__(self, keeper: Keeper, lock: FileLock, state_dir: Path | None) -> None:
+    A session can end at any moment: by ``lock``, by a time limit, or with its process. From then on every request raises
+    ``SessionOver``, and a reading gives no further piece. Who works for longer, as a viewer or an editor does, asks
+    ``has_ended``, or watches: ``watch`` gives a socket that becomes readable when the session ends, and never before.
+    """
+
+    def __init__(self, keeper: Keeper, lock: FileLock | None = None, state_dir: Path | None = None) -> None:
         self._keeper: Keeper | None = keeper
+        self._client: Client | None = None
         self._lock = lock
         self._state_dir = state_dir
-        self.path = keeper.folder.path
+        self.path = keeper.folder.path if lock else cast("Client", keeper).path
         self.cases = Cases(lambda: self.keeper)
 
     @classmethod
@@ -50,7 +66,7 @@ class Vault:
         *,
         label: str | None = None,
         recovery: RecoveryUnlocker | None = None,
-        cost: kdf.Cost | None = None,
+        cost: Cost | None = None,
         state_dir: Path | None = None,
         clock: Callable[[], str] = utc_now,
     ) -> Vault:
@@ -59,12 +75,12 @@ class Vault:
         ``cost`` is that of the passphrase, calibrated to about a second unless given. Raises ``AlreadyThere``,
         ``NoSpace``, ``ReadOnly``, ``BadValue``.
         """
+        from vault import cases, opening
+
         label = cases.optional_checked_text("label", label)
         ways: list[tuple[SecretUnlocker, str]] = [(unlocker, label or unlocker.kind)]
         if recovery is not None:
             ways.append((recovery, "recovery"))
-        if cost is None:
-            cost = kdf.calibrate() if unlocker.kind.startswith("passphrase") else kdf.FLOOR
         opening.create(path, ways, cost=cost, clock=clock)
         return cls.open(path, unlocker, state_dir=state_dir, clock=clock)
 
@@ -83,9 +99,26 @@ class Vault:
         ``state_dir`` is where this machine remembers how far the log had come; None remembers nothing. With
         ``accept_older`` a vault that is older than remembered opens all the same, and its log says so.
         """
+        from vault import opening
+
         platform.harden_process()
         keeper, lock = opening.open_vault(path, unlocker, clock=clock, state_dir=state_dir, accept_older=accept_older)
         return cls(keeper, lock, state_dir)
+
+    @classmethod
+    def attach(cls, path: Path, *, runtime_dir: Path, only_look: bool = False) -> Vault:
+        """A vault that a session's agent keeps open, whose socket lies in ``runtime_dir``.
+
+        With ``only_look`` nothing can be asked but ``session``, and the idle time-out goes on. Raises ``NoSession``;
+        ``SessionOver`` if an agent died without closing; ``SessionRefused`` for what is not trusted; ``NoSuchVault``.
+        """
+        from vault.client import LOOK, USE, Client
+
+        platform.harden_process()
+        client = Client(runtime_dir, path, purpose=LOOK if only_look else USE)
+        vault = cls(cast("Keeper", client))
+        vault._client = client
+        return vault
 
     @property
     def keeper(self) -> Keeper:
@@ -93,6 +126,27 @@ class Vault:
         if self._keeper is None:
             raise errors.VaultClosed
         return self._keeper
+
+    @property
+    def client(self) -> Client | None:
+        """The connection to the session's agent; None where the vault was opened here."""
+        return self._client
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the session is over; a vault that was opened here ends with ``close`` alone."""
+        return self._keeper is None or (self._client is not None and self._client.has_ended)
+
+    def watch(self) -> socket.socket | None:
+        """A socket that becomes readable when the session ends, for poll and select; the caller closes it.
+
+        None where the vault was opened here. Raises ``SessionOver``.
+        """
+        return None if self._client is None else self._client.watch()
+
+    def session(self) -> SessionState | None:
+        """How long the session lasts; None where the vault was opened here. Raises ``SessionOver``."""
+        return None if self._client is None else self._client.session()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -109,6 +163,10 @@ class Vault:
     def info(self) -> VaultInfo:
         """What the vault says of itself."""
         return self.keeper.info()
+
+    def verify_secret(self, current: Unlocker) -> None:
+        """See that a secret opens this vault. Raises ``WrongPassphrase``."""
+        self.keeper.verify_secret(current)
 
     def change_passphrase(
         self,
@@ -137,10 +195,18 @@ class Vault:
         return self.keeper.log_entries(case)
 
     def close(self) -> None:
-        """Close everything, remember how far the log came, give the vault free. Closing twice is fine."""
+        """Close everything, remember how far the log came, give the vault free; of a session, end the connection.
+
+        Closing twice is fine.
+        """
         if self._keeper is None:
             return
         keeper, self._keeper = self._keeper, None
+        if self._lock is None:
+            keeper.close()
+            return
+        from vault import mark
+
         try:
             keeper.end_readings()
             if self._state_dir:

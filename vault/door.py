@@ -17,7 +17,7 @@ from vault import cases, epochs, errors, references, schema
 from vault.compartment import Clock, Compartment
 from vault.folder import Folder
 from vault.header import Header
-from vault.log import Log, Unanswered
+from vault.log import LAST_UNLOCK, Log, Unanswered
 from vault.objects import remove_object
 from vault.receipts import Receipt
 from vault.registry import CaseRow, Registry, case_grant
@@ -65,7 +65,16 @@ class Door:
         self.clock = clock
         self.log = Log(registry, wall_time=clock, actor=actor)
         self._open: dict[bytes, Compartment] = {}
+        self._closed = False
         self.warnings: list[str] = []
+        before = registry.optional_setting(LAST_UNLOCK)
+        self.last_unlock = before.decode() if before else None
+        self.failed_unlocks = 0
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether another request can be served: not once this is closed, or the index can no longer be read."""
+        return not self._closed and self.registry.is_certain
 
     @property
     def now(self) -> str:
@@ -258,10 +267,11 @@ class Door:
             self.drop(case_id)
         self.registry.close()
         self.header, self.registry = found, registry
-        self.log = Log(registry, wall_time=self.clock, actor=self.log.actor)
+        self.log = Log(registry, wall_time=self.clock, actor=self.log.actor, said=True)
 
     def close(self) -> None:
         """Close the databases. A reading that is still open gets its outcome at the next start."""
+        self._closed = True
         for case_id in list(self._open):
             self.drop(case_id)
         self.registry.close()

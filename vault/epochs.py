@@ -195,7 +195,7 @@ def _renew_registry(
     door.registry.export_to(path, vault_key)
     fresh = Registry.open(path, vault_key)
     try:
-        log = Log(fresh, wall_time=door.clock, actor=door.log.actor)
+        log = Log(fresh, wall_time=door.clock, actor=door.log.actor, said=True)
         if plan.deleted is None:
             log.conclude(receipt.number, "done", also=[lambda: _rewrite(fresh, plan, new, renewed)])
         else:

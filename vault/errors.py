@@ -59,6 +59,39 @@ class VaultClosed(VaultError):
     template = "The vault is closed"
 
 
+# Sessions
+
+
+class NoSession(VaultError):
+    """No agent keeps this vault open."""
+
+    template = "No session is open"
+
+
+class SessionOver(VaultError):
+    """The agent that kept the vault open has ended: by ``lock``, a time limit, or because its process died."""
+
+    template = "The session is over and the vault is locked"
+
+
+class SessionRefused(VaultError):
+    """What lies where an agent's socket should be is not trusted: ``reason`` says why."""
+
+    template = "The session at {path} is not used: {reason}"
+
+
+class SessionUnavailable(VaultError):
+    """No agent can run here: ``reason`` says why."""
+
+    template = "No session can be kept open here: {reason}"
+
+
+class SessionFailed(VaultError):
+    """The agent met an error that it does not know: class ``kind`` at ``place``."""
+
+    template = "Something unexpected went wrong in the session ({kind} at {place}); what was stored before is whole"
+
+
 # Secrets
 
 

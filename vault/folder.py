@@ -178,7 +178,8 @@ class Folder:
 
 
 def _take_lock(path: Path, vault_path: Path, *, patience_seconds: float = 0) -> FileLock:
-    lock = FileLock(path, timeout=patience_seconds, poll_interval=0.02)
+    # Whichever thread closes the vault gives the lock free.
+    lock = FileLock(path, timeout=patience_seconds, poll_interval=0.02, thread_local=False)
     try:
         # For the owner alone from the start; the library would change the mode later, which some sticks refuse.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))

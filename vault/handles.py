@@ -6,16 +6,13 @@ What is large is done here and not in the keeper: staging what is added, and rea
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from vault import errors, exporting, intake
-from vault.folder import Staging
-from vault.keeper import Keeper
-from vault.objects import ObjectReader, Progress, Source, Staged, write_object
+from vault import errors
 from vault.requests import (
     CaseDetails,
     CaseSummary,
@@ -29,9 +26,14 @@ from vault.requests import (
     PersonFields,
     Stored,
 )
-from vault.unlock import Unlocker
 
-GetKeeper = Callable[[], Keeper]
+# What does the work on large files is loaded when there is such work: a session's client mostly only asks.
+if TYPE_CHECKING:
+    from vault.keeper import Keeper
+    from vault.objects import Progress, Source, Staged
+    from vault.unlock import Unlocker
+
+GetKeeper = Callable[[], "Keeper"]
 
 
 class Cases:
@@ -123,6 +125,8 @@ class Items:
         progress: Progress | None = None,
     ) -> Stored:
         """Store everything that comes out of a stream; ``size_hint`` is about how many bytes, if known."""
+        from vault import intake
+        from vault.objects import write_object
 
         def stage(case_id: bytes, folder_id: bytes, folder: Path) -> tuple[Staged, str | None]:
             collector = intake.TextCollector(stream, file_name)
@@ -141,6 +145,8 @@ class Items:
 
     def add_text(self, text: str, *, file_name: str | None = None, description: Description | None = None) -> Stored:
         """Store text, as UTF-8; ``file_name`` is that of the file it came from, if it did."""
+        from vault import intake
+
         stream = intake.TextStream(text)
         return self.add_stream(
             stream,
@@ -157,6 +163,9 @@ class Items:
         both_digests: bool,
         progress: Progress | None,
     ) -> Stored:
+        from vault import intake
+        from vault.objects import write_object
+
         def stage(case_id: bytes, folder_id: bytes, folder: Path) -> tuple[Staged, str | None]:
             with intake.SourceFile(path) as source:
                 collector = intake.TextCollector(source, path.name, size_bytes=source.size_bytes)
@@ -181,6 +190,8 @@ class Items:
         file_name: str | None,
         revises: int | None,
     ) -> Stored:
+        from vault.folder import Staging
+
         keeper = self._keeper()
         place = keeper.item_begin_add(self._code)
         staging = Staging(keeper.folder)
@@ -235,6 +246,8 @@ class Item:
         Raises ``AlreadyThere``, ``NoSpace``, ``ReadOnly``, ``ObjectDamaged``, ``ObjectMissing``. After an error
         nothing of it is left, except after ``OutcomeUnrecorded``: then it was done.
         """
+        from vault import exporting
+
         with (
             self.open(act="export", purpose=purpose) as reading,
             exporting.NewExport(folder, reading.grant) as target,
@@ -294,6 +307,10 @@ class Reading:
     """An item being read, for one entry of the log; a context manager whose end records how much was given out."""
 
     def __init__(self, keeper: Keeper, grant: ObjectGrant, *, offset: int, length: int | None) -> None:
+        import hashlib
+
+        from vault.objects import ObjectReader
+
         self._keeper = keeper
         self.grant = grant
         self._offset = offset

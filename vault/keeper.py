@@ -19,7 +19,7 @@ from vault.compartment import Clock, Compartment
 from vault.door import Act, Door
 from vault.folder import Folder
 from vault.header import Header
-from vault.objects import Staged, is_stored, place, remove_object
+from vault.objects import ObjectReader, Staged, place, remove_object
 from vault.registry import CaseRow, Registry, case_grant, seal_title
 from vault.requests import (
     AddGrant,
@@ -40,7 +40,7 @@ from vault.requests import (
     Stored,
     VaultInfo,
 )
-from vault.tables import blob, integer, text
+from vault.tables import Row, blob, integer, text
 from vault.unlock import SecretUnlocker, Unlocker
 
 
@@ -64,10 +64,16 @@ class Keeper(Door):
         self.log.conclude(receipt.number, "done")
         self.warn("older-than-last-time")
 
+    def record_session(self, act: str, reason: str | None = None) -> None:
+        """A session begins (unlock) or ends (lock)."""
+        receipt = self.log.intend(act)
+        self.log.conclude(receipt.number, "done", reason=reason)
+
     def info(self) -> VaultInfo:
         """What the vault says of itself; nothing of a case."""
         registry = self.registry
         last_check = registry.optional_setting("last_check")
+        last_backup = registry.optional_setting("last_backup")
         return VaultInfo(
             vault_id=registry.setting("vault_id").hex(),
             created=registry.setting("created").decode(),
@@ -78,6 +84,9 @@ class Keeper(Door):
             memory_kib=self.header.cost.memory_kib,
             passes=self.header.cost.passes,
             last_check=last_check.decode() if last_check else None,
+            last_backup=last_backup.decode() if last_backup else None,
+            last_unlock=self.last_unlock,
+            failed_unlocks=self.failed_unlocks,
             warnings=tuple(self.warnings),
         )
 
@@ -87,6 +96,10 @@ class Keeper(Door):
             KeyLabel(integer(row, "slot"), text(row, "kind"), text(row, "label"), text(row, "added"))
             for row in sorted(self.registry.rows(schema.SLOTS), key=lambda row: integer(row, "slot"))
         )
+
+    def verify_secret(self, current: Unlocker) -> None:
+        """See that a secret opens this vault, before more is asked for. Raises ``WrongPassphrase``."""
+        current.unlock(self.header)
 
     def change_passphrase(
         self,
@@ -260,7 +273,7 @@ class Keeper(Door):
         """Take a staged object into a case: at its place and durable before the case knows of it."""
         name = "item-add" if revises is None else "item-revise"
         item = None if revises is None else str(revises)
-        with self._act(name, code, item=item) as act:
+        with self._act(name, code, item=item, grants=("object",)) as act:
             with self._changing(act) as compartment:
                 number, again = items.add(
                     compartment,
@@ -272,9 +285,8 @@ class Keeper(Door):
                     revises=revises,
                     now=self.now,
                 )
-                row = items.stored_row(compartment, act.code, number)
                 lost = None
-                if again and not is_stored(self.folder.objects, blob(row, "object_id"), integer(row, "padded_bytes")):
+                if again and not self._is_whole(act, compartment, number):
                     lost = items.replace_object(compartment, act.code, number, staged)
                     act.objects.append(lost)
                 if not again or lost:
@@ -285,6 +297,26 @@ class Keeper(Door):
                 remove_object(self.folder.objects, lost)
             act.outcome |= {"item": str(number), "size": staged.size_bytes, "digest": staged.sha256}
             return Stored(items.details(compartment, act.code, number), again)
+
+    def _is_whole(self, act: Act, compartment: Compartment, number: int) -> bool:
+        """Whether every byte of an item is still what came in; if not, its owner brings the only way to heal it."""
+        row = items.stored_row(compartment, act.code, number)
+        try:
+            key = compartment.unwrap_object_key(act.receipt, blob(row, "object_id"))
+            ObjectReader(self.folder.objects, self._grant(act, row, key)).verify()
+        except errors.Damage:
+            return False
+        return True
+
+    def _grant(self, act: Act, row: Row, key: ObjectKey) -> ObjectGrant:
+        return items.grant(
+            row,
+            intent=act.receipt.number,
+            code=act.code,
+            case_id=act.needed_case.case_id,
+            folder_id=self.header.folder_id,
+            key=key,
+        )
 
     def item_list(self, code: str) -> tuple[ItemSummary, ...]:
         """The items of a case, by number."""
@@ -306,14 +338,7 @@ class Keeper(Door):
             key = compartment.unwrap_object_key(act.receipt, object_id)
         act.receipt.void()
         self._reads[act.receipt.number] = act
-        return items.grant(
-            row,
-            intent=act.receipt.number,
-            code=act.code,
-            case_id=act.needed_case.case_id,
-            folder_id=self.header.folder_id,
-            key=key,
-        )
+        return self._grant(act, row, key)
 
     def is_reading(self, intent: int) -> bool:
         """Whether an ``item_open`` has no outcome yet."""

@@ -25,6 +25,7 @@ from vault.registry import WHAT, CaseRow, Registry, case_grant
 from vault.requests import LogEntry
 from vault.tables import Row
 
+LAST_UNLOCK = "last_unlock"
 SOFTWARE = f"casevault/{__version__}"
 _SECRET_BYTES = 32
 
@@ -70,10 +71,14 @@ class Unanswered:
 
 
 class Log:
-    """Appends to the log of an open registry; ``wall_time`` gives RFC 3339 text, ``actor`` the key's label."""
+    """Appends to the log of an open registry; ``wall_time`` gives RFC 3339 text, ``actor`` the key's label.
 
-    def __init__(self, registry: Registry, *, wall_time: Callable[[], str], actor: str) -> None:
+    The first intent takes down when the vault was opened, unless that was ``said``.
+    """
+
+    def __init__(self, registry: Registry, *, wall_time: Callable[[], str], actor: str, said: bool = False) -> None:
         self._registry = registry
+        self._said = said
         self._wall_time = wall_time
         self.actor = actor
 
@@ -109,6 +114,9 @@ class Log:
                 )
                 case_id = case.case_id if case else None
                 self._put_unanswered(Unanswered(number, act, case_id, item, (), None))
+                if not self._said:
+                    self._registry.set(LAST_UNLOCK, f"{self._wall_time()[:19]}Z".encode())
+            self._said = True
         except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
             raise errors.LogUnavailable from error
         return Receipt(number, act=act, case_id=case_id, item=item, grants=grants)

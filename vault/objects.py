@@ -209,18 +209,6 @@ def place(staged: Staged, folder: Path, objects: Path) -> None:
         files.move(staged_path(folder, staged.object_id, segment), target)
 
 
-def is_stored(objects: Path, object_id: bytes, padded_bytes: int) -> bool:
-    """Whether all files of an object are there and have their sizes; what is in them is not read."""
-    for segment in range(segment_count(padded_bytes)):
-        try:
-            size = segment_path(objects, object_id, segment).stat().st_size
-        except OSError:
-            return False
-        if size != ciphertext_size(segment_size(padded_bytes, segment)):
-            return False
-    return True
-
-
 def remove_object(objects: Path, object_id: bytes) -> None:
     """Remove all files of an object; missing ones are fine."""
     name = object_id.hex()

@@ -12,13 +12,15 @@ from filelock import FileLock
 from crypto import kdf
 from crypto.errors import CryptoError
 from crypto.keys import RecordKey, VaultKey
-from vault import epochs, errors, files, header, mark, schema
+from vault import epochs, errors, failures, files, header, mark, schema
 from vault.compartment import Clock
 from vault.folder import Folder, sweep_staging
 from vault.keeper import Keeper
 from vault.registry import WHAT, Registry
 from vault.tables import integer, text
 from vault.unlock import Place, SecretUnlocker, Unlocked, Unlocker
+
+Cost = kdf.Cost
 
 # A file that cannot be removed is no reason to keep the others from their owner.
 _CANNOT_REMOVE = (errors.ReadOnly, errors.DiskFailed, errors.VaultInUse)
@@ -28,13 +30,15 @@ def create(
     path: Path,
     ways: Sequence[tuple[SecretUnlocker, str]],
     *,
-    cost: kdf.Cost,
+    cost: Cost | None,
     clock: Clock,
 ) -> None:
     """Make a vault at ``path`` with one slot for each way in and its label; whole, or not at all.
 
-    Raises ``AlreadyThere``, ``NoSpace``, ``ReadOnly``, ``TooManyKeys``.
+    Without a ``cost`` it is measured, if the first way in is a passphrase. Raises ``AlreadyThere``, ``NoSpace``, ``ReadOnly``, ``TooManyKeys``.
     """
+    if cost is None:
+        cost = kdf.calibrate() if ways[0][0].kind.startswith("passphrase") else kdf.FLOOR
     if len(ways) > header.SLOTS:
         raise errors.TooManyKeys
     if _is_occupied(path):
@@ -129,7 +133,12 @@ def _open_locked(
     folder: Folder, unlocker: Unlocker, *, clock: Clock, state_dir: Path | None, accept_older: bool
 ) -> Keeper:
     copies = folder.read_headers()
-    found, unlocked, registry = _open_any(folder, copies, unlocker)
+    try:
+        found, unlocked, registry = _open_any(folder, copies, unlocker)
+    except errors.WrongPassphrase:
+        if state_dir:
+            failures.add(state_dir, copies[0].folder_id)
+        raise
     try:
         older = _is_older(registry, state_dir, accepted=accept_older)
         label = _label(registry, unlocked)
@@ -145,6 +154,8 @@ def _open_locked(
         _settle(keeper)
         if older:
             keeper.record_older_copy()
+        if state_dir:
+            keeper.failed_unlocks = failures.take(state_dir, found.folder_id)
     except BaseException:
         registry.close()
         raise

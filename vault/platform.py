@@ -6,6 +6,7 @@ every command pays for what stands at the top of a module.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -13,7 +14,12 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    import socket
+
+_LOCAL_PEERCRED, _LOCAL_PEERPID = 1, 2
 _PR_GET_DUMPABLE = 3
 _PR_SET_DUMPABLE = 4
 
@@ -91,6 +97,113 @@ def full_sync(descriptor: int) -> None:
             if error.errno not in NOT_SUPPORTED | {errno.ENOTTY}:
                 raise
     os.fsync(descriptor)
+
+
+# Sockets between processes of one user
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Who is at the other end of a socket; the process is None where the system does not tell it."""
+
+    user: int
+    process: int | None
+
+
+def can_meet() -> bool:
+    """Whether processes of this system can meet at a socket that only one user reaches."""
+    return sys.platform != "win32"
+
+
+def is_private(found: os.stat_result) -> bool:
+    """Whether what was found is this user's, and nobody else may do anything with it."""
+    if sys.platform == "win32":
+        return False
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o077
+
+
+def listen(path: Path) -> socket.socket:
+    """A socket at ``path``, which must not exist, for this user alone. Raises OSError."""
+    if sys.platform == "win32":
+        raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+    import socket
+
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+        listener.listen(64)
+    except BaseException:
+        listener.close()
+        raise
+    finally:
+        os.umask(before)
+    return listener
+
+
+def connect(path: Path, *, seconds: float) -> socket.socket:
+    """A connection to the socket at ``path``, which gives up after so many seconds of silence. Raises OSError."""
+    if sys.platform == "win32":
+        raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+    import socket
+
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(seconds)
+        connection.connect(str(path))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def peer(connection: socket.socket) -> Peer | None:
+    """Who is at the other end, as the kernel says; None where it does not."""
+    import socket
+    import struct
+
+    try:
+        if sys.platform == "linux":
+            process, user, _group = struct.unpack(
+                "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            )
+            return Peer(user, process)
+        if sys.platform == "darwin":
+            # struct xucred of <sys/ucred.h>: version, user, number of groups, 16 groups. Level 0 is SOL_LOCAL.
+            version, user = struct.unpack("II", connection.getsockopt(0, _LOCAL_PEERCRED, 76)[:8])
+            (process,) = struct.unpack("i", connection.getsockopt(0, _LOCAL_PEERPID, 4))
+            return Peer(user, process) if version == 0 else None
+    except (OSError, struct.error):
+        return None
+    return None
+
+
+def is_this_user(found: Peer | None) -> bool:
+    """Whether the process at the other end belongs to this user."""
+    return sys.platform != "win32" and found is not None and found.user == os.geteuid()
+
+
+def has_ended(connection: socket.socket) -> bool:
+    """Whether the other end has closed the connection. Takes nothing of what it has sent."""
+    if sys.platform == "win32":
+        return True
+    import socket
+
+    try:
+        return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except (BlockingIOError, InterruptedError):
+        return False
+    except OSError:
+        return True
+
+
+def kill(process: int) -> None:
+    """End a process that does not end by itself, if it is still there."""
+    if sys.platform != "win32":
+        import signal
+
+        with contextlib.suppress(OSError):
+            os.kill(process, signal.SIGKILL)
 
 
 def _forbid_core() -> bool:

@@ -241,7 +241,11 @@ class KeyLabel:
 
 @dataclass(frozen=True, slots=True)
 class VaultInfo:
-    """What an open vault says of itself."""
+    """What an open vault says of itself.
+
+    ``last_unlock`` is when it had been used before it was opened this time, ``failed_unlocks`` how many attempts to open
+    it this machine counted between the two.
+    """
 
     vault_id: str
     created: str
@@ -252,6 +256,9 @@ class VaultInfo:
     memory_kib: int
     passes: int
     last_check: str | None
+    last_backup: str | None
+    last_unlock: str | None
+    failed_unlocks: int
     warnings: tuple[str, ...]
 
 

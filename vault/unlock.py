@@ -52,9 +52,15 @@ class SecretUnlocker:
 
     def __init__(self) -> None:
         self._private: dict[Place, slots.SlotPrivateKey] = {}
+        self._secret = b""
 
     def _seed(self, place: Place) -> bytes:
         raise NotImplementedError
+
+    @property
+    def secret(self) -> bytes:
+        """What the seed is made of."""
+        return self._secret
 
     def slot_key(self, place: Place) -> slots.SlotPrivateKey:
         """The key pair that this secret makes for a vault. Raises ``CostRefused``."""
@@ -139,6 +145,11 @@ class AnyOf:
     def __init__(self, *unlockers: Unlocker) -> None:
         self._unlockers = unlockers
 
+    @property
+    def unlockers(self) -> tuple[Unlocker, ...]:
+        """The ways in, in their order."""
+        return self._unlockers
+
     def unlock(self, found: header.Header) -> Unlocked:
         """See ``Unlocker.unlock``."""
         for unlocker in self._unlockers:
@@ -147,3 +158,36 @@ class AnyOf:
             except errors.WrongPassphrase:
                 continue
         raise errors.WrongPassphrase
+
+
+# On their way to a session's agent, which opens the vault with them
+
+_KINDS: dict[str, type[SecretUnlocker]] = {
+    "passphrase": PassphraseUnlocker,
+    "passphrase+keyfile": PassphraseUnlocker,
+    "keyfile": KeyFileUnlocker,
+    "recovery": RecoveryUnlocker,
+}
+_MOST_WAYS = 16
+
+
+def packed(unlocker: Unlocker) -> list[tuple[str, bytes]]:
+    """Kind and secret of each way in, in their order. Raises ``BadValue`` for a kind that is not of this module."""
+    if isinstance(unlocker, AnyOf):
+        return [way for each in unlocker.unlockers for way in packed(each)]
+    if isinstance(unlocker, SecretUnlocker) and type(unlocker) is _KINDS.get(unlocker.kind):
+        return [(unlocker.kind, unlocker.secret)]
+    raise errors.BadValue(field="way in", reason="a session does not know its kind")
+
+
+def unpacked(ways: list[tuple[str, bytes]]) -> Unlocker:
+    """What was packed. Raises ``BadValue``."""
+    if not 0 < len(ways) <= _MOST_WAYS or not all(kind in _KINDS and secret for kind, secret in ways):
+        raise errors.BadValue(field="way in", reason="there is no such kind")
+    made = []
+    for kind, secret in ways:
+        way = _KINDS[kind].__new__(_KINDS[kind])
+        SecretUnlocker.__init__(way)
+        way.kind, way._secret = kind, secret
+        made.append(way)
+    return made[0] if len(made) == 1 else AnyOf(*made)

@@ -16,15 +16,19 @@ TEXT = "a statement " * 20
 
 
 def lose(path: Path, how: str) -> None:
-    """Let the only object of a vault be missing, or shorter than it was."""
+    """Let the only object of a vault be missing, shorter than it was, or rotten in one bit."""
     (file,) = object_files(path)
+    data = bytearray(file.read_bytes())
     if how == "missing":
         file.unlink()
+    elif how == "cut":
+        file.write_bytes(data[:1000])
     else:
-        file.write_bytes(file.read_bytes()[:1000])
+        data[-1000] ^= 1  # in the padding: not a byte of the text
+        file.write_bytes(data)
 
 
-@pytest.mark.parametrize("how", ["missing", "cut"])
+@pytest.mark.parametrize("how", ["missing", "cut", "rotten"])
 def test_bytes_that_are_added_again_after_their_object_was_lost_are_stored(tmp_path: Path, how: str) -> None:
     path = tmp_path / "vault"
     with make_vault(path) as vault:

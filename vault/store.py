@@ -21,7 +21,7 @@ Value = None | int | str | bytes
 Record = tuple[Any, ...]
 
 _PAGE_BYTES = 4096
-_LITTLE_KIB = 512
+_LITTLE_KIB = 256
 _SUFFIXES = ("", "-wal", "-shm", "-journal")
 _FULL, _READ_ONLY, _IO = 13, 8, 10
 _DAMAGED = (11, 26)  # SQLITE_CORRUPT, SQLITE_NOTADB

@@ -233,6 +233,6 @@ def _dialled(digits: str) -> Iterator[str]:
 
 def _wanted(exact: str, terms: Iterable[str], beginnings: Iterable[str]) -> Wanted:
     """Without what another beginning covers."""
-    shortest = [each for each in sorted(set(beginnings), key=len)]
+    shortest = sorted(set(beginnings), key=lambda each: (len(each), each))
     begins = tuple(each for i, each in enumerate(shortest) if not each.startswith(tuple(shortest[:i])))
     return Wanted(exact, tuple(each for each in dict.fromkeys(terms) if not each.startswith(begins)), begins)

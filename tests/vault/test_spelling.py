@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from crypto.keys import CaseKey
-from vault import search, spelling
+from vault import search
 from vault.compartment import Compartment
 
 

@@ -11,11 +11,11 @@ import sys
 import time
 from pathlib import Path
 
+from bench.workspace import CASE
 from crypto import kdf
 from crypto.keys import ObjectKey
 from vault import KeyFileUnlocker, Vault
 
-CASE = "BENCH"
 _SYLLABLES = ("ахмад", "солта", "балта", "мага", "заур", "юсуп", "джава", "хаса", "шам", "цве")
 
 
@@ -69,8 +69,7 @@ def make_large(folder: str, key_file: str, cases: str, items_in_each: str) -> No
                         now=keeper.now,
                     )
                     compartment.keep_object_key(object_id, ObjectKey(key))
-            if place:
-                keeper.drop(act.needed_case.case_id)
+            keeper.drop(act.needed_case.case_id)
 
 
 def show(folder: str, key_file: str, count: str) -> None:

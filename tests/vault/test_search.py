@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vaults import make_vault
 
-from vault import Description, PersonFields, Vault, search
+from vault import Description, PersonFields, Vault, search, wordforms
 from vault.errors import BadValue, VaultError
+from vault.store import Store
 from vault.wordforms import Terms
 
 
@@ -167,6 +168,117 @@ def test_the_words_that_were_found_are_marked_in_place(vault: Vault, text: str, 
     vault.cases.get("BRIDGE").items.add_text(text)
     (hit,) = [hit for hit in vault.search(words) if hit.field == "text"]
     assert [hit.excerpt[start:end] for start, end in hit.spans] == marked
+
+
+@pytest.mark.parametrize(
+    ("stored", "words"),
+    [
+        ("8(701)123-45-67", "+7 701 123"),
+        ("8(701)123-45-67", "7011234567"),
+        ("8(701)123-45-67", "+7 701 123 45 67"),
+        ("+77011234567", "8 701 123 45 67"),
+        ("+77011234567", "123-45-67"),
+        ("+995 555 12 34 56", "00995555123456"),
+        ("+995 555 12 34 56", "0555 123 456"),
+        ("+995 555 12 34 56", "555123"),
+        ("+995 555 12 34 56", "555 12 34"),
+        ("0555.12.34.56", "+995 555 12 34 56"),
+        ("tel. 5551234", "555-1234"),
+        ("٠٥٥٥ ١٢٣٤٥٦", "0555123456"),
+        ("IIN 900101300123, passport N12345678", "9001013"),
+    ],
+)
+def test_a_number_is_found_however_its_digits_are_grouped(vault: Vault, stored: str, words: str) -> None:
+    vault.cases.get("BRIDGE").persons.add(PersonFields(name="Anna", phones=(stored,)))
+    (hit,) = [hit for hit in vault.search(words) if hit.field == "contact" and hit.reference.startswith("BRIDGE")]
+    assert hit.spans
+
+
+@pytest.mark.parametrize("words", ["+7 702 123", "7011234568", "5551235", "1301"])
+def test_another_number_is_not_found(vault: Vault, words: str) -> None:
+    vault.cases.get("BRIDGE").persons.add(PersonFields(name="Anna", phones=("8(701)123-45-67", "+995 555 12 34 56")))
+    assert found(vault, words, "BRIDGE") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "marked"),
+    [
+        ("О Солтаевой говорили соседи", "Soltaeva", ["Солтаевой"]),
+        ("met Soltajewa there", "Солтаева", ["Soltajewa"]),
+        ("Ахмат-Хаджи видел, Ахмат нет", "ахматхаджи", ["Ахмат-Хаджи"]),
+        ("Ахмат-Хаджи видел, Ахмат нет", "Akhmat-Hadji", ["Ахмат", "Хаджи", "Ахмат"]),
+        ("Тат\u00adьяна и Ма\u0301ша", "маша татьяна", ["Тат\u00adьяна", "Ма\u0301ша"]),
+        ("х!ава и 1умар", "Khava Umar", ["х!ава", "1умар"]),
+        ("he was running", "runs", ["running"]),
+        ("звонил 8 (701) 123-45-67 вечером", "77011234567", ["8 (701) 123-45-67"]),
+        ("before " * 100 + "знает Хьаву " + "after " * 100, "Khavu", ["Хьаву"]),
+        ("before " * 100 + "номер 8(701)1234567 " + "after " * 100, "+7 701 123", ["8(701)1234567"]),
+    ],
+)
+def test_the_word_as_it_stands_in_the_text_is_marked_whatever_spelling_found_it(
+    vault: Vault, text: str, words: str, marked: list[str]
+) -> None:
+    vault.cases.get("BRIDGE").items.add_text(text)
+    (hit,) = [hit for hit in vault.search(words) if hit.reference.startswith("BRIDGE")]
+    assert [hit.excerpt[start:end] for start, end in hit.spans] == marked
+
+
+def test_what_was_typed_comes_before_what_only_sounds_alike(vault: Vault) -> None:
+    case = vault.cases.get("BRIDGE")
+    for title in ("Эльза", "Elsa", "Elza", "Елза"):
+        case.items.add_text(f"about {title}", description=Description(title=title))
+    for words in ("Эльза", "Elsa", "Elza"):
+        hits = [hit.title for hit in vault.search(words, case="BRIDGE") if hit.field == "title"]
+        assert hits[0] == words
+        assert set(hits) == {"Эльза", "Elsa", "Elza", "Елза"}
+
+
+def test_an_index_of_other_rules_is_made_anew_without_a_change_of_the_case(vault: Vault) -> None:
+    vault.cases.get("HARBOUR").show()
+    (compartment,) = [each for each in vault.keeper._open.values() if each.store.what == "HARBOUR"]
+    before = found(vault, "Zainab"), found(vault, "relative")
+    assert all(before)
+    store, state = compartment.store, compartment.state
+    with store.atomic():
+        store.execute("UPDATE index_rules SET rules = 0")
+        store.execute("UPDATE words SET content = content, terms = 'eolder sterms'")
+    assert store.execute("SELECT count(*) FROM words WHERE words MATCH 'eolder'") != [(0,)]
+    assert (found(vault, "Zainab"), found(vault, "relative")) == before
+    assert store.execute("SELECT rules FROM index_rules") == [(wordforms.RULES,)]
+    assert store.execute("SELECT count(*) FROM words WHERE words MATCH 'eolder OR sterms'") == [(0,)]
+    assert compartment.state == state
+    assert vault.check().findings == ()
+
+
+def test_an_index_of_other_rules_is_made_anew_before_a_text_is_added_or_taken_out(vault: Vault) -> None:
+    vault.cases.get("HARBOUR").show()
+    (compartment,) = [each for each in vault.keeper._open.values() if each.store.what == "HARBOUR"]
+    with compartment.store.atomic():
+        compartment.store.execute("UPDATE index_rules SET rules = 0")
+    vault.cases.get("HARBOUR").note("added later")
+    assert compartment.store.execute("SELECT rules FROM index_rules") == [(wordforms.RULES,)]
+
+
+def test_of_what_was_taken_out_no_form_stays_in_the_index(vault: Vault) -> None:
+    case = vault.cases.get("BRIDGE")
+    words = "Балтатаровой Tschetschenko Құлсары გვინიაშვილი unrepeatables 8(701)998-45-67"
+    case.items.add_text(words, description=Description(title=f"About {words}", note=words, tags=(words,)))
+    case.persons.add(PersonFields(name=words, aliases=(words,), phones=("8(701)998-45-67",)))
+    (compartment,) = [each for each in vault.keeper._open.values() if each.store.what == "BRIDGE"]
+    terms = set(Terms().of_text(words).split())
+    assert len(terms) > 30
+    assert terms <= vocabulary(compartment.store)
+    case.items.get(2).delete()
+    case.persons.get(1).remove()
+    assert terms & vocabulary(compartment.store) == set()
+    assert compartment.store.execute("SELECT count(*) FROM words WHERE terms LIKE '%baltatar%'") == [(0,)]
+    compartment.store.execute("INSERT INTO words (words) VALUES ('integrity-check')")
+
+
+def vocabulary(store: Store) -> set[str]:
+    """Every term that the index holds."""
+    store.execute("CREATE VIRTUAL TABLE IF NOT EXISTS temp.vocabulary USING fts5vocab (main, words, row)")
+    return {term for (term,) in store.execute("SELECT term FROM temp.vocabulary")}
 
 
 def test_a_search_over_many_cases_keeps_no_more_open_than_a_process_can(

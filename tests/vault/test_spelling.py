@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Iterator
 from itertools import permutations
@@ -12,6 +13,7 @@ import pytest
 from crypto.keys import CaseKey
 from vault import search
 from vault.compartment import Compartment
+from vault.wordforms import RULES, Terms
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +65,10 @@ def test_few_words_of_the_corpus_are_found_by_mistake(compartment: Compartment, 
     mistaken = {asked: found(compartment, asked) - words for asked, words in meant.items()}
 
     assert sum(map(len, mistaken.values())) < len(meant)
+
+
+def test_the_terms_of_texts_are_those_of_the_number_of_the_rules(source: Path) -> None:
+    """When they change on purpose, or with a library, count up ``RULES``: then older indexes are made anew."""
+    text = (source / "tests/vectors/spellings.txt").read_text(encoding="utf-8")
+    found = hashlib.sha256(Terms().of_text(f"{text} +7 (701) 123-45-67").encode()).hexdigest()
+    assert (RULES, found[:16]) == (1, "9db9156109d9c337")

@@ -22,10 +22,11 @@ unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PIP_REQU
 unexport PIP_NO_DEPS PIP_DRY_RUN PIP_REPORT PIP_NO_BINARY PIP_ONLY_BINARY PIP_PRE PIP_UPGRADE PIP_FORCE_REINSTALL
 unexport PIP_IGNORE_INSTALLED PIP_IGNORE_REQUIRES_PYTHON PIP_REQUIRE_HASHES PIP_PLATFORM PIP_PYTHON_VERSION PIP_DEST PIP_LOG PIP_VERBOSE
 
-.PHONY: help env test lint demo bench wheel offline lock clean
+.PHONY: help env test peers lint demo bench wheel offline lock clean
 
 help:
 	@echo "make test      run the tests; ARGS='-k log -n 0' is passed on to pytest"
+	@echo "make peers     what some tests try age files against, where npm is installed"
 	@echo "make lint      ruff, and mypy for Linux, macOS and Windows"
 	@echo "make demo      the whole story in a throw-away folder"
 	@echo "make bench     measurements"
@@ -55,6 +56,13 @@ env:
 
 test: env
 	@$(PY) -m pytest -n auto --dist worksteal $(ARGS)
+
+# Outside tests/, because nothing but the environment is ever installed into the checkout.
+peers: env
+	@command -v npm >/dev/null || { echo "make: without npm the tests leave age-encryption out"; exit 0; }; \
+	mkdir -p .venv/peers && cp tests/peers/package.json tests/peers/package-lock.json .venv/peers/ && \
+	npm --prefix .venv/peers ci --ignore-scripts --no-audit --no-fund --silent >/dev/null || { \
+		rm -rf .venv/peers; echo "make: age-encryption could not be installed; packages come from where npm is set up for" >&2; exit 1; }
 
 lint: env
 	@$(BIN)/ruff check --quiet .

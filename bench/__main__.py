@@ -11,6 +11,7 @@ import shutil
 import signal
 import statistics
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,6 +132,49 @@ class Bench:
         costs = self.rounds({"export": space.export(), "age": space.age_decrypt()})
         space.remove(space.age_file)
         self.compare(f"export {size_text(self.size_mib)} : age -d", costs["export"], costs["age"], 1.0)
+
+    def age(self) -> None:
+        space = self.workspace
+        memory = json.loads(space.answer(space.age_files("memory", min(256, self.size_mib), self.pairs)))
+        for name in ("encrypt", "decrypt"):
+            rates, cipher = ([rate / 1e9 for rate in memory[each]] for each in (name, "cipher"))
+            self.rows.append(
+                Row(
+                    f"crypto.age, {name}, memory to memory : ChaCha20-Poly1305 alone, GB/s",
+                    spread(rates),
+                    spread(cipher),
+                    f"{statistics.median(rates):.2f} GB/s",
+                    ">= 2 GB/s",
+                    statistics.median(rates) >= 2,
+                )
+            )
+        if not self.has("age files in memory", "age"):
+            return
+        shared = Path("/dev/shm")  # noqa: S108  # files that lie in memory; a folder of its own is made there
+        needed = (self.size_mib << 20) * 7 // 2
+        if not shared.is_dir() or shutil.disk_usage(shared).free < needed:
+            self.left_out.append(f"age files in memory: less than {needed >> 20} MiB free in /dev/shm")
+            return
+        size = size_text(self.size_mib)
+        with tempfile.TemporaryDirectory(prefix="casevault-bench-", dir=shared) as name:
+            plain, ours, theirs = (Path(name) / each for each in ("plain", "ours", "theirs"))
+            shutil.copyfile(self.source, plain)
+            recipient, key = space.recipient, space.age_key
+            encrypt = self.rounds(
+                {
+                    "ours": Task(space.age_files("encrypt", plain, ours, recipient)),
+                    "age": Task(["age", "-r", recipient, "-o", theirs, plain]),
+                }
+            )
+            self.compare(f"crypto.age, encrypt {size}, files in memory : age", encrypt["ours"], encrypt["age"], 1.0)
+            sealed = theirs.rename(Path(name) / "sealed")
+            decrypt = self.rounds(
+                {
+                    "ours": Task(space.age_files("decrypt", sealed, ours, key)),
+                    "age": Task(["age", "-d", "-i", key, "-o", plain, sealed]),
+                }
+            )
+            self.compare(f"crypto.age, decrypt {size}, files in memory : age -d", decrypt["ours"], decrypt["age"], 1.0)
 
     def check(self) -> None:
         space = self.workspace
@@ -296,6 +340,7 @@ class Bench:
 ROWS: dict[str, Callable[[Bench], None]] = {
     "add": Bench.add,
     "export": Bench.export,
+    "age": Bench.age,
     "check": Bench.check,
     "passphrase": Bench.passphrase,
     "memory": Bench.memory,

@@ -66,6 +66,10 @@ class Workspace:
         place = [str(self.vault), str(self.key_file)] if vault else []
         return [sys.executable, "-m", "bench.library", what, *place, *(str(argument) for argument in arguments)]
 
+    def age_files(self, what: str, *arguments: object) -> list[str]:
+        """The command that reads and writes age files by the library alone."""
+        return [sys.executable, "-m", "bench.age_files", what, *(str(argument) for argument in arguments)]
+
     def answer(self, argv: list[str]) -> str:
         return subprocess.run(argv, check=True, capture_output=True, text=True, env=self.environment).stdout
 
@@ -163,7 +167,12 @@ class Workspace:
         return Task([*self.program, "add", CASE, "--sha256-only", source], before=self.new_vault)
 
     def export(self) -> Task:
-        return self._writing(self.out, [*self.program, "export", f"{CASE}/1", "--to", self.out])
+        def fresh() -> None:
+            self.remove(self.out)
+            self.out.mkdir()
+
+        argv = [*self.program, "export", f"{CASE}/1", "--to", self.out]
+        return Task(argv, before=fresh, after=lambda: self.remove(self.out))
 
     def cat(self) -> Task:
         return Task([*self.program, "cat", f"{CASE}/1"])

@@ -1,4 +1,4 @@
-"""Before anything irreversible: the person types what is to be deleted, or a script names it."""
+"""Before anything irreversible: the person types what is to be deleted, or says yes; a script names it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from commands import _terminal
 from commands._errors import REFUSED, Stop
-from commands._options import asked
+from commands._options import Settings, asked
 from commands._text import _
 from vault import errors
 
@@ -36,3 +36,19 @@ def _names(typed: str, reference: str, parse: Callable[[str], object]) -> bool:
         return parse(typed) == parse(reference)
     except (errors.BadCode, errors.BadReference):
         return False
+
+
+def agree(settings: Settings, question: str) -> None:
+    """Return if ``--yes`` was given or the answer is a clear yes. Raises ``Stop``."""
+    if settings.yes:
+        return
+    try:
+        agreed = _terminal.confirm(question)
+    except _terminal.NoTerminal:
+        raise Stop(
+            REFUSED, _("This cannot be undone and was not confirmed; nothing was changed"), _("`--yes` confirms it")
+        ) from None
+    except _terminal.UnreadableLine:
+        agreed = False
+    if not agreed:
+        raise Stop(REFUSED, _("Not confirmed; nothing was changed"))

@@ -100,7 +100,7 @@ LOG_ENTRY = {
     "phase": "intent, done, failed or recovered",
     "actor": "the way in that was used",
     "case": "the case, or null",
-    "item": "number of the item or person in the case (3, p2), or null",
+    "item": "the item or person by its whole reference; of `key-add` and `key-remove` the label; or null",
     "size_bytes": "how much was given out, or null",
     "digest": "of what was given out, or null",
     "purpose": "what it was for, or null",
@@ -129,7 +129,8 @@ STATUS = {
     "session": "null, or `begun` (UTC), `idle_left_seconds`, `idle_seconds`, `absolute_left_seconds`, `absolute_seconds`, "
     "`clients` (commands connected to it), `process`",
     "vault": "null unless it was opened for this command: `vault_id`, `created`, `epoch`, `cases`, `log_entries`, `keys`, "
-    "`memory_kib`, `passes`, `last_check`, `last_backup`, `last_unlock`, `failed_unlocks`, `warnings`",
+    "`memory_kib`, `passes`, `last_check`, `last_backup`, `last_unlock`, `failed_unlocks`, `warnings`, "
+    "`unknown_slot` (of the way in that opened it, if the vault does not know it)",
 }
 
 UNLOCKED = {
@@ -156,5 +157,20 @@ PASSPHRASE_CHANGED = {
     "epoch": "number of the new epoch",
     "dropped": "list of `slot`, `kind`, `label`, `added`: ways in that are gone",
 }
+
+KEY = {
+    "slot": "number of the way in",
+    "kind": "passphrase, passphrase+keyfile, keyfile or recovery",
+    "label": "what it is called",
+    "added": "when it was added (UTC)",
+    "known": "false if it opened the vault just now and the vault does not know it: somebody may have planted it",
+}
+
+KEY_ADDED = {name: text for name, text in KEY.items() if name != "known"} | {
+    "key_file_made": "path of a key file that was made, or null",
+    "recovery_file": "path of the file of recovery words, or null",
+}
+
+KEY_REMOVED = {name: text for name, text in KEY.items() if name != "known"} | {"epoch": "number of the new epoch"}
 
 CASE_DELETED = {"code": "the case that was deleted"}

@@ -68,7 +68,8 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
         "close other programs or use a machine with more memory; if there is enough, somebody may have changed the header: "
         "take it from a backup",
     ),
-    errors.TooManyKeys: (REFUSED, "remove one that is not used any more"),
+    errors.TooManyKeys: (REFUSED, "`casevault key remove` removes one that is not used any more"),
+    errors.NoSuchKey: (NOT_FOUND, "`casevault key list` shows the ways into the vault"),
     errors.Damage: (DAMAGE, "`casevault check` lists all that is damaged; the rest of the vault still opens"),
     errors.HeaderDamaged: (DAMAGE, "copy header.a and header.b from a backup of the same vault; change nothing else"),
     errors.DatabaseDamaged: (

@@ -1,4 +1,8 @@
-"""What all commands share: the global options, before the command or after it, and words that are asked for when left out."""
+"""What all commands share: the global options, before the command or after it, and words that are asked for when left out.
+
+A command asks for words only when the vault is open: a passphrase that fails must not cost what was typed before it, and
+nobody who expects to be asked for the passphrase first should type it into a title.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,16 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from commands import _terminal
 from commands._terminal import visible
 from commands._text import _
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 LARGEST_TYPED_BYTES = 1 << 20
 
@@ -45,6 +52,23 @@ class PathName(click.Path):
         return super().convert(value, param, ctx)
 
 
+def complete_files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For the completion: the shell's own names of files, where the value is no ``PathName``."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+def _complete_global_options(incomplete: str) -> list[CompletionItem]:
+    """Those that are hidden in a command's help stand after it all the same."""
+    if not incomplete.startswith("-"):
+        return []
+    from click.shell_completion import CompletionItem
+
+    names = [name for option in global_options(shown=True) for name in option.opts]
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     if value is not None and parameter.name:
         setattr(context.ensure_object(Settings), parameter.name, value)
@@ -73,6 +97,7 @@ def global_options(*, shown: bool) -> list[click.Parameter]:
         option(
             "--passphrase-file",
             metavar="FILE",
+            shell_complete=complete_files,
             help_text=_(
                 "Read the passphrase from a file or /dev/fd/N; else CASEVAULT_PASSPHRASE_FILE, else it is asked."
             ),
@@ -106,6 +131,10 @@ class Command(click.Command):
         self.fields = dict(fields or {})
         self.many = many
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Its options, and those of every command."""
+        return super().shell_complete(ctx, incomplete) + _complete_global_options(incomplete)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- as above
         """The example, and where the other options are."""
         if self.example:
@@ -127,6 +156,10 @@ class Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
         """In the order in which they are written."""
         return list(self.commands)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Its commands, and the options of every command."""
+        return super().shell_complete(ctx, incomplete) + _complete_global_options(incomplete)
 
 
 def command(
@@ -169,13 +202,18 @@ def required(value: str | None, question: str, *, name: str) -> str:
 
     ``name`` is how the help calls it. Raises a usage error where nobody can be asked.
     """
+    refuse_unasked(value, name=name)
     if value is None:
-        if not _terminal.can_ask():
-            raise click.UsageError(
-                _("{name} is missing and there is no terminal to ask for it; `-` reads it from stdin").format(name=name)
-            )
         return asked(question)
     return _taken(value, question)
+
+
+def refuse_unasked(value: object, *, name: str) -> None:
+    """What ``required`` refuses where nobody can be asked, before the vault is opened for it."""
+    if value is None and not _terminal.can_ask():
+        raise click.UsageError(
+            _("{name} is missing and there is no terminal to ask for it; `-` reads it from stdin").format(name=name)
+        )
 
 
 def optional(value: str | None, question: str) -> str | None:

@@ -186,27 +186,45 @@ def _console(*, stderr: bool = False) -> Console:
 
 
 @contextlib.contextmanager
-def progress(settings: Settings, what: str, total: int | None) -> Iterator[Callable[[int], None] | None]:
+def progress(settings: Settings, what: str, total: int | None) -> Iterator[Bar | None]:
     """A bar on a terminal's stderr with bytes, speed and time left, for work that takes longer than a moment."""
+    with _shown(settings, Bar(what, total)) as bar:
+        yield bar
+
+
+@contextlib.contextmanager
+def counted(settings: Settings, what: str, total: int) -> Iterator[Bar | None]:
+    """``progress`` for things that are counted one by one."""
+    with _shown(settings, Bar(what, total, in_bytes=False)) as bar:
+        yield bar
+
+
+@contextlib.contextmanager
+def _shown(settings: Settings, bar: Bar) -> Iterator[Bar | None]:
     if settings.plain or not _terminal.stderr_is_terminal():
         yield None
         return
-    bar = _Bar(what, total)
     try:
-        yield bar.advance
+        yield bar
     finally:
         bar.stop()
 
 
-class _Bar:
-    def __init__(self, what: str, total: int | None) -> None:
-        self._what, self._total = what, total
+class Bar:
+    """A bar on the terminal: called with how much further the work is."""
+
+    def __init__(self, what: str, total: int | None, *, in_bytes: bool = True) -> None:
+        self._what, self._total, self._in_bytes = what, total, in_bytes
         self._done = 0
         self._begun = time.monotonic()
         self._stop: Callable[[], None] | None = None
         self._update: Callable[[int], None] | None = None
 
-    def advance(self, further: int) -> None:
+    def expect(self, total: int) -> None:
+        """Say how much it will be in all, where that shows only when the work begins."""
+        self._total = total
+
+    def __call__(self, further: int) -> None:
         self._done += further
         if self._update is None and time.monotonic() - self._begun > _BAR_AFTER_SECONDS:
             self._start()
@@ -217,17 +235,18 @@ class _Bar:
         from rich.progress import (
             BarColumn,
             DownloadColumn,
+            MofNCompleteColumn,
             Progress,
             TextColumn,
             TimeRemainingColumn,
             TransferSpeedColumn,
         )
 
+        amounts = (DownloadColumn(), TransferSpeedColumn()) if self._in_bytes else (MofNCompleteColumn(),)
         bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
+            *amounts,
             TimeRemainingColumn(),
             console=_console(stderr=True),
             transient=True,
@@ -238,5 +257,6 @@ class _Bar:
         self._update = lambda done: bar.update(task, completed=done)
 
     def stop(self) -> None:
+        """Take the bar away."""
         if self._stop is not None:
             self._stop()

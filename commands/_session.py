@@ -116,6 +116,18 @@ def make_for_owner(folder: Path) -> Path:
     return folder
 
 
+def make_inside(folder: Path, name: str) -> Path:
+    """Make a folder inside one that is there; it may be there itself. Raises ``AlreadyThere``, ``ReadOnly``, OSError."""
+    path = folder / name
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+    except PermissionError:
+        raise errors.ReadOnly(path=str(path)) from None
+    except FileExistsError:
+        raise errors.AlreadyThere(path=str(path)) from None
+    return path
+
+
 # Secrets
 
 
@@ -197,10 +209,13 @@ class _Secret:
     """A passphrase, or the 24 recovery words in its place."""
 
     def __init__(self, text: str, key_file: bytes | None) -> None:
-        from vault import AnyOf, PassphraseUnlocker, RecoveryUnlocker
+        from vault import AnyOf, PassphraseUnlocker, RecoveryUnlocker, passphrases
 
         self.bad_words: errors.BadRecoveryWords | None = None
-        by_passphrase = PassphraseUnlocker(text, key_file)
+        by_passphrase: Unlocker = PassphraseUnlocker(text, key_file)
+        if hyphened := passphrases.with_hyphens(text):
+            # What is typed is tried first: only if it fails does this cost another second.
+            by_passphrase = AnyOf(by_passphrase, PassphraseUnlocker(hyphened, key_file))
         self.unlocker: Unlocker = by_passphrase
         if len(text.split()) == _RECOVERY_WORDS:
             try:

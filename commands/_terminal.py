@@ -15,6 +15,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TextIO
 
 from commands._text import _
@@ -144,6 +145,16 @@ def _write(text: str) -> None:
         sys.stderr.flush()
 
 
+def say_how_to_end_input() -> None:
+    """Where standard input is a keyboard: that the program waits for text, and how it ends."""
+    if not stdin_is_terminal():
+        return
+    if sys.platform == "win32":
+        say(_("Type or paste the text. Ctrl-Z and Enter on a line of their own end it."))
+    else:
+        say(_("Type or paste the text. Ctrl-D on a line of its own ends it."))
+
+
 # Questions
 
 
@@ -216,22 +227,43 @@ def confirm(question: str) -> bool:
     return answer in _("yes y").split()
 
 
-def show_once(text: str, question: str) -> None:
-    """Show text on the alternate screen until Enter is pressed, so that it stays in no scrollback.
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """The alternate screen, or a terminal that has none and keeps what it shows."""
 
-    A terminal that has no such screen is told so in the text itself. Raises ``NoTerminal``.
+    screen: TextIO
+    leaves_nothing: bool
+
+    def show(self, text: str) -> None:
+        """Show text in place of what was shown before."""
+        if self.leaves_nothing:
+            self.screen.write("\x1b[2J\x1b[H")
+        self.screen.write(text + "\n\n" if text else "")
+        self.screen.flush()
+
+
+@contextlib.contextmanager
+def aside() -> Iterator[Aside]:
+    """The alternate screen for what must stay in no scrollback: texts and questions. Raises ``NoTerminal``.
+
+    A terminal that has no such screen is told so.
     """
     with _terminal() as (_keyboard, screen):
         alternate = os.environ.get("TERM", "") not in ("", "dumb") or sys.platform == "win32"
         if alternate:
-            screen.write("\x1b[?1049h\x1b[2J\x1b[H")
+            screen.write("\x1b[?1049h")
         else:
             screen.write(_("This terminal cannot hide what was shown: clear its window afterwards.") + "\n\n")
-        screen.write(text + "\n\n")
-        screen.flush()
         try:
-            ask(question)
+            yield Aside(screen, alternate)
         finally:
             if alternate:
                 screen.write("\x1b[2J\x1b[?1049l")
                 screen.flush()
+
+
+def show_once(text: str, question: str) -> None:
+    """Show text on the alternate screen until Enter is pressed. Raises as ``aside`` does."""
+    with aside() as shown:
+        shown.show(text)
+        ask(question)

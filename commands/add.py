@@ -16,7 +16,7 @@ from commands import _terminal
 from commands._described import describing, description
 from commands._documents import ADDED, REVISED
 from commands._errors import OTHER, REFUSED, Stop, message_of, status_of
-from commands._options import PathName, Settings, asked, command, pass_settings, stdin_is_free
+from commands._options import PathName, Settings, asked, command, complete_files, pass_settings, stdin_is_free
 from commands._output import Output, exact_size, progress, values
 from commands._session import Session, lies_in, opened, vault_path
 from commands._terminal import visible
@@ -43,7 +43,12 @@ _OF_ONE_FILE = (
 @click.argument("code", metavar="CASE")
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=PathName(allow_dash=True))
 @click.option("-r", "--recursive", is_flag=True, help="Take folders, with all that is in them.")
-@click.option("--text", metavar="FILE|-", help="A written statement: a text file, or standard input.")
+@click.option(
+    "--text",
+    metavar="FILE|-",
+    shell_complete=complete_files,
+    help="A written statement: a text file, or standard input.",
+)
 @click.option("--sha256-only", is_flag=True, help="Leave SHA-512 out: faster for large files, one digest less.")
 @describing
 @pass_settings
@@ -72,18 +77,23 @@ def add(
         raise click.UsageError(_("--title is for one file"))
     if from_pipe or text == "-":
         stdin_is_free()
-    title = None
-    if (from_pipe or text == "-") and described["title"] in (None, "-"):
-        title, described["title"] = _asked_title(), None
-    elif text is not None and not described["title"]:
-        title = Path(text).name
-    if text is not None:
-        described["kind"] = described["kind"] or "statement"
-    shared = description(**described)
-    if title is not None:
-        shared = replace(shared, title=title)
-    statement = None if text is None else _read_text(text)
+    unnamed = (from_pipe or text == "-") and described["title"] in (None, "-")
+    if unnamed and not _terminal.can_ask():
+        raise click.UsageError(
+            _("What comes from standard input needs --title, and there is no terminal to ask for it")
+        )
     with opened(settings) as session:
+        title = None
+        if unnamed:
+            title, described["title"] = asked(_("Title:")), None  # what comes from a pipe has no name of its own
+        elif text is not None and not described["title"]:
+            title = Path(text).name
+        if text is not None:
+            described["kind"] = described["kind"] or "statement"
+        shared = description(**described)
+        if title is not None:
+            shared = replace(shared, title=title)
+        statement = None if text is None else _read_text(text)
         adding = _Adding(settings, session, wanted, shared, both_digests=not sha256_only)
         if statement is not None:
             adding.text(statement, None if text == "-" else text)
@@ -95,18 +105,10 @@ def add(
     return adding.report()
 
 
-def _asked_title() -> str:
-    """What comes from a pipe has no name of its own."""
-    if not _terminal.can_ask():
-        raise click.UsageError(
-            _("What comes from standard input needs --title, and there is no terminal to ask for it")
-        )
-    return asked(_("Title:"))
-
-
 def _read_text(name: str) -> str:
     """A text byte for byte: nothing is added, dropped or translated."""
     if name == "-":
+        _terminal.say_how_to_end_input()
         content = sys.stdin.buffer.read(_LARGEST_TEXT_BYTES + 1)
     else:
         path = Path(name)
@@ -148,6 +150,7 @@ class _Adding:
             self.originals.append(Path(name))
 
     def pipe(self) -> None:
+        _terminal.say_how_to_end_input()
         with (
             open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stream,  # nothing lies twice in memory
             progress(self.settings, _("standard input"), None) as further,
@@ -295,13 +298,12 @@ def revise(settings: Settings, reference: str, file: Path, **described: Any) -> 
     It gets a number of its own and names the item; the original stays as it is.
     """
     code, number = references.parse_item(reference)
-    shared = description(**described)
     if lies_in(file, vault_path(settings)):
         raise Stop(REFUSED, _("The vault's own files are not stored in it"))
     size = file.stat().st_size if file.is_file() else None
     with opened(settings) as session, progress(settings, file.name, size) as further:
         item = session.vault.cases.get(code).items.get(number)
-        stored = item.revise_file(file, description=shared, progress=further)
+        stored = item.revise_file(file, description=description(**described), progress=further)
     output = Output(settings)
     if output.json:
         output.answer(values(stored.item) | {"again": stored.again})

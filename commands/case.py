@@ -7,9 +7,9 @@ import click
 from commands import _terminal
 from commands._confirm import confirm
 from commands._documents import CASE, CASE_DELETED, CASE_DETAILS
-from commands._options import Settings, command, fill_in, group, optional, pass_settings, required
+from commands._options import Settings, command, fill_in, group, optional, pass_settings, refuse_unasked, required
 from commands._output import Output, exact_size, moment
-from commands._session import opened
+from commands._session import Session, opened
 from commands._show import case_facts
 from commands._terminal import visible
 from commands._text import _, ngettext
@@ -30,8 +30,11 @@ def new(settings: Settings, title: str | None, code: str | None) -> None:
     The case is named by its code from then on; choose one that tells nothing.
     """
     wanted = references.parse_case(code) if code else None
-    given = required(title, _("Title of the case:"), name="TITLE")
+    refuse_unasked(title, name="TITLE")
     with opened(settings) as session:
+        if wanted:
+            _warn_of_similar(session, wanted)
+        given = required(title, _("Title of the case:"), name="TITLE")
         made = session.vault.cases.new(given, code=wanted)
     output = Output(settings)
     if output.json:
@@ -39,6 +42,18 @@ def new(settings: Settings, title: str | None, code: str | None) -> None:
         return
     output.line(made.code)
     _terminal.say(_("Next: `casevault add {code} FILE` stores something in this case.").format(code=made.code))
+
+
+def _warn_of_similar(session: Session, code: str) -> None:
+    similar = session.vault.cases.codes_like(code)
+    if similar:
+        _terminal.warn(
+            ngettext(
+                "{code} looks or sounds much like {others}, which is another case: one is easily taken for the other",
+                "{code} looks or sounds much like {others}, which are other cases: one is easily taken for another",
+                len(similar),
+            ).format(code=code, others=", ".join(similar))
+        )
 
 
 @command("list", example="casevault case list", fields=CASE, many=True)
@@ -65,8 +80,8 @@ def list_cases(settings: Settings) -> None:
 def show(settings: Settings, code: str, purpose: str | None) -> None:
     """Show what is known of a case: title, description, notes, tags, what was changed and deleted."""
     wanted = references.parse_case(code)
-    purpose = optional(purpose, _("Purpose:"))
     with opened(settings) as session:
+        purpose = optional(purpose, _("Purpose:"))
         details = session.vault.cases.get(wanted).show(purpose=purpose)
     output = Output(settings)
     if output.json:
@@ -83,11 +98,11 @@ def show(settings: Settings, code: str, purpose: str | None) -> None:
 def edit(settings: Settings, code: str, title: str | None, description: str | None) -> None:
     """Change title or description; what it was before is kept. Without options both are asked for."""
     wanted = references.parse_case(code)
-    title, description = optional(title, _("Title:")), optional(description, _("Description:"))
     if title is None and description is None and not _terminal.can_ask():
         raise click.UsageError(_("Say what to change: --title or --description"))
     with opened(settings) as session:
         handle = session.vault.cases.get(wanted)
+        title, description = optional(title, _("Title:")), optional(description, _("Description:"))
         if title is None and description is None:
             now = handle.show()
             typed = fill_in(

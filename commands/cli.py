@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -18,6 +18,9 @@ from commands._options import Settings, global_options
 from commands._terminal import visible
 from commands._text import _
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 # Name, module, attribute, and the line of the list. A command's module is loaded when the command is used.
 COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("init", "commands.init", "init", "Make a vault."),
@@ -25,6 +28,7 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("lock", "commands.unlock", "lock", "End the session."),
     ("status", "commands.status", "status", "What can be said of the vault."),
     ("passphrase", "commands.passphrase", "passphrase", "Change the passphrase."),
+    ("key", "commands.key", "key", "Ways into the vault: list, add, remove."),
     ("case", "commands.case", "case", "Cases: new, list, show, edit, delete."),
     ("add", "commands.add", "add", "Store files, folders or text in a case."),
     ("items", "commands.items", "items", "List the items of a case."),
@@ -41,6 +45,8 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("check", "commands.check", "check", "Look for damage; changes nothing."),
     ("log", "commands.log", "log", "Who did what, and when."),
     ("demo", "commands.demo", "demo", "The whole story in a throw-away folder."),
+    ("help", "commands.help", "help_", "Explain a command."),
+    ("completion", "commands.completion", "completion", "Let the shell complete commands and options."),
 )
 
 
@@ -63,6 +69,13 @@ class Program(click.Group):
         with formatter.section(_("Commands")):
             formatter.write_dl([(name, _(line)) for name, _module, _attribute, line in COMMANDS])
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands from the table alone, and the options: the Tab key loads no command."""
+        from click.shell_completion import CompletionItem
+
+        names = [CompletionItem(name, help=_(line)) for name, _m, _a, line in COMMANDS if name.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; click would turn a closed pipe into a bare exit."""
         try:
@@ -79,6 +92,15 @@ def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) 
         context.exit()
 
 
+@click.pass_context
+def _alone(context: click.Context) -> None:
+    """Without a command: what to do next."""
+    if context.invoked_subcommand is None:
+        from commands._next import say_what_next
+
+        say_what_next(context.ensure_object(Settings))
+
+
 root = Program(
     "casevault",
     help=_(
@@ -86,7 +108,8 @@ root = Program(
         "Titles, names and search words that are left out are asked for: what stands on a command line stays in the "
         "shell's history. Begin with `casevault init`, or watch `casevault demo`."
     ),
-    no_args_is_help=True,
+    invoke_without_command=True,
+    callback=_alone,
     params=[
         *global_options(shown=True),
         click.Option(

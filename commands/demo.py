@@ -163,6 +163,7 @@ class _Story:
 
     def _digests(self) -> None:
         self._step(_("An export, compared bit for bit with what came in"))
+        (self.folder / "handed-over").mkdir(mode=0o700)
         self._run("export", "HARBOUR", "--to", "handed-over", "--purpose", "for the court")
         originals = [self.folder / "statement.txt", self.video, self.photo]
         for number, original in enumerate(originals, start=1):

@@ -8,7 +8,7 @@ from commands import _terminal
 from commands._confirm import confirm
 from commands._described import person_or_text
 from commands._documents import DISPOSAL, ITEM_DETAILS, NOTE, TAGS
-from commands._options import Settings, command, fill_in, optional, pass_settings, required, several
+from commands._options import Settings, command, fill_in, optional, pass_settings, refuse_unasked, required, several
 from commands._output import Output, exact_size, values
 from commands._session import Session, opened
 from commands._show import item_facts
@@ -59,9 +59,9 @@ def edit(
     """
     code, number = references.parse_item(reference)
     given = {
-        "title": optional(title, _("Title:")),
+        "title": title,
         "kind": kind,
-        "source": person_or_text(source),
+        "source": source,
         "via": via,
         "recorded": recorded,
         "received": received,
@@ -72,6 +72,10 @@ def edit(
         raise click.UsageError(_("Say what to change, as with --title"))
     with opened(settings) as session:
         item = session.vault.cases.get(code).items.get(number)
+        if title is not None:
+            changes["title"] = required(title, _("Title:"), name="--title")
+        if source is not None:
+            changes["source"] = person_or_text(source) or ""
         if not changes:
             changes = _asked(item.show())
         details = item.edit(**changes)
@@ -106,8 +110,9 @@ def _asked(now: ItemDetails) -> dict[str, str]:
 def note(settings: Settings, reference: str, text: str | None) -> None:
     """Add a note to an item or a case. The text is asked for when it is left out."""
     code, number = _thing(reference)
-    given = required(text, _("Note:"), name="TEXT")
+    refuse_unasked(text, name="TEXT")
     with opened(settings) as session:
+        given = required(text, _("Note:"), name="TEXT")
         added = _handle(session, code, number).note(given)
     output = Output(settings)
     if output.json:
@@ -124,11 +129,12 @@ def note(settings: Settings, reference: str, text: str | None) -> None:
 def tag(settings: Settings, reference: str, tags: tuple[str, ...], remove: tuple[str, ...]) -> None:
     """Add or remove tags of an item or a case. A tag is asked for when all are left out."""
     code, number = _thing(reference)
-    more = several(tags, _("Tag:"))
-    less = several(remove, _("Tag to remove:"))
-    if not more and not less:
-        more = (required(None, _("Tag:"), name="TAG"),)
+    refuse_unasked(tags or remove or None, name="TAG")
     with opened(settings) as session:
+        more = several(tags, _("Tag:"))
+        less = several(remove, _("Tag to remove:"))
+        if not more and not less:
+            more = (required(None, _("Tag:"), name="TAG"),)
         left = _handle(session, code, number).tag(more, less)
     output = Output(settings)
     if output.json:
@@ -148,8 +154,8 @@ def delete(settings: Settings, reference: str, reason: str | None, confirmed: st
     What will go is shown first, and the reference is asked for.
     """
     code, number = references.parse_item(reference)
-    reason = optional(reason, _("Reason:"))
     with opened(settings) as session:
+        reason = optional(reason, _("Reason:"))
         item = session.vault.cases.get(code).items.get(number)
         details = item.show()
         summary = details.summary

@@ -50,8 +50,8 @@ def items(settings: Settings, code: str) -> None:
 def show(settings: Settings, reference: str, purpose: str | None) -> None:
     """Show what is known of an item: its description, digests, notes and what was changed; not its content."""
     code, number = references.parse_item(reference)
-    purpose = optional(purpose, _("Purpose:"))
     with opened(settings) as session:
+        purpose = optional(purpose, _("Purpose:"))
         details = session.vault.cases.get(code).items.get(number).show(purpose=purpose)
     output = Output(settings)
     if output.json:

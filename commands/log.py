@@ -47,5 +47,5 @@ def log(settings: Settings, code: str | None) -> None:
 
 
 def _subject(entry: LogEntry) -> str:
-    """What the entry speaks of: an item or person by its whole reference, or a case."""
-    return f"{entry.case}/{entry.item}" if entry.case and entry.item else entry.case or ""
+    """What the entry speaks of: an item or person by its whole reference, a case, or the label of a way in."""
+    return entry.item or entry.case or ""

@@ -7,17 +7,23 @@ import click
 from commands import _terminal
 from commands._documents import PASSPHRASE_CHANGED
 from commands._new_passphrase import new_passphrase
-from commands._options import Settings, command, group, pass_settings
-from commands._output import Output
+from commands._options import Settings, command, complete_files, group, pass_settings
+from commands._output import Output, counted
 from commands._session import opened
 from commands._terminal import visible
 from commands._text import _
+from commands._words import kind_of_key
 
 passphrase = group("passphrase", _("Change the passphrase."))
 
 
 @command("change", example="casevault passphrase change", fields=PASSPHRASE_CHANGED)
-@click.option("--new-passphrase-file", metavar="FILE", help="Read the new passphrase from a file or /dev/fd/N.")
+@click.option(
+    "--new-passphrase-file",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Read the new passphrase from a file or /dev/fd/N.",
+)
 @click.option("--recalibrate", is_flag=True, help="Measure this computer's speed anew; other passphrases are dropped.")
 @click.option("--insist", is_flag=True, help="Take a passphrase that is too weak.")
 @pass_settings
@@ -29,11 +35,13 @@ def change(settings: Settings, new_passphrase_file: str | None, recalibrate: boo
     from vault import PassphraseUnlocker
 
     with opened(settings) as session:
+        current = session.unlocker  # asked for again where a session has the vault open
         kinds = {key.kind for key in session.vault.info().keys}
         with_key_file = session.key_file if "passphrase+keyfile" in kinds else None
         new = PassphraseUnlocker(new_passphrase(new_passphrase_file, insist=insist), with_key_file)
         _terminal.say(_("Renewing every key; this takes a moment, and can be interrupted without harm."))
-        dropped = session.vault.change_passphrase(session.unlocker, new, recalibrate=recalibrate)
+        with counted(settings, _("renewing keys"), session.vault.info().cases) as further:
+            dropped = session.vault.change_passphrase(current, new, recalibrate=recalibrate, progress=further)
         epoch = session.vault.info().epoch
     output = Output(settings)
     if output.json:
@@ -42,7 +50,7 @@ def change(settings: Settings, new_passphrase_file: str | None, recalibrate: boo
         output.line(_("The passphrase is changed."))
     for key in dropped:
         _terminal.warn(
-            _("this way in is gone: {label} ({kind})").format(label=visible(key.label), kind=visible(key.kind))
+            _("this way in is gone: {label} ({kind})").format(label=visible(key.label), kind=kind_of_key(key.kind))
         )
     _terminal.say(
         _(

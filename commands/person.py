@@ -10,7 +10,18 @@ import click
 from commands import _terminal
 from commands._confirm import confirm
 from commands._documents import DISPOSAL, PERSON, PERSON_LINE
-from commands._options import Settings, asked, command, fill_in, group, optional, pass_settings, required, several
+from commands._options import (
+    Settings,
+    asked,
+    command,
+    fill_in,
+    group,
+    optional,
+    pass_settings,
+    refuse_unasked,
+    required,
+    several,
+)
 from commands._output import Output, moment
 from commands._session import opened
 from commands._show import person_facts
@@ -70,12 +81,13 @@ def _given(contacts: dict[str, Any]) -> dict[str, Any]:
 def add(settings: Settings, code: str, name: str | None, **contacts: Any) -> None:
     """Add a person to a case. On a terminal the name, and every contact, is asked for when it is left out."""
     wanted = references.parse_case(code)
-    given = _given(contacts)
-    ask_for_all = name is None and not given and _terminal.can_ask()
-    called = required(name, _("Name:"), name="NAME")
-    if ask_for_all:
-        given = _ask_for_contacts()
+    refuse_unasked(name, name="NAME")
     with opened(settings) as session:
+        given = _given(contacts)
+        ask_for_all = name is None and not given and _terminal.can_ask()
+        called = required(name, _("Name:"), name="NAME")
+        if ask_for_all:
+            given = _ask_for_contacts()
         added = session.vault.cases.get(wanted).persons.add(PersonFields(name=called, **given))
     output = Output(settings)
     if output.json:
@@ -125,8 +137,8 @@ def list_persons(settings: Settings, code: str | None) -> None:
 def show(settings: Settings, reference: str, purpose: str | None) -> None:
     """Show everything that is known of a person."""
     code, number = references.parse_person(reference)
-    purpose = optional(purpose, _("Purpose:"))
     with opened(settings) as session:
+        purpose = optional(purpose, _("Purpose:"))
         details = session.vault.cases.get(code).persons.get(number).show(purpose=purpose)
     _print(settings, details)
 
@@ -143,13 +155,13 @@ def edit(settings: Settings, reference: str, name: str | None, **contacts: Any) 
     role and the safe times are asked for.
     """
     code, number = references.parse_person(reference)
-    changes = _given(contacts)
-    if name is not None:
-        changes["name"] = optional(name, _("Name:"))
-    if not changes and not _terminal.can_ask():
+    if name is None and not any(value or value == "" for value in contacts.values()) and not _terminal.can_ask():
         raise click.UsageError(_("Say what to change, as with --phone"))
     with opened(settings) as session:
         handle = session.vault.cases.get(code).persons.get(number)
+        changes = _given(contacts)
+        if name is not None:
+            changes["name"] = optional(name, _("Name:"))
         if not changes:
             now = handle.show()
             changes = dict(
@@ -181,8 +193,8 @@ def _print(settings: Settings, details: PersonDetails) -> None:
 def remove(settings: Settings, reference: str, reason: str | None, confirmed: str | None) -> None:
     """Remove a person and all that is known of them. A record that somebody was here stays, without a name."""
     code, number = references.parse_person(reference)
-    reason = optional(reason, _("Reason:"))
     with opened(settings) as session:
+        reason = optional(reason, _("Reason:"))
         handle = session.vault.cases.get(code).persons.get(number)
         details = handle.show()
         _terminal.say(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,10 @@ import click
 
 from commands import _terminal
 from commands._documents import EXPORTED
-from commands._errors import OTHER, REFUSED, Stop, message_of, status_of
+from commands._errors import NOT_FOUND, OTHER, REFUSED, Stop, message_of, status_of
 from commands._options import PathName, Settings, command, optional, pass_settings
 from commands._output import Output, progress
-from commands._session import Session, lies_in, make_for_owner, opened, vault_path
+from commands._session import Session, lies_in, make_inside, opened, vault_path
 from commands._terminal import visible
 from commands._text import _
 from vault import Reading, errors, references
@@ -43,8 +44,8 @@ def cat(settings: Settings, reference: str, offset: int, length: int | None, for
     if settings.json:
         raise click.UsageError(_("The bytes of an item are no JSON document; `show --json` describes it"))
     code, number = references.parse_item(reference)
-    purpose = optional(purpose, _("Purpose:"))
     with opened(settings) as session:
+        purpose = optional(purpose, _("Purpose:"))
         item = session.vault.cases.get(code).items.get(number)
         with item.open(act="cat", purpose=purpose, offset=offset, length=length) as reading:
             if _terminal.stdout_is_terminal() and not force:
@@ -98,37 +99,53 @@ def _lines(text: str) -> str:
     required=True,
     type=PathName(),
     metavar="DIR",
-    help="The folder to write to.",
+    help="The folder to write to; it must be there.",
 )
 @click.option("--purpose", metavar="TEXT", help="What for; the log keeps it.")
 @pass_settings
 def export(settings: Settings, reference: str, folder: Path, purpose: str | None) -> int:
     """Write an item, or all items of a case, to a folder in the clear, with their digests beside them.
 
-    Nothing is overwritten. Of a case each item is written; persons, notes and tags stay in the vault.
+    Nothing is overwritten. DIR must be there. Of a case each item is written, to a folder in DIR that is called by the
+    code; persons, notes and tags stay in the vault.
     """
     whole_case = "/" not in reference
     if whole_case:
         code, number = references.parse_case(reference), 0
     else:
         code, number = references.parse_item(reference)
-    purpose = optional(purpose, _("Purpose:"))
+    if lies_in(folder, vault_path(settings)):
+        raise Stop(
+            REFUSED, _("What is exported must not lie in the vault's own folder"), _("name a folder outside the vault")
+        )
+    _must_be_there(folder)
     _terminal.warn(
         _(
             "what is exported leaves the vault: it lies in {folder} unencrypted, for everybody who gets at this disk"
         ).format(folder=visible(str(folder)))
     )
-    if lies_in(folder, vault_path(settings)):
-        raise Stop(
-            REFUSED, _("What is exported must not lie in the vault's own folder"), _("name a folder outside the vault")
-        )
     with opened(settings) as session:
+        purpose = optional(purpose, _("Purpose:"))
         numbers = list(_numbers(session, code)) if whole_case else [number]
-        target = make_for_owner(folder / code if whole_case else folder)
+        _must_be_there(folder)
+        target = make_inside(folder, code) if whole_case else folder
         exporting = _Exporting(settings, session, code, target, purpose)
         for each in numbers:
             exporting.item(each, alone=not whole_case)
     return exporting.report()
+
+
+def _must_be_there(folder: Path) -> None:
+    # Made here, it would take what was meant for a stick that is not plugged in, in the clear.
+    if folder.is_dir():
+        return
+    if os.path.lexists(folder):
+        raise errors.AlreadyThere(path=str(folder))
+    raise Stop(
+        NOT_FOUND,
+        _("There is no folder {folder}; nothing was exported").format(folder=visible(str(folder))),
+        _("look whether the stick or disk is there; if it is, make the folder first"),
+    )
 
 
 def _numbers(session: Session, code: str) -> Iterator[int]:
@@ -150,7 +167,9 @@ class _Exporting:
         reference = references.item_reference(self.code, number)
         try:
             with progress(self.settings, reference, None) as further:
-                done = self.items.get(number).export(self.folder, purpose=self.purpose, progress=further)
+                done = self.items.get(number).export(
+                    self.folder, purpose=self.purpose, progress=further, expect=further and further.expect
+                )
         except _OF_ONE_ITEM as error:
             if alone:
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from commands._documents import HIT
-from commands._options import Settings, command, pass_settings, required
+from commands._options import Settings, command, pass_settings, refuse_unasked, required
 from commands._output import Output
 from commands._session import opened
 from commands._terminal import say
@@ -24,8 +24,10 @@ def search(settings: Settings, words: tuple[str, ...], code: str | None) -> None
     The words are asked for when they are left out.
     """
     wanted = references.parse_case(code) if code else None
-    given = required(" ".join(words) if words else None, _("Words:"), name="WORDS")
+    typed = " ".join(words) if words else None
+    refuse_unasked(typed, name="WORDS")
     with opened(settings) as session:
+        given = required(typed, _("Words:"), name="WORDS")
         hits = session.vault.search(given, case=wanted)
     output = Output(settings)
     if output.json:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 from collections.abc import Mapping
 from typing import NoReturn
@@ -57,6 +59,20 @@ def parse_canonical_json(data: bytes, *, max_depth: int = MAX_DEPTH) -> object:
     if canonical_json(value, max_depth=max_depth) != data:
         raise NotCanonical("JSON that is not in canonical form")
     return value
+
+
+def parse_base64(text: bytes) -> bytes:
+    """The bytes whose base64 (RFC 4648, section 4, with padding) is exactly `text`.
+
+    Raises NotCanonical for all other text: other letters, missing padding, unused bits that are not zero.
+    """
+    try:
+        data = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise NotCanonical("not base64") from None
+    if base64.b64encode(data) != text:
+        raise NotCanonical("base64 that is not in canonical form")
+    return data
 
 
 def _unsigned(value: int, size_bytes: int) -> bytes:

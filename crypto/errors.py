@@ -42,6 +42,14 @@ class CommitmentMismatch(CryptoError):
     """The disclosed fields are not the fields that were committed to."""
 
 
+class BadProof(CryptoError):
+    """A Merkle proof that does not show what it is said to show."""
+
+
+class BadSignature(CryptoError):
+    """No signature by the key that is asked for, or one that does not hold."""
+
+
 class BadWords(CryptoError):
     """Recovery words that do not encode 32 bytes.
 
@@ -53,3 +61,31 @@ class BadWords(CryptoError):
         super().__init__(reason if word_number is None else f"{reason} {word_number}")
         self.reason = reason
         self.word_number = word_number
+
+
+class InvalidIdentity(CryptoError):
+    """The text is no age identity of a kind that is known here. It is a secret, so no part of it is kept."""
+
+
+class AgeFailure(CryptoError):
+    """Root of what is wrong with an age file; the subclass is the layer that refused it."""
+
+
+class ArmorFailure(AgeFailure):
+    """The text around an age file is not the one strict form of ASCII armor."""
+
+
+class HeaderFailure(AgeFailure):
+    """The header, or a stanza for a kind of identity that was given, breaks a rule of the format."""
+
+
+class NoMatch(AgeFailure):
+    """None of the identities opens a stanza of the header."""
+
+
+class HMACFailure(AgeFailure):
+    """A stanza opened, but the header is not the one that was written with it."""
+
+
+class PayloadFailure(AgeFailure):
+    """The payload is altered, cut or followed by something; what was released before is authentic, but not all."""

@@ -100,6 +100,24 @@ class RecordKey(Key):
     __slots__ = ()
 
 
+class StepKey(Key):
+    """The seed of the Ed25519 key that signs one step of the access log, and nothing else."""
+
+    __slots__ = ()
+
+
+class IdentityEd25519Key(Key):
+    """The seed of the identity's Ed25519 key; it signs only through `crypto.sshsig`, under a kind."""
+
+    __slots__ = ()
+
+
+class IdentityMLDSAKey(Key):
+    """The seed of the identity's ML-DSA-65 key; it signs only through `crypto.mldsa`, under a kind."""
+
+    __slots__ = ()
+
+
 def derive(key: Key, label: bytes, kind: type[K], *, context: bytes = b"") -> K:
     """The key of class `kind` that belongs to `key`, `label` and `context`.
 

@@ -5,6 +5,7 @@ A label's version changes when the meaning of the bytes under it changes; an old
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Final
 
 # Under the vault key
@@ -30,3 +31,16 @@ MARK: Final = b"casevault/v1/mark"
 COMMITMENT: Final = b"casevault/v1/commitment"
 CHANGE: Final = b"casevault/v1/change"
 FAILURES: Final = b"casevault/v1/failures"
+
+
+class SignedKind(Enum):
+    """What an identity signs: the namespace of the SSHSIG and, in the same bytes, the context of the ML-DSA signature.
+
+    OpenSSH's own namespaces have this form. A signature of one kind is none of another.
+    """
+
+    SEALED_FILE = b"casevault-sealed@v1"
+    CARD = b"casevault-card@v1"
+    SUCCESSION = b"casevault-succession@v1"
+    GENERATION = b"casevault-generation@v1"
+    RECEIPT = b"casevault-receipt@v1"

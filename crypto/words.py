@@ -66,6 +66,15 @@ def generated_passphrase(words: int = 7) -> str:
     return "-".join(secrets.choice(wordlist) for _ in range(words))
 
 
+def as_generated(text: str) -> str | None:
+    """The generated passphrase that was typed with spaces for hyphens; None for a text that is nothing of the kind."""
+    hyphened = "-".join(text.split())
+    typed = hyphened.split("-")
+    if hyphened == text or len(typed) < FEWEST_PASSPHRASE_WORDS:
+        return None
+    return hyphened if set(typed) <= set(_mnemonic("english").wordlist) else None
+
+
 def _listed_number(language: str, word: str) -> int | None:
     folded, numbers = _fold(word), _numbers(language)
     if language == "english" and folded not in numbers and len(folded) >= _PREFIX_LENGTH:

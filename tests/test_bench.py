@@ -21,6 +21,7 @@ def test_the_bench_prints_a_line_for_each_row_and_removes_its_folder(source: Pat
             "--only",
             "add",
             "export",
+            "age",
             "check",
             "memory",
             "read",
@@ -34,6 +35,7 @@ def test_the_bench_prints_a_line_for_each_row_and_removes_its_folder(source: Pat
     for row in ("add", "export", "check"):
         assert any(line.startswith((f"{row} ", f"left out: {row}")) for line in done.stdout.splitlines()), row
     assert any(line.startswith(("peak memory of cat, 1 MiB", "left out: memory")) for line in done.stdout.splitlines())
+    assert "crypto.age, decrypt, memory to memory" in done.stdout
     assert "show ITEM, the whole command" in done.stdout
     assert list(tmp_path.iterdir()) == []
 

@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="left out: kill -9 needs fork"),
 ]
 
-KILLS = {"add": 80, "change": 80, "case delete": 60}
+KILLS = {"add": 80, "change": 80, "key add": 40, "key remove": 40, "case delete": 60}
 SIZES = {"add": 6_000_000}
 
 
@@ -83,6 +83,8 @@ def test_a_killed_process_leaves_the_old_state_or_the_new(act: str, place: Path)
             )
             if not ended.killed:
                 assert state in ("after", scenario.same), "what was reported as done is there"
+            if scenario.changes_keys:
+                state = scenario.verify_keys(scenario.path, done=not ended.killed)
             states[scenarios.verify_secret(scenario.path) if scenario.changes_secret else state] += 1
             scenario.source.verify()
     print(f"{act}: {inside} of {KILLS[act]} kills inside, within {span:.3f} s; {dict(states)}")

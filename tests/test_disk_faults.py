@@ -57,6 +57,7 @@ class Session:
         self.scenario = scenario
         self.vault: Vault | None = None
         self.seen: Counter[str] = Counter()
+        self.keys: Counter[str] = Counter()
 
     def prepare(self) -> None:
         self.vault = self.scenario.begin()
@@ -88,6 +89,9 @@ class Session:
                 assert state in ("after", scenario.same), "what was reported as done is durable"
             if failure.raised is None and not died:
                 assert state in ("after", "after and more", scenario.same, f"{scenario.same} and more")
+            if scenario.changes_keys:
+                done = failure.raised is None and failure.kind not in ("crash", "torn crash")
+                self.keys[scenario.verify_keys(left, done=done)] += 1
             self.seen[state] += 1
             scenario.source.verify()
             if scenario.act_name == "export":
@@ -127,10 +131,11 @@ def _verify_exported(scenario: Scenario, failure: Failure) -> None:
 def test_after_any_failure_of_the_disk_the_old_or_the_new_state_is_there(act: str, disk: str, place: Path) -> None:
     session = Session(Scenario(place, act, cases=3 if act == "change" else 2, size=70_000))
     kinds = FAT_KINDS if disk == "FAT" else KINDS if act in ALL_KINDS else SOME_KINDS
-    if act == "revise":
-        kinds = ("full", "crash")  # the rest goes the way of "add"
+    if act in ("revise", "key add", "key remove"):
+        kinds = ("full", "crash")  # the rest goes the way of "add" or "change"
     failures = every_failure(session.run, session.check, prepare=session.prepare, disk=DISKS[disk], kinds=kinds)
     assert failures == sum(session.seen.values()) - ("power cut" in kinds)
+    assert len(session.keys) == (2 if session.scenario.changes_keys else 0), "both sides of the commit were seen"
 
 
 @pytest.mark.slow
@@ -288,7 +293,17 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # Here every single write fails; elsewhere about this many, spread evenly.
 EVERY_WRITE = {("add", "kill"), ("change", "kill"), ("case new", "eio")}
 SPREAD = 25
-SQLITE_ACTS = ("case new", "add", "edit", "person remove", "item delete", "change", "case delete")
+SQLITE_ACTS = (
+    "case new",
+    "add",
+    "edit",
+    "person remove",
+    "item delete",
+    "change",
+    "key add",
+    "key remove",
+    "case delete",
+)
 
 
 @pytest.mark.slow
@@ -324,6 +339,8 @@ def test_after_any_failed_write_of_a_database_the_old_or_the_new_state_is_there(
                 )
                 if not ended.killed and not ended.error:
                     assert state.startswith(("after", scenario.same or "after")), "what was reported as done is there"
+                if scenario.changes_keys:
+                    scenario.verify_keys(scenario.path, done=not ended.killed and not ended.error)
         assert failed >= counted // step
     scenario.source.verify()
 

@@ -2,14 +2,16 @@
 
 import inspect
 import re
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 import pytest
 
 from commands import _errors, cli
+from commands._manual import manual_page
 from commands._options import Command, Group
 from vault import errors
 
@@ -182,7 +184,24 @@ def test_groups_take_the_global_options_too() -> None:
         }
 
 
+def test_the_manual_page_is_what_the_program_says(source: Path) -> None:
+    written = (source / "docs" / "casevault.1").read_text(encoding="utf-8")
+    assert written == manual_page(), "run: python tests/test_docs.py"
+    for path, command in every_command():
+        assert f".SS casevault {' '.join(path)}".replace("-", "\\-") in written
+        for option, _text in options(command):
+            assert option.replace("-", "\\-") in written
+
+
+def test_a_reader_of_manual_pages_finds_nothing_wrong(source: Path, program: Callable[[str], str]) -> None:
+    page = source / "docs" / "casevault.1"
+    done = subprocess.run([program("groff"), "-man", "-Tutf8", "-ww", str(page)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "casevault key remove" in done.stdout
+
+
 if __name__ == "__main__":
-    page = Path(__file__).resolve().parents[1] / "docs" / "commands.md"
-    page.write_text(commands_page(), encoding="utf-8")
-    sys.stdout.write(f"{page}\n")
+    docs = Path(__file__).resolve().parents[1] / "docs"
+    for name, text in (("commands.md", commands_page()), ("casevault.1", manual_page())):
+        (docs / name).write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{docs / name}\n")

@@ -217,7 +217,7 @@ def test_the_example_of_the_library_page_runs_as_it_stands(
     assert "b'of m'" in lines
     assert "There is no item HARBOUR/7" in lines
     assert "0 1" in lines
-    assert any("item-export done 1 None" in line for line in lines)
+    assert any("item-export done HARBOUR/1 None" in line for line in lines)
     assert (tmp_path / "out" / "001-statement.txt").read_text(encoding="utf-8") == "I left of my own will."
 
 

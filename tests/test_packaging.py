@@ -70,7 +70,9 @@ def test_the_wheel_holds_every_file_of_the_three_packages_and_nothing_else(wheel
     }
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if not name.startswith(f"casevault-{__version__}.dist-info/")}
-    assert names == tree
+        manual = archive.read(f"casevault-{__version__}.data/data/share/man/man1/casevault.1")
+    assert names == tree | {f"casevault-{__version__}.data/data/share/man/man1/casevault.1"}
+    assert manual == (source / "docs" / "casevault.1").read_bytes()
     assert {f"{package}/__init__.py" for package in PACKAGES} | {"vault/py.typed"} <= names
 
 

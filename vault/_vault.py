@@ -164,6 +164,24 @@ class Vault:
         """What the vault says of itself."""
         return self.keeper.info()
 
+    def key_of(self, current: Unlocker) -> KeyLabel | None:
+        """Which way in a secret is; None for one that the vault does not know. Raises ``WrongPassphrase``."""
+        return self.keeper.key_of(current)
+
+    def add_key(self, current: Unlocker, new: SecretUnlocker, *, label: str) -> KeyLabel:
+        """A further way into the vault, at most eight in all; ``current`` is one that opens it now.
+
+        Raises ``WrongPassphrase``, ``TooManyKeys``, ``BadValue``, and ``Refused`` for a secret or label that is there.
+        """
+        return self.keeper.add_key(current, new, label)
+
+    def remove_key(self, current: Unlocker, slot: int, *, progress: Callable[[int], None] | None = None) -> KeyLabel:
+        """Remove a way in and renew every key below it; the last one stays. ``progress`` is told of each case.
+
+        Raises ``WrongPassphrase``, ``NoSuchKey``, ``Refused``. Objects stay as they are.
+        """
+        return self.keeper.remove_key(current, slot, progress=progress)
+
     def verify_secret(self, current: Unlocker) -> None:
         """See that a secret opens this vault. Raises ``WrongPassphrase``."""
         self.keeper.verify_secret(current)

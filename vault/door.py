@@ -67,6 +67,7 @@ class Door:
         self._open: dict[bytes, Compartment] = {}
         self._closed = False
         self.warnings: list[str] = []
+        self.unknown_slot: int | None = None
         before = registry.optional_setting(LAST_UNLOCK)
         self.last_unlock = before.decode() if before else None
         self.failed_unlocks = 0

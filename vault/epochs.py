@@ -7,24 +7,25 @@ the removal of the old files. Until the second header is written, the old secret
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crypto import kdf
+from crypto.errors import CryptoError
 from crypto.keys import CaseKey, VaultKey
 from crypto.records import encrypt_record
 from vault import cases, compartment, errors, files, header, registry, schema
 from vault.compartment import Compartment
+from vault.folder import Folder
 from vault.log import Log
 from vault.receipts import Receipt
 from vault.registry import CaseRow, Registry
 from vault.requests import KeyLabel
 from vault.store import remove_database
-from vault.tables import Row, blob, integer, text
-from vault.unlock import Place, SecretUnlocker, Unlocker
+from vault.tables import Row, blob, integer
+from vault.unlock import Unlocker
 
 if TYPE_CHECKING:
     from vault.door import Door
@@ -32,46 +33,23 @@ if TYPE_CHECKING:
 Progress = Callable[[int], None]
 
 # The acts that start a new epoch.
-ACTS = frozenset({"passphrase-change", "case-delete"})
+ACTS = frozenset({"passphrase-change", "key-add", "key-remove", "case-delete"})
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the next epoch will be: the rows of the slots, the cost, and which case is gone."""
+    """What the next epoch will be: the rows of the slots, the cost, and which case is gone.
+
+    ``tried`` is opened from a fresh read before the change counts as made; None where no secret that stays is at hand.
+    """
 
     slots: tuple[Row, ...]
     cost: kdf.Cost
     salt: bytes
     renew_cases: bool
-    new: Unlocker
+    tried: Unlocker | None
     dropped: tuple[KeyLabel, ...] = ()
     deleted: CaseRow | None = None
-
-
-def plan_change(door: Door, current: Unlocker, new: SecretUnlocker, *, recalibrate: bool) -> Plan:
-    """A new secret in place of the current one. Raises ``WrongPassphrase`` and ``Refused``."""
-    rows = door.registry.rows(schema.SLOTS)
-    opened = current.unlock(door.header)
-    slot = opened.slot if opened.kind != "recovery" else _only_passphrase(rows)
-    cost, salt = door.header.cost, door.header.salt
-    dropped: list[Row] = []
-    if recalibrate:
-        cost, salt = kdf.calibrate(), os.urandom(kdf.SALT_SIZE)
-        dropped = [row for row in rows if text(row, "kind").startswith("passphrase") and integer(row, "slot") != slot]
-    public = new.slot_key(Place(door.header.folder_id, salt, cost)).public_bytes()
-    label = next((text(row, "label") for row in rows if row["slot"] == slot), new.kind)
-    changed: Row = {"slot": slot, "public_key": public, "kind": new.kind, "label": label, "added": door.now}
-    kept = [row for row in rows if row["slot"] != slot and row not in dropped]
-    return Plan(
-        slots=(*kept, changed),
-        cost=cost,
-        salt=salt,
-        renew_cases=True,
-        new=new,
-        dropped=tuple(
-            KeyLabel(integer(row, "slot"), text(row, "kind"), text(row, "label"), text(row, "added")) for row in dropped
-        ),
-    )
 
 
 def plan_delete(door: Door, current: Unlocker, case: CaseRow) -> Plan:
@@ -82,16 +60,9 @@ def plan_delete(door: Door, current: Unlocker, case: CaseRow) -> Plan:
         cost=door.header.cost,
         salt=door.header.salt,
         renew_cases=False,
-        new=current,
+        tried=current,
         deleted=case,
     )
-
-
-def _only_passphrase(rows: list[Row]) -> int:
-    slots = [integer(row, "slot") for row in rows if text(row, "kind").startswith("passphrase")]
-    if len(slots) != 1:
-        raise errors.Refused(reason="recovery words can replace the passphrase only where there is exactly one")
-    return slots[0]
 
 
 def renew(door: Door, plan: Plan, receipt: Receipt, *, progress: Progress | None) -> None:
@@ -101,7 +72,7 @@ def renew(door: Door, plan: Plan, receipt: Receipt, *, progress: Progress | None
     2. Copy every case whose key changes into a new database; compare.
     3. Copy vault.db under the new key and write the changes into the copy, in one step of its log.
     4. Make all of it durable, then the two headers in turn.
-    5. Open the new secret from a fresh read of the files.
+    5. Try the plan's secret, or at least the new key, on a fresh read of the files.
     6. Go on in the new epoch, and remove the files of the old one.
     """
     folder, old = door.folder, door.header
@@ -126,8 +97,7 @@ def renew(door: Door, plan: Plan, receipt: Receipt, *, progress: Progress | None
         raise
     try:
         folder.write_headers(new)
-        tried = plan.new.unlock(folder.read_headers()[0])
-        adopted = Registry.open(folder.vault_database(epoch), tried.vault_key)
+        adopted = Registry.open(folder.vault_database(epoch), _tried(plan, folder, vault_key))
     except BaseException:
         # Going on in the old epoch beside new headers would lose what is done from here on.
         _lead_back(door, old, made)
@@ -141,6 +111,17 @@ def renew(door: Door, plan: Plan, receipt: Receipt, *, progress: Progress | None
             remove_database(path)
     if plan.deleted:
         _remove_deleted(door, receipt)
+
+
+def _tried(plan: Plan, folder: Folder, vault_key: VaultKey) -> VaultKey:
+    found = folder.read_headers()[0]
+    if plan.tried is not None:
+        return plan.tried.unlock(found).vault_key
+    try:
+        found.verify(vault_key)
+    except CryptoError as error:
+        raise errors.HeaderDamaged(path=str(folder.path)) from error
+    return vault_key
 
 
 @dataclass(frozen=True, slots=True)

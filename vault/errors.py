@@ -134,6 +134,12 @@ class TooManyKeys(VaultError):
     template = "All eight ways into the vault are taken"
 
 
+class NoSuchKey(VaultError):
+    """No way in has this slot or label."""
+
+    template = "There is no way into the vault called {name}"
+
+
 # Damage
 
 

@@ -46,6 +46,10 @@ class Cases:
         """Make a case. Raises ``BadCode``, ``CodeTaken``, ``BadValue``."""
         return self._keeper().case_new(title, code)
 
+    def codes_like(self, code: str) -> tuple[str, ...]:
+        """The codes that are easily taken for this one: another letter, a digit like a letter."""
+        return self._keeper().codes_like(code)
+
     def list(self) -> tuple[CaseSummary, ...]:
         """All cases, by code."""
         return self._keeper().case_list()
@@ -240,9 +244,17 @@ class Item:
             raise errors.BadValue(field="offset", reason="it lies outside the item")
         return reading
 
-    def export(self, folder: Path, *, purpose: str | None = None, progress: Progress | None = None) -> Exported:
+    def export(
+        self,
+        folder: Path,
+        *,
+        purpose: str | None = None,
+        progress: Progress | None = None,
+        expect: Callable[[int], None] | None = None,
+    ) -> Exported:
         """Write the item's bytes in the clear into ``folder``, its digests beside it; never over anything.
 
+        ``expect`` is told the size before the first byte, ``progress`` how much was written.
         Raises ``AlreadyThere``, ``NoSpace``, ``ReadOnly``, ``ObjectDamaged``, ``ObjectMissing``. After an error
         nothing of it is left, except after ``OutcomeUnrecorded``: then it was done.
         """
@@ -252,6 +264,8 @@ class Item:
             self.open(act="export", purpose=purpose) as reading,
             exporting.NewExport(folder, reading.grant) as target,
         ):
+            if expect:
+                expect(reading.size_bytes)
             reading.write_to(target.write, progress=progress)
             return Exported(target.path, target.finish(), reading.grant, target.owner_only)
 

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from crypto.keys import CaseKey, ObjectKey
-from vault import cases, checking, epochs, errors, items, persons, references, schema, search
+from vault import cases, checking, epochs, errors, items, persons, references, schema, search, ways
 from vault.compartment import Clock, Compartment
 from vault.door import Act, Door
 from vault.folder import Folder
@@ -40,7 +40,7 @@ from vault.requests import (
     Stored,
     VaultInfo,
 )
-from vault.tables import Row, blob, integer, text
+from vault.tables import Row, blob, text
 from vault.unlock import SecretUnlocker, Unlocker
 
 
@@ -88,14 +88,36 @@ class Keeper(Door):
             last_unlock=self.last_unlock,
             failed_unlocks=self.failed_unlocks,
             warnings=tuple(self.warnings),
+            unknown_slot=self.unknown_slot,
         )
 
     def keys(self) -> tuple[KeyLabel, ...]:
         """The ways into the vault."""
-        return tuple(
-            KeyLabel(integer(row, "slot"), text(row, "kind"), text(row, "label"), text(row, "added"))
-            for row in sorted(self.registry.rows(schema.SLOTS), key=lambda row: integer(row, "slot"))
-        )
+        return ways.listed(self)
+
+    def key_of(self, current: Unlocker) -> KeyLabel | None:
+        """Which way in a secret is; None for one that the vault does not know. Raises ``WrongPassphrase``."""
+        return ways.known(self, current.unlock(self.header))
+
+    def add_key(self, current: Unlocker, new: SecretUnlocker, label: str) -> KeyLabel:
+        """A further way in, tried from a fresh read of the files before it is reported.
+
+        Raises ``WrongPassphrase``, ``TooManyKeys``, ``Refused``, ``BadValue``; after an error the vault opens as before.
+        """
+        plan, before = ways.plan_add(self, current, new, label), set(self.keys())
+        self._renew("key-add", plan, item=text(plan.slots[-1], "label"))
+        (added,) = set(self.keys()) - before
+        return added
+
+    def remove_key(self, current: Unlocker, slot: int, *, progress: Callable[[int], None] | None = None) -> KeyLabel:
+        """One way in less, and every key below it renewed; returns what is gone.
+
+        Raises ``WrongPassphrase``, ``NoSuchKey``, ``Refused``; after an error the vault opens as before.
+        """
+        plan = ways.plan_remove(self, current, slot)
+        (removed,) = plan.dropped
+        self._renew("key-remove", plan, item=removed.label, progress=progress)
+        return removed
 
     def verify_secret(self, current: Unlocker) -> None:
         """See that a secret opens this vault, before more is asked for. Raises ``WrongPassphrase``."""
@@ -113,7 +135,7 @@ class Keeper(Door):
 
         Raises ``WrongPassphrase`` and ``Refused``; after an error the vault opens as before.
         """
-        plan = epochs.plan_change(self, current, new, recalibrate=recalibrate)
+        plan = ways.plan_change(self, current, new, recalibrate=recalibrate)
         self._renew("passphrase-change", plan, progress=progress)
         return plan.dropped
 
@@ -123,6 +145,7 @@ class Keeper(Door):
         plan: epochs.Plan,
         *,
         case: CaseRow | None = None,
+        item: str | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
         epochs.sweep(self)
@@ -133,6 +156,7 @@ class Keeper(Door):
         receipt = self.log.intend(
             name,
             case=case,
+            item=item,
             vault_level=True,
             grants=[case_grant(each) for each in self.registry.cases()],
         )
@@ -207,6 +231,12 @@ class Keeper(Door):
             act.outcome |= {"case": chosen, "state_after": compartment.state.hex()}
             self._end(act)
         return CaseSummary(chosen, title, now, now, 0, 0)
+
+    def codes_like(self, code: str) -> tuple[str, ...]:
+        """The codes of cases that are easily taken for ``code``. Raises ``BadCode``."""
+        wanted = references.parse_case(code)
+        with self._act("case-codes"):
+            return tuple(case.code for case in self.registry.cases() if references.look_alike(wanted, case.code))
 
     def case_list(self) -> tuple[CaseSummary, ...]:
         """All cases with their titles, by code."""

@@ -334,12 +334,14 @@ def _unanswered(row: Row) -> Unanswered:
 
 
 def _log_entry(number: int, fields: dict[str, object]) -> LogEntry:
+    case, item = fields["case"], fields["item"]
     return LogEntry(
         number=number,
+        item=f"{case}/{item}" if case and item else item,  # type: ignore[arg-type]
         when=str(fields["wall_time"]),
         size_bytes=fields["size"],  # type: ignore[arg-type]  # canonical JSON that this module wrote
         **{
             name: fields[name]  # type: ignore[arg-type]
-            for name in ("act", "phase", "actor", "case", "item", "digest", "purpose", "answers", "reason")
+            for name in ("act", "phase", "actor", "case", "digest", "purpose", "answers", "reason")
         },
     )

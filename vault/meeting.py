@@ -13,7 +13,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vault import errors, platform
+from vault import errors, files, platform
 
 if TYPE_CHECKING:
     import socket
@@ -39,7 +39,7 @@ def socket_path(runtime_dir: Path, vault_path: Path) -> Path:
     """Where the agent of a vault has its socket. Raises ``NoSuchVault`` and ``NoSession`` for what is none."""
     device, inode = place_of(vault_path)
     for name in ("header.a", "header.b"):
-        with contextlib.suppress(OSError), (vault_path / name).open("rb") as file:
+        with contextlib.suppress(OSError), open(vault_path / name, "rb", opener=files.open_at_once) as file:
             start = file.read(_FOLDER_ID.stop)
             if start.startswith(_MAGIC) and len(start) == _FOLDER_ID.stop:
                 return runtime_dir / f"{start[_FOLDER_ID][:10].hex()}{device:x}{inode:x}"

@@ -145,6 +145,7 @@ def _open_locked(
         keeper = Keeper(folder, found, registry, actor=label or unlocked.kind, clock=clock)
         if label is None:
             keeper.warn("unknown-slot")
+            keeper.unknown_slot = unlocked.slot
         if found.epoch < copies[0].epoch and not epochs.is_interrupted(keeper):
             raise errors.OlderCopy(what=WHAT)
         folder.make_subfolders()

@@ -36,6 +36,11 @@ def judge(passphrase: str, *, own_words: Iterable[str] = ()) -> None:
             raise errors.WeakPassphrase(guesses=f"10^{int(verdict['guesses_log10'])}")
 
 
+def with_hyphens(typed: str) -> str | None:
+    """The generated passphrase that ``typed`` would be if its spaces were hyphens; None if it is none."""
+    return words.as_generated(typed)
+
+
 def generate() -> str:
     """Seven random words, 77 bits."""
     return words.generated_passphrase()

@@ -20,6 +20,8 @@ _DEVICES = frozenset(
     | {f"{port}{number}" for port in ("COM", "LPT") for number in range(10)}
 )
 
+_CONFUSABLE = str.maketrans("018526LQV", "OIBSZGIOU")
+
 # Without vowels, so that no word comes out, and without what is misheard or misread.
 _LETTERS = "BCDFGHKLMNPQRSTVWXZ"
 _DIGITS = "23456789"
@@ -64,6 +66,25 @@ def item_reference(code: str, number: int) -> str:
 def person_reference(code: str, number: int) -> str:
     """``HARBOUR/p2``."""
     return f"{code}/p{number}"
+
+
+def look_alike(one: str, other: str) -> bool:
+    """Whether two different codes are easily taken for each other: one letter's difference, or letters like digits.
+
+    Codes that differ in one digit for another are counted on purpose, and are no look-alikes.
+    """
+    if one == other:
+        return False
+    if one.translate(_CONFUSABLE) == other.translate(_CONFUSABLE):
+        return True
+    if len(one) == len(other):
+        differing = [place for place in range(len(one)) if one[place] != other[place]]
+        if len(differing) == 1:
+            return not (one[differing[0]].isdigit() and other[differing[0]].isdigit())
+        first, last = differing[0], differing[-1]
+        return len(differing) == 2 and last == first + 1 and one[first] + one[last] == other[last] + other[first]
+    shorter, longer = sorted((one, other), key=len)
+    return any(longer[:place] + longer[place + 1 :] == shorter for place in range(len(longer)))
 
 
 def generate_code(taken: Container[str]) -> str:

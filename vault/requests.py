@@ -213,7 +213,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One entry of the access log, readable because its body could be unsealed."""
+    """One entry of the access log, readable because its body could be unsealed.
+
+    ``item`` is the whole reference of an item or person; of ``key-add`` and ``key-remove`` it is the label.
+    """
 
     number: int
     when: str
@@ -244,7 +247,7 @@ class VaultInfo:
     """What an open vault says of itself.
 
     ``last_unlock`` is when it had been used before it was opened this time, ``failed_unlocks`` how many attempts to open
-    it this machine counted between the two.
+    it this machine counted between the two. ``unknown_slot`` is the one that opened it, if the vault does not know it.
     """
 
     vault_id: str
@@ -260,6 +263,7 @@ class VaultInfo:
     last_unlock: str | None
     failed_unlocks: int
     warnings: tuple[str, ...]
+    unknown_slot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ become ``VaultError``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,6 +44,7 @@ class Store:
         self.path = path
         self.what = what
         self._depth = 0
+        _remove_foreign_journal(path)
         with self._translated():
             self._connection = dbapi2.connect(str(path), isolation_level=None, check_same_thread=False)
             try:
@@ -216,6 +218,13 @@ class Store:
         if code == _IO:
             return errors.DiskFailed(path=str(self.path), reason=getattr(error, "sqlite_errorname", "I/O"))
         return errors.DatabaseDamaged(what=self.what)
+
+
+def _remove_foreign_journal(path: Path) -> None:
+    """Remove a rollback journal: SQLite would play it back into the database, and no whole database of ours has one."""
+    journal = path.with_name(f"{path.name}-journal")
+    if os.path.lexists(journal):
+        files.remove(journal)
 
 
 def is_empty(path: Path) -> bool:

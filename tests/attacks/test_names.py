@@ -113,6 +113,7 @@ def test_hostile_names_are_one_visible_line_in_every_form(casevault: Program, tm
     for number, name in enumerate(names):
         (folder / name.decode(errors="surrogateescape")).write_text(str(number))
     done = casevault("add", "HARBOUR", "-r", "stick")
+    (tmp_path / "out").mkdir()
     assert done.status == 0, done.stderr
     shown = [casevault("items", "HARBOUR", *form) for form in ((), ("--plain",), ("--json",))]
     shown += [casevault("log"), casevault("search", "forged"), casevault("export", "HARBOUR", "--to", "out"), done]

@@ -63,15 +63,16 @@ def test_a_vault_opens_wherever_it_lies_and_its_path_is_shown_on_one_line(
 @pytest.mark.parametrize("mask", ["000", "777"])
 def test_what_is_made_is_the_owners_under_every_umask(casevault: Program, tmp_path: Path, mask: str) -> None:
     (tmp_path / "file").write_text("x")
+    (tmp_path / "out").mkdir()
     casevault.umask = mask
     for arguments in (
         ("add", "HARBOUR", "file"),
-        ("export", "HARBOUR", "--to", "out/deep"),
+        ("export", "HARBOUR", "--to", "out"),
         ("--vault", "parent/deep/vault", "init", "--no-passphrase", "--recovery-file", "words"),
     ):
         done = casevault(*arguments)
         assert done.status == 0, done.stderr
-    made = [casevault.vault, tmp_path / "out", tmp_path / "parent", tmp_path / "words"]
+    made = [casevault.vault, tmp_path / "out" / "HARBOUR", tmp_path / "parent", tmp_path / "words"]
     for path in made + [inner for each in made for inner in each.rglob("*")]:
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
 

@@ -41,10 +41,59 @@ def test_a_command_without_arguments_shows_how_it_is_used_and_fails(cv: Any) -> 
     )
 
 
-def test_the_bare_program_shows_its_help_and_fails(cv: Any) -> None:
-    done = cv.bare(status=2)
-    assert done.stdout == ""
-    assert "Commands:" in done.stderr
+def test_the_program_alone_says_what_to_do_next_and_opens_nothing(cv: Any, locked: Path, folder: Path) -> None:
+    for arguments, said in (
+        (("--vault", folder / "none"), "casevault init"),
+        (("--vault", locked), "casevault case list"),
+        (("--vault", folder), "is not a case vault"),
+    ):
+        for form in ((), ("--plain",)):
+            done = cv.bare(*arguments, *form)
+            assert said in done.stdout
+            assert "casevault help" in done.stdout
+            assert done.stderr == ""
+    assert cv.bare("--vault", locked, "--json").json == {"path": str(locked), "state": "locked"}
+    before = sorted((path, path.stat().st_mtime_ns) for path in locked.rglob("*") if path.name != "lock")
+    cv.bare("--vault", locked, "--passphrase-file", folder / "not there")
+    assert sorted((path, path.stat().st_mtime_ns) for path in locked.rglob("*") if path.name != "lock") == before
+
+
+def test_the_program_alone_asks_nothing_on_a_terminal(locked: Path, terminal: Any) -> None:
+    status, shown = terminal("--vault", locked).finish()
+    assert status == 0
+    assert "locked" in shown
+    assert "Passphrase" not in shown
+
+
+def test_the_program_alone_says_when_the_vault_is_open(harbour: Any) -> None:
+    process = harbour.start("add", "HARBOUR", "-", "--title", "waiting")
+    end = time.monotonic() + 30
+    while "Another process" not in (done := harbour.bare("--vault", harbour.vault)).stdout:
+        assert time.monotonic() < end, done
+    process.communicate(b"x", timeout=60)
+
+
+def test_help_explains_every_command_as_its_own_option_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    paths: list[tuple[str, ...]] = [()]
+    for path in paths:
+        command: click.Command = cli.root
+        for name in path:
+            assert isinstance(command, click.Group)
+            found = command.get_command(click.Context(command), name)
+            assert found is not None
+            command = found
+        if isinstance(command, click.Group):
+            paths += [(*path, name) for name in command.list_commands(click.Context(command))]
+        assert cli.main(["help", *path]) == 0
+        helped = capsys.readouterr().out
+        assert cli.main([*path, "--help"]) == 0
+        assert capsys.readouterr().out == helped != ""
+    assert len(paths) > 30
+    assert cli.main(["help", "case", "nonsense"]) == 2
+    assert cli.main(["help", "items", "more"]) == 2
 
 
 def test_global_options_stand_before_the_command_or_after_it(harbour: Any) -> None:

@@ -145,4 +145,5 @@ def test_a_name_that_is_no_text_is_stored_listed_and_named(harbour: Any) -> None
     assert "caf" in done.json["stored"][0]["path"]
     assert "<U+DCE9>" in done.stderr
     harbour("items", "HARBOUR")
+    (harbour.folder / "out").mkdir()
     harbour("export", "HARBOUR", "--to", "out")

@@ -17,6 +17,9 @@ STORY: tuple[tuple[str, ...], ...] = (
     ("init", "--passphrase-file", "first", "--recovery-file", "words"),
     ("status", "--passphrase-file", "first"),
     ("passphrase", "change", "--passphrase-file", "first", "--new-passphrase-file", "second"),
+    ("key", "add", "--new-key-file", "stick", "--label", "stick"),
+    ("key", "list"),
+    ("key", "remove", "stick", "--yes"),
     ("case", "new", "Title", "--code", "HARBOUR"),
     ("case", "list"),
     ("case", "edit", "HARBOUR", "--title", "Other"),
@@ -67,6 +70,7 @@ def test_every_document_has_the_fields_of_its_page(cv: Any) -> None:
     cv.secret("first", PASSPHRASE.encode())
     cv.secret("second", NEW.encode())
     cv.file("file.txt", b"a")
+    (cv.folder / "out").mkdir()
     cv.file("file2.txt", b"b")
     vault = ("--vault", cv.folder / "v", "--json")
     for arguments in STORY:

@@ -16,8 +16,12 @@ from commands import cli
 PASSPHRASE = "canary-passphrase heron quay lantern"
 NEW_PASSPHRASE = "canary-new-passphrase crane bridge ember"
 TITLE, PERSON, NOTE, STATEMENT = "CanaryTitle", "CanaryPerson", "CanaryNote", "CanaryStatement"
-TAG, PURPOSE, CONTENT = "CanaryTag", "CanaryPurpose", "CanaryBytesOfAFile"
-CANARIES = (PASSPHRASE, NEW_PASSPHRASE, TITLE, PERSON, NOTE, STATEMENT, TAG, PURPOSE, CONTENT)
+FURTHER_PASSPHRASE = "canary-further-passphrase owl meadow kettle"
+TAG, PURPOSE, CONTENT, LABEL = "CanaryTag", "CanaryPurpose", "CanaryBytesOfAFile", "CanaryLabel"
+CANARIES = (
+    *(PASSPHRASE, NEW_PASSPHRASE, FURTHER_PASSPHRASE),
+    *(TITLE, PERSON, NOTE, STATEMENT, TAG, PURPOSE, CONTENT, LABEL),
+)
 
 # What is typed stands last; every name goes in through standard input.
 RUNS: tuple[tuple[tuple[str, ...], str], ...] = (
@@ -48,8 +52,11 @@ RUNS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("cat", "HARBOUR/1"), ""),
     (("lock",), ""),
     (("cat", "HARBOUR/1"), ""),
-    (("export", "HARBOUR", "--to", "OUT/exported"), ""),
+    (("export", "HARBOUR", "--to", "OUT"), ""),
     (("passphrase", "change", "--new-passphrase-file", "OUT/new"), ""),
+    (("key", "add", "--new-passphrase-file", "OUT/further", "--label", "-"), LABEL),
+    (("key", "list"), ""),
+    (("key", "remove", "-", "--yes"), LABEL),
     (("check", "--read-data"), ""),
     (("log",), ""),
     (("person", "remove", "HARBOUR/p1", "--yes", "--reason", "-"), NOTE),
@@ -110,13 +117,20 @@ def watched(process: subprocess.Popen[bytes], typed: bytes) -> tuple[bytes, byte
 
 @pytest.mark.skipif(sys.platform != "linux", reason="left out: /proc")
 def test_no_command_leaves_a_secret_or_a_name_anywhere(cv: Any, home: Path, tmp_path: Path) -> None:
-    covered = {arguments[: 2 if arguments[0] in ("case", "person", "passphrase") else 1] for arguments, _typed in RUNS}
-    assert set(names(cli.root)) - covered == {("demo",)}  # its own test looks at what it leaves
+    covered = {
+        arguments[: 2 if arguments[0] in ("case", "key", "person", "passphrase") else 1] for arguments, _typed in RUNS
+    }
+    assert set(names(cli.root)) - covered == {
+        ("demo",),
+        ("help",),
+        ("completion",),
+    }  # the demo's own test looks at what it leaves
     out = cv.folder / "out"
     out.mkdir()
     for name, content in {
         "old": PASSPHRASE,
         "new": NEW_PASSPHRASE,
+        "further": FURTHER_PASSPHRASE,
         "original.txt": CONTENT,
         "original2.txt": "2",
     }.items():

@@ -82,6 +82,7 @@ def test_a_pipe_gets_the_tricks_as_they_are(item: Any) -> None:
 def test_an_export_has_the_same_bytes_and_digests_that_stock_tools_accept(
     item: Any, program: Callable[[str], str]
 ) -> None:
+    (item.folder / "out").mkdir()
     done = item("export", "HARBOUR/1", "--to", "out", "--json")
     (exported,) = done.json["exported"]
     path = item.folder / exported["path"]
@@ -96,14 +97,16 @@ def test_an_export_has_the_same_bytes_and_digests_that_stock_tools_accept(
 
 
 def test_what_is_exported_is_for_the_owner_alone(item: Any) -> None:
-    item("export", "HARBOUR", "--to", "deep/er")
-    paths = list((item.folder / "deep").rglob("*"))
+    (item.folder / "out").mkdir()
+    item("export", "HARBOUR", "--to", "out")
+    paths = list((item.folder / "out").rglob("*"))
     assert len([path for path in paths if path.is_file()]) == 6
-    for path in [item.folder / "deep", *paths]:
+    for path in paths:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
 def test_an_export_overwrites_nothing(item: Any) -> None:
+    (item.folder / "out").mkdir()
     first = item("export", "HARBOUR/1", "--to", "out")
     path = item.folder / first.stdout.strip()
     path.write_bytes(b"mine now")
@@ -111,7 +114,19 @@ def test_an_export_overwrites_nothing(item: Any) -> None:
     assert path.read_bytes() == b"mine now"
     item("export", "HARBOUR/1", "--to", item.file("a file"), status=15)
     item("export", "HARBOUR/9", "--to", "out", status=14)
-    item("export", "NOWHERE", "--to", "out2", status=14)
+    item("export", "NOWHERE", "--to", "out", status=14)
+
+
+@pytest.mark.parametrize("what", ["HARBOUR", "HARBOUR/1"])
+@pytest.mark.parametrize("place", ["media/stick", "stick"])
+def test_where_a_stick_is_missing_nothing_is_written_in_the_clear(item: Any, what: str, place: str) -> None:
+    before = sorted(item.folder.rglob("*"))
+    done = item("export", what, "--to", place, status=14)
+    assert done.stdout == ""
+    assert "stick" in done.stderr.split("hint")[1]
+    assert "leaves the vault" not in done.stderr
+    assert sorted(item.folder.rglob("*")) == before
+    assert "item-export" not in {entry["act"] for entry in item("log", "--json").json}
 
 
 def test_of_a_case_one_damaged_item_stops_no_other(item: Any) -> None:
@@ -119,6 +134,7 @@ def test_of_a_case_one_damaged_item_stops_no_other(item: Any) -> None:
     content = bytearray(largest.read_bytes())
     content[1000] ^= 1
     largest.write_bytes(content)
+    (item.folder / "out").mkdir()
     done = item("export", "HARBOUR", "--to", "out", "--json", status=20)
     assert len(done.json["exported"]) + len(done.json["failed"]) == 2
     assert [each["status"] for each in done.json["failed"]] == [20]
@@ -130,6 +146,7 @@ def test_of_a_case_one_damaged_item_stops_no_other(item: Any) -> None:
 
 
 def test_the_purpose_is_in_the_log(item: Any) -> None:
+    (item.folder / "out").mkdir()
     item("export", "HARBOUR/1", "--to", "out", "--purpose", "for the court")
     item("cat", "HARBOUR/2", "--purpose", "-", typed="read to the judge")
     purposes = [entry["purpose"] for entry in item("log", "--json").json]
@@ -140,6 +157,7 @@ def test_the_purpose_is_in_the_log(item: Any) -> None:
 def test_a_name_with_tricks_is_exported_under_a_name_without_power(harbour: Any) -> None:
     for name in ("-rf", "x\x1b[31m\n.mp4", "CON", "..", "a\u202egpj.exe"):
         harbour("add", "HARBOUR", "-", "--title", name, typed=os.urandom(10))
+    (harbour.folder / "out").mkdir()
     harbour("export", "HARBOUR", "--to", "out")
     names = [path.name for path in (harbour.folder / "out" / "HARBOUR").iterdir()]
     assert len(names) == 15

@@ -110,7 +110,12 @@ def test_the_log_has_intent_and_outcome_newest_last(full: Any) -> None:
     assert [entry["number"] for entry in entries] == list(range(len(entries)))
     assert entries[-1]["act"] == "log"
     intent = next(entry for entry in entries if entry["purpose"] == "for the judge")
-    assert (intent["act"], intent["phase"], intent["case"], intent["item"]) == ("item-show", "intent", "HARBOUR", "2")
+    assert (intent["act"], intent["phase"], intent["case"], intent["item"]) == (
+        "item-show",
+        "intent",
+        "HARBOUR",
+        "HARBOUR/2",
+    )
     outcome = next(entry for entry in entries if entry["answers"] == intent["number"])
     assert outcome["phase"] == "done"
     lines = full("log", "--case", "HARBOUR").lines

@@ -32,6 +32,7 @@ def test_a_vault_on_a_stick_works_and_its_open_permissions_are_said(cv: Any, sti
     source = stick / "film.mp4"
     source.write_bytes(b"f" * 100_000)
     assert "does not keep" not in cv.bare(*vault, "add", "HARBOUR", source).stderr
+    (stick / "out").mkdir()
     done = cv.bare(*vault, "export", "HARBOUR/1", "--to", stick / "out", "--json")
     assert done.json["exported"][0]["owner_only"] is False
     assert done.stderr.count("does not keep files from other users") == 1

@@ -16,15 +16,28 @@ from crypto import labels
 from crypto.keys import (
     CaseKey,
     DatabaseKey,
+    IdentityEd25519Key,
+    IdentityMLDSAKey,
     Key,
     MacKey,
     ObjectKey,
     RecordKey,
+    StepKey,
     VaultKey,
     derive,
 )
 
-CLASSES = [VaultKey, CaseKey, ObjectKey, DatabaseKey, MacKey, RecordKey]
+CLASSES = [
+    VaultKey,
+    CaseKey,
+    ObjectKey,
+    DatabaseKey,
+    MacKey,
+    RecordKey,
+    StepKey,
+    IdentityEd25519Key,
+    IdentityMLDSAKey,
+]
 SECRET = bytes(range(100, 132))
 
 

@@ -9,6 +9,7 @@ from crypto import labels
 
 ROOT = Path(labels.__file__).resolve().parents[1]
 LABELS = {name: value for name, value in vars(labels).items() if name.isupper()}
+KINDS = {kind.name: kind.value for kind in labels.SignedKind}
 
 
 def _code(package: str) -> str:
@@ -19,10 +20,12 @@ def test_labels_have_one_form():
     assert LABELS
     for value in LABELS.values():
         assert re.fullmatch(rb"casevault/v1/[a-z]+(-[a-z]+)*", value)
+    for value in KINDS.values():
+        assert re.fullmatch(rb"casevault-[a-z]+@v1", value)
 
 
 def test_no_label_is_the_beginning_of_another():
-    values = list(LABELS.values())
+    values = [*LABELS.values(), *KINDS.values()]
     assert len(set(values)) == len(values)
     assert not [(a, b) for a in values for b in values if a is not b and b.startswith(a)]
 
@@ -33,4 +36,11 @@ def test_every_label_is_used():
 
 
 def test_labels_are_written_nowhere_else():
-    assert "casevault/v1/" not in _code("crypto") + _code("vault")
+    code = _code("crypto") + _code("vault")
+    assert "casevault/v1/" not in code
+    assert not re.search(r"casevault-[a-z]+@v", code)
+
+
+def test_each_kind_of_signed_thing_has_a_label():
+    assert set(KINDS) == {"SEALED_FILE", "CARD", "SUCCESSION", "GENERATION", "RECEIPT"}
+    assert len(set(KINDS.values())) == len(KINDS)

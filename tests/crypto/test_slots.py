@@ -20,11 +20,11 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crypto import labels, slots
+from crypto import hybrid, labels
 from crypto.errors import DecryptionFailed, InvalidPublicKey
+from crypto.hybrid import PUBLIC_KEY_SIZE
 from crypto.keys import VaultKey
 from crypto.slots import (
-    PUBLIC_KEY_SIZE,
     SLOT_SIZE,
     open_slot,
     seal_slot,
@@ -74,7 +74,7 @@ def test_a_seed_gives_the_public_key_that_age_gives():
 def test_the_suite_opens_what_age_sealed():
     private = slot_keys(_from_bech32(AGE["identity"], 32))
     stanza = _from_base64(AGE["enc"]) + _from_base64(AGE["body"])
-    assert slots._SUITE.decrypt(stanza, private._hybrid, AGE["info"].encode()).hex() == AGE["file_key"]
+    assert hybrid._SUITE.decrypt(stanza, private._hybrid, AGE["info"].encode()).hex() == AGE["file_key"]
 
 
 def _expand(secret: bytes, label: bytes, info: bytes, size_bytes: int, suite: bytes) -> bytes:

@@ -12,6 +12,7 @@ from mnemonic import Mnemonic
 from crypto.errors import BadWords
 from crypto.words import (
     LANGUAGES,
+    as_generated,
     entropy_from_words,
     generated_passphrase,
     words_from_entropy,
@@ -176,3 +177,19 @@ def test_a_generated_passphrase_is_seven_listed_words():
 def test_a_generated_passphrase_is_never_short():
     with pytest.raises(ValueError):
         generated_passphrase(4)
+
+
+def test_a_generated_passphrase_typed_with_spaces_is_recognised_and_nothing_else_is() -> None:
+    passphrase = generated_passphrase()
+    assert as_generated(passphrase.replace("-", " ")) == passphrase
+    assert as_generated("\t" + passphrase.replace("-", "  \n") + " ") == passphrase
+    for other in (
+        passphrase,
+        passphrase.upper().replace("-", " "),
+        passphrase.replace("-", " ") + " notinthelist",
+        " ".join(passphrase.split("-")[:4]),
+        "",
+        " ",
+        "seven quiet herons over the harbour at dawn",
+    ):
+        assert as_generated(other) is None

@@ -125,6 +125,14 @@ def _change(vault: Vault, material: Path) -> None:
     vault.change_passphrase(OLD, NEW)
 
 
+def _key_add(vault: Vault, material: Path) -> None:
+    vault.add_key(OLD, NEW, label="new")
+
+
+def _key_remove(vault: Vault, material: Path) -> None:
+    vault.remove_key(OLD, vault.info().keys[-1].slot)
+
+
 def _case_delete(vault: Vault, material: Path) -> None:
     vault.cases.get("HARBOUR").delete(OLD)
 
@@ -141,6 +149,8 @@ ACTS: dict[str, Callable[[Vault, Path], None]] = {
     "item delete": _item_delete,
     "person remove": _person_remove,
     "change": _change,
+    "key add": _key_add,
+    "key remove": _key_remove,
     "case delete": _case_delete,
     "export": _export,
 }
@@ -194,9 +204,12 @@ class Scenario:
         (self.material / "exported").mkdir()
         self.source = Fingerprint(self.material / "statement.mp4")
         build(self._template, cases=cases)
+        if act == "key remove":
+            with Vault.open(self._template, OLD, clock=clock) as vault:
+                vault.add_key(OLD, NEW, label="new")
         self.both = self._seen(more=False)
         self.after_more = self._seen(more=True)
-        assert (self.both[0] == self.both[1]) is (act in ("export", "change"))
+        assert (self.both[0] == self.both[1]) is (act in ("export", "change", "key add", "key remove"))
 
     def _seen(self, *, more: bool) -> tuple[Contents, Contents]:
         seen = []
@@ -236,6 +249,19 @@ class Scenario:
     @property
     def changes_secret(self) -> bool:
         return self.act_name == "change"
+
+    @property
+    def changes_keys(self) -> bool:
+        """The new secret comes beside the old one, or goes."""
+        return self.act_name in ("key add", "key remove")
+
+    def verify_keys(self, path: Path, *, done: bool) -> str:
+        """After `verify`: the new secret opens the vault if and only if it is listed; what was reported as done is so."""
+        opens = _opens(path, "new")
+        with Vault.open(path, OLD, clock=clock) as vault:
+            assert ("new" in {key.label for key in vault.info().keys}) is opens
+        assert not done or opens is (self.act_name == "key add"), "what was reported as done is there"
+        return "after" if opens is (self.act_name == "key add") else "before"
 
 
 def build(path: Path, *, cases: int) -> None:

@@ -25,7 +25,7 @@ from vaults import (
 from vault import Description, PersonFields, Vault, cases, errors, schema
 from vault.errors import BadCode, BadValue, CodeTaken, NoSuchCase, NoSuchItem, NoSuchPerson
 from vault.handles import Case
-from vault.references import parse_case, parse_item, parse_person
+from vault.references import look_alike, parse_case, parse_item, parse_person
 from vault.requests import KINDS
 
 FULL = PersonFields(
@@ -513,3 +513,30 @@ def test_the_case_s_own_tags_have_a_number_that_no_item_has(case: Case) -> None:
     assert case.items.add_text("x").item.summary.reference == "HARBOUR/1"
     assert cases.OF_THE_CASE == 0
     assert schema.TAGS.key == ("item", "tag")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("HARBOUR", "HAPBOUR"),
+        ("HARBOUR", "HARBOR"),
+        ("HARBOUR", "HARBOURS"),
+        ("HARBOUR", "AHRBOUR"),
+        ("HARBOUR", "HARB0UR"),
+        ("BOLSO", "80150"),
+        ("ILLEGAL", "1LIEGAI"),
+        ("CAT", "CAR"),
+    ],
+)
+def test_codes_that_are_easily_taken_for_each_other_are_known(one: str, other: str) -> None:
+    assert look_alike(one, other)
+    assert look_alike(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("HARBOUR", "HARBOUR"), ("HARBOUR", "MEADOW"), ("CASE01", "CASE02"), ("CASE", "CASEBOOK"), ("ROADA", "DROAB")],
+)
+def test_other_codes_and_counted_ones_are_not(one: str, other: str) -> None:
+    assert not look_alike(one, other)
+    assert not look_alike(other, one)

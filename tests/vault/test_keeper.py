@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from vaults import FailingLog, all_files, case_row, copied, dumped, key_file, make_vault, open_vault
+from vaults import Clock, FailingLog, all_files, case_row, copied, dumped, key_file, make_vault, open_vault
 
-from vault import Description, PersonFields, Vault, compartment, errors, registry
+from vault import Description, PersonFields, RecoveryUnlocker, Vault, compartment, errors, registry
 from vault.errors import LogUnavailable, OutcomeUnrecorded, VaultError
 from vault.folder import Staging
 from vault.keeper import Keeper
@@ -47,6 +47,7 @@ def add(vault: Vault, *, revises: int | None = None) -> object:
 REQUESTS: dict[str, Callable[[Vault], object]] = {
     "case_new": lambda vault: vault.keeper.case_new("Bridge", "BRIDGE"),
     "case_list": lambda vault: vault.keeper.case_list(),
+    "codes_like": lambda vault: vault.keeper.codes_like("HARBOR"),
     "case_show": lambda vault: vault.keeper.case_show("HARBOUR"),
     "case_edit": lambda vault: vault.keeper.case_edit("HARBOUR", title="Another"),
     "case_note": lambda vault: vault.keeper.case_note("HARBOUR", "remark"),
@@ -69,6 +70,8 @@ REQUESTS: dict[str, Callable[[Vault], object]] = {
     "check": lambda vault: vault.keeper.check(),
     "log_entries": lambda vault: vault.keeper.log_entries(),
     "change_passphrase": lambda vault: vault.keeper.change_passphrase(key_file(), key_file(1)),
+    "add_key": lambda vault: vault.keeper.add_key(key_file(), key_file(1), "stick"),
+    "remove_key": lambda vault: vault.keeper.remove_key(key_file(), 1),
 }
 
 # What shows nothing of a case and changes nothing, or is no request.
@@ -76,6 +79,7 @@ EXEMPT = {
     "now": "the time",
     "info": "what the vault says of itself",
     "keys": "the ways in, part of info",
+    "key_of": "which of the ways in a secret is, for who has the secret",
     "item_begin_add": "ids for a new object: nothing is revealed",
     "item_close": "the outcome of an intent that was recorded",
     "opened": "needs a case's key, which needs a receipt",
@@ -95,9 +99,13 @@ EXEMPT = {
 }
 
 
+def two_ways_in(path: Path) -> Vault:
+    return Vault.create(path, key_file(), recovery=RecoveryUnlocker.generate()[0], clock=Clock())
+
+
 @pytest.fixture
 def vault(tmp_path: Path) -> Iterator[Vault]:
-    with make_vault(tmp_path / "v") as found:
+    with two_ways_in(tmp_path / "v") as found:
         found.cases.new("Harbour Street", code="HARBOUR")
         found.cases.get("HARBOUR").items.add_text("some text")
         found.cases.get("HARBOUR").persons.add(PersonFields(name="Zaynab"))
@@ -204,7 +212,7 @@ def test_whichever_step_of_the_log_fails_the_old_or_the_new_state_is_there_and_c
     tmp_path: Path, name: str
 ) -> None:
     original = tmp_path / "original"
-    with make_vault(original) as vault:
+    with two_ways_in(original) as vault:
         vault.cases.new("Harbour Street", code="HARBOUR")
         vault.cases.get("HARBOUR").items.add_text("some text")
         vault.cases.get("HARBOUR").persons.add(PersonFields(name="Zaynab"))
@@ -241,7 +249,7 @@ def test_what_fails_on_its_own_is_logged_as_failed(vault: Vault) -> None:
     with pytest.raises(errors.NoSuchItem):
         vault.cases.get("HARBOUR").items.get(99).show()
     intent, failed = [entry for entry in vault.log("HARBOUR") if entry.act == "item-show"]
-    assert (intent.phase, intent.item) == ("intent", "99")
+    assert (intent.phase, intent.item) == ("intent", "HARBOUR/99")
     assert (failed.phase, failed.reason, failed.answers) == ("failed", "NoSuchItem", intent.number)
 
 

@@ -80,6 +80,7 @@ class Log:
         self._registry = registry
         self._said = said
         self._wall_time = wall_time
+        self._boot_id = platform.boot_id()  # of this start of the machine, which a process does not outlive
         self.actor = actor
 
     # Writing
@@ -196,7 +197,7 @@ class Log:
         fields: dict[str, object] = dict.fromkeys(FIELDS)
         fields |= {
             "actor": self.actor,
-            "boot_id": platform.boot_id(),
+            "boot_id": self._boot_id,
             "monotonic_ms": platform.monotonic_ns_including_suspend() // 1_000_000,
             "software": SOFTWARE,
             "wall_time": self._wall_time(),

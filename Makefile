@@ -22,7 +22,7 @@ unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PIP_REQU
 unexport PIP_NO_DEPS PIP_DRY_RUN PIP_REPORT PIP_NO_BINARY PIP_ONLY_BINARY PIP_PRE PIP_UPGRADE PIP_FORCE_REINSTALL
 unexport PIP_IGNORE_INSTALLED PIP_IGNORE_REQUIRES_PYTHON PIP_REQUIRE_HASHES PIP_PLATFORM PIP_PYTHON_VERSION PIP_DEST PIP_LOG PIP_VERBOSE
 
-.PHONY: help env test peers lint demo bench wheel offline lock clean
+.PHONY: help env test peers lint demo bench messages wheel offline lock clean
 
 help:
 	@echo "make test      run the tests; ARGS='-k log -n 0' is passed on to pytest"
@@ -30,6 +30,7 @@ help:
 	@echo "make lint      ruff, and mypy for Linux, macOS and Windows"
 	@echo "make demo      the whole story in a throw-away folder"
 	@echo "make bench     measurements"
+	@echo "make messages  commands/locale/casevault.pot, the template for translators"
 	@echo "make wheel     dist/casevault-*.whl, the same bytes for the same commit"
 	@echo "make offline   dist/offline: everything to install on a machine without a network"
 	@echo "make lock      requirements/*.lock; ARGS=--upgrade takes newer versions"
@@ -88,6 +89,9 @@ demo: env
 
 bench: env
 	@$(PY) -m bench $(ARGS)
+
+messages: env
+	@PYTHONPATH=. $(PY) tests/support/messages.py
 
 # The time in the archive is the commit's, so that everybody builds the same bytes from it.
 wheel: env

@@ -4,9 +4,7 @@ Beside this script stands the package of the same name. `import vault` finds the
 `__init__.py` comes before a file; so this file holds nothing that anybody would want to import.
 """
 
-import sys
-
-from commands.cli import main
+from commands.__main__ import start
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start()

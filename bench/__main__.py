@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.measure import Cost, Task, peaks, ratios, rounds, run, seconds, spread
@@ -22,6 +22,9 @@ from bench.workspace import CASE, ROOT, Workspace
 CASES = 100
 START_ROUNDS = 21
 READS = 200
+# The first frame and no more, shown and heard by nobody.
+ONE_FRAME = ("--frames=1", "--vo=null", "--ao=null")
+FILM = Path("/usr/share/forensics-samples/original-files/movie2/movie-hello.mp4")
 MEMORY_MIB = 150.0
 LARGE_CASES = (100, 1000)  # cases, and items in each
 QUICK_CASES = (10, 600)
@@ -223,6 +226,38 @@ class Bench:
         )
         space.remove(kept)
 
+    def backup(self) -> None:
+        """After a little was added to a lot, and the first one of all beside a plain copy."""
+        space = self.workspace
+        added_mib, held_mib = max(1, self.size_mib * 3 // 10), 20 * self.size_mib
+        space.new_vault()
+        run(space.back_up().argv, space.environment)
+        space.stand_ins(held_mib)
+        addition = space.random_file(added_mib)
+        run([*space.program, "add", "BENCH", addition], space.environment)
+        cost = run(space.back_up().argv, space.environment)
+        space.remove(space.backup)
+        work = f"backup after adding {size_text(added_mib)} to {size_text(held_mib)}"
+        if not cost.written_mib:
+            self.left_out.append(f"{work}: this system or disk does not tell what was written")
+        else:
+            ratio = cost.written_mib / added_mib
+            written = f"{cost.seconds:.2f}s, {cost.written_mib:.1f} MiB written"
+            self.rows.append(Row(work, written, "", f"{ratio:.3f} x the addition", "<= 1.1", ratio <= 1.1))
+        self.source = space.random_file(self.size_mib)
+        space.vault_with(self.source)
+        if not self.has("backup : cp -a", "cp", "sync"):
+            return
+        ours = replace(space.back_up(), before=lambda: space.remove(space.backup))
+        line = 'cp -a "$1" "$2" && sync -f "$2"'
+        copy = ["/bin/sh", "-c", line, "sh", space.vault, space.out]
+        theirs = Task(copy, before=lambda: space.remove(space.out), after=lambda: space.remove(space.out))
+        costs = self.rounds({"ours": ours, "theirs": theirs})
+        self.compare(
+            f"first backup of {size_text(self.size_mib)}, read back : cp -a and sync", costs["ours"], costs["theirs"]
+        )
+        space.remove(space.backup)
+
     def memory(self) -> None:
         self._memory(self.source, self.size_mib)
         needed = (self.large_mib << 20) * 5 // 2
@@ -261,6 +296,57 @@ class Bench:
         }
         costs = self.rounds(tasks, START_ROUNDS)
         self.compare("--version : python -c pass", costs["ours"], costs["python"], 8.0, ms=True)
+
+    def offset(self) -> None:
+        """A byte in the middle, through a session: the whole command."""
+        space = self.workspace
+        if not self.large_mib or shutil.disk_usage(space.path).free < (self.large_mib << 20) * 5 // 4:
+            self.left_out.append(f"offset: no room for {size_text(self.large_mib)}")
+            return
+        space.new_vault()
+        space.answer([*space.program, "add", "BENCH", "--sha256-only", str(space.sparse_file(self.large_mib))])
+        middle = str((self.large_mib << 20) // 2 + 12345)
+        with space.session():
+            task = Task([*space.program, "cat", "BENCH/1", "--offset", middle, "--length", "1"])
+            taken = seconds(self.rounds({"cat": task}, START_ROUNDS)["cat"])
+        self.rows.append(
+            Row(
+                f"cat --offset in the middle of {size_text(self.large_mib)}, with a session, the whole command",
+                spread(taken, "s"),
+                "",
+                spread(taken, "s"),
+                "<= 0.3s",
+                statistics.median(taken) <= 0.3,
+            )
+        )
+
+    def film(self) -> None:
+        """The first frame of a film in `view`, through a session, and of the plain file."""
+        space = self.workspace
+        if not self.has("film", "mpv"):
+            return
+        if not FILM.is_file():
+            self.left_out.append(f"film: no {FILM} on this machine (Debian's forensics-samples-files)")
+            return
+        space.new_vault()
+        space.answer([*space.program, "add", "BENCH", str(FILM)])
+        with space.session():
+            tasks = {
+                "view": Task(space.library("first_frame", *ONE_FRAME)),
+                "mpv": Task(["mpv", "--no-config", *ONE_FRAME, FILM]),
+            }
+            costs = self.rounds(tasks, START_ROUNDS)
+        more = [a - b for a, b in zip(seconds(costs["view"]), seconds(costs["mpv"]), strict=True)]
+        self.rows.append(
+            Row(
+                "a film in view, first frame, the whole command : mpv on the plain file",
+                spread(seconds(costs["view"]), "s"),
+                spread(seconds(costs["mpv"]), "s"),
+                f"+ {spread(more, 's')}",
+                "<= + 0.5s",
+                statistics.median(more) <= 0.5,
+            )
+        )
 
     def read(self) -> None:
         space = self.workspace
@@ -343,10 +429,13 @@ ROWS: dict[str, Callable[[Bench], None]] = {
     "age": Bench.age,
     "check": Bench.check,
     "passphrase": Bench.passphrase,
+    "backup": Bench.backup,
     "memory": Bench.memory,
     "start": Bench.start,
     "read": Bench.read,
     "session": Bench.session,
+    "offset": Bench.offset,
+    "film": Bench.film,
 }
 
 

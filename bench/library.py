@@ -85,6 +85,17 @@ def show(folder: str, key_file: str, count: str) -> None:
     print(json.dumps(taken))
 
 
+def first_frame(folder: str, key_file: str, *options: str) -> None:
+    """`view BENCH/1` as it is, but for a player that ends after its first frame, which nobody sees."""
+    import os
+
+    from commands import _players, cli
+
+    os.environ["DISPLAY"] = ":nowhere"
+    _players._OPTIONS += options
+    sys.exit(cli.main(["--vault", folder, "--key-file", key_file, "view", f"{CASE}/1"]))
+
+
 def argon2id(count: str) -> None:
     """Seconds of Argon2id at the cost of the vaults made here."""
     taken = []
@@ -96,4 +107,6 @@ def argon2id(count: str) -> None:
 
 
 if __name__ == "__main__":
-    {"make": make, "make_large": make_large, "show": show, "argon2id": argon2id}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "make_large": make_large, "show": show, "first_frame": first_frame, "argon2id": argon2id}[
+        sys.argv[1]
+    ](*sys.argv[2:])

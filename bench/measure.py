@@ -16,10 +16,11 @@ _IDLE, _WAITING = 3, 4  # columns of /proc/stat
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run of a command took; the peak is None where the system does not tell."""
+    """What one run of a command took; None where the system does not tell. ``written_mib`` is what went to a disk."""
 
     seconds: float
     peak_mib: float | None
+    written_mib: float | None = None
 
 
 @dataclass(frozen=True)
@@ -40,18 +41,19 @@ def run(argv: Sequence[str | os.PathLike[str]], environment: Mapping[str, str]) 
     )
     with process:
         words = process.stderr.read() if process.stderr else b""
-        peak = None
+        peak = written = None
         if hasattr(os, "wait4"):
             _, status, used = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             peak = used.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+            written = used.ru_oublock * 512 / (1 << 20) if sys.platform == "linux" else None
         else:
             process.wait()
         seconds = time.perf_counter() - start
     if process.returncode:
         name = " ".join(str(part) for part in argv[:4])
         raise RuntimeError(f"status {process.returncode} from `{name} …`: {words.decode(errors='replace').strip()}")
-    return Cost(seconds, peak)
+    return Cost(seconds, peak, written)
 
 
 def await_quiet(most_seconds: float) -> None:

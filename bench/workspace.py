@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -17,6 +18,7 @@ from bench.measure import Task
 ROOT = Path(__file__).resolve().parent.parent
 CASE = "BENCH"
 _BLOCK = 1 << 20
+_SEGMENT = 1 << 30
 _YEAR_2020 = 1_577_836_800
 
 
@@ -25,7 +27,7 @@ class Workspace:
 
     def __init__(self, parent: Path | None) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="casevault-bench-", dir=parent))
-        self.vault, self.out = self.path / "vault", self.path / "out"
+        self.vault, self.out, self.backup = self.path / "vault", self.path / "out", self.path / "backup"
         self.key_file, self.age_key = self.path / "vault.key", self.path / "age.key"
         self.age_file, self.age_out = self.path / "file.age", self.path / "age.out"
         # Nothing of the caller's home or variables: neither another vault nor a remembered one. Modules are compiled
@@ -34,7 +36,7 @@ class Workspace:
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(left_out)} | {
             "HOME": str(self.path),
             "XDG_STATE_HOME": str(self.path / "state"),
-            "XDG_RUNTIME_DIR": str(self.path / "run"),
+            "XDG_RUNTIME_DIR": str(self.path),
             "PYTHONPATH": str(ROOT),
             "PYTHONPYCACHEPREFIX": str(self.path / "compiled"),
         }
@@ -44,7 +46,6 @@ class Workspace:
         return [sys.executable, str(ROOT / "vault.py"), "--vault", str(vault), "--key-file", str(self.key_file)]
 
     def __enter__(self) -> Workspace:
-        (self.path / "run").mkdir(0o700)
         self.key_file.touch(0o600)
         self.key_file.write_bytes(os.urandom(32))
         if shutil.which("age-keygen"):
@@ -158,7 +159,32 @@ class Workspace:
             found.append((path.name, about.st_ino, about.st_mtime_ns, about.st_size, digest.hexdigest()))
         return found
 
+    @contextlib.contextmanager
+    def session(self) -> Iterator[None]:
+        """The vault kept open by an agent, as after `unlock`."""
+        self.answer([*self.program, "unlock"])
+        try:
+            yield
+        finally:
+            self.answer([*self.program, "lock"])
+
     # Tasks
+
+    def stand_ins(self, size_mib: int) -> int:
+        """Sparse files in the places of stored objects, in the vault and in its backup; returns how many."""
+        left, count = size_mib << 20, 0
+        while left > 0:
+            name = f"{count:032x}"
+            for folder in (self.vault, self.backup):
+                path = folder / "objects" / name[:2] / f"{name[2:]}.0"
+                path.parent.mkdir(exist_ok=True)
+                with path.open("wb") as file:
+                    file.truncate(min(left, _SEGMENT))
+            left, count = left - _SEGMENT, count + 1
+        return count
+
+    def back_up(self) -> Task:
+        return Task([*self.program, "backup", self.backup, "--yes"])
 
     def add(self, source: Path) -> Task:
         return Task([*self.program, "add", CASE, source], before=self.new_vault)

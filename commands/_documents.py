@@ -129,8 +129,33 @@ STATUS = {
     "session": "null, or `begun` (UTC), `idle_left_seconds`, `idle_seconds`, `absolute_left_seconds`, `absolute_seconds`, "
     "`clients` (commands connected to it), `process`",
     "vault": "null unless it was opened for this command: `vault_id`, `created`, `epoch`, `cases`, `log_entries`, `keys`, "
-    "`memory_kib`, `passes`, `last_check`, `last_backup`, `last_unlock`, `failed_unlocks`, `warnings`, "
+    "`memory_kib`, `passes`, `last_check`, `last_backup`, `backups` (each with place and made), `last_unlock`, `failed_unlocks`, `warnings`, "
     "`unknown_slot` (of the way in that opened it, if the vault does not know it)",
+}
+
+BACKED_UP = {
+    "path": "the backup's folder",
+    "made": "the moment that it holds (UTC)",
+    "objects": "number of files of items in it",
+    "objects_written": "how many of them were written now",
+    "databases_written": "how many databases were written now",
+    "bytes_written": "how many bytes were written now",
+    "objects_removed": "how many files were removed because they belong to no item any more",
+    "damaged": "codes of cases whose database does not open in the vault; the backup keeps an earlier copy, if it has one",
+    "lost": "number of files that the vault misses and the backup still has",
+    "shorter": "number of files that are shorter in the vault than in the backup, which keeps its own",
+    "unreadable": "number of files of the vault that cannot be read",
+}
+
+RESTORED = {
+    "path": "the new vault's folder",
+    "made": "when the backup was made (UTC), or null for a copy of a vault's folder",
+    "generation": "number of the generation that its log begins",
+    "cases": "number of cases",
+    "items": "number of items",
+    "bytes_read": "how many bytes of items were read and are authentic",
+    "older": "whether this computer has seen a later state of the same vault",
+    "findings": "list of `kind`, `subject`, `detail`: damage that was accepted",
 }
 
 UNLOCKED = {

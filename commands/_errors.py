@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import errno
 import os
-import traceback
 from collections.abc import Iterator
 
 from commands._terminal import visible
@@ -36,6 +35,10 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
     errors.NoSuchVault: (
         NO_VAULT,
         "`casevault init` makes one; `--vault PATH` or the variable CASEVAULT_VAULT says where it is",
+    ),
+    errors.IsABackup: (
+        NO_SPACE,
+        "`casevault restore BACKUP` makes a vault from it, in the place that `--vault` names; `casevault check` looks for damage",
     ),
     errors.NotAVault: (UNKNOWN, "look at the path; nothing in that folder was changed"),
     errors.AlreadyThere: (REFUSED, "choose another place; what is there was left as it is"),
@@ -88,6 +91,33 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
         "a part of the vault was put back to an earlier time: a withdrawn consent may look as if it were given. Do not "
         "rely on it; take the newest backup",
     ),
+    errors.BackupIncomplete: (
+        DAMAGE,
+        "`casevault backup` finishes it, with the vault that it is of; until then nothing can be restored from it",
+    ),
+    errors.BackupDamaged: (
+        DAMAGE,
+        "use another backup. If the vault is whole, make a new backup in another folder, on another stick",
+    ),
+    errors.BackupGone: (
+        REFUSED,
+        "look whether the stick or disk is plugged in; `--yes` begins a new backup in this place",
+    ),
+    errors.NotABackup: (REFUSED, "name a new folder inside it; what is there was left as it is"),
+    errors.NoSuchFolder: (
+        NOT_FOUND,
+        "look whether the stick or disk is plugged in: the folder of a backup is made, the one around it never",
+    ),
+    errors.CopyDiffers: (
+        NO_SPACE,
+        "the stick or disk is failing: take another one. The vault itself was not touched",
+    ),
+    errors.VaultChanging: (OTHER, "wait until the other commands have ended, then try again"),
+    errors.RestoreRefused: (
+        DAMAGE,
+        "take another backup. `casevault check --read-data --vault BACKUP` names what is damaged; `--despite-damage` "
+        "restores all the rest",
+    ),
     errors.NoSuchCase: (NOT_FOUND, "`casevault case list` shows all cases"),
     errors.NoSuchItem: (NOT_FOUND, "`casevault items CASE` shows the items of a case"),
     errors.NoSuchPerson: (NOT_FOUND, "`casevault person list CASE` shows the persons of a case"),
@@ -108,6 +138,10 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
     errors.NotAFile: (USAGE, "name a file; a folder is added with `-r`, devices never"),
     errors.NoSpace: (NO_SPACE, "free some space and try again; what was stored before is whole"),
     errors.ReadOnly: (NO_SPACE, "look whether the disk or folder can be written to; nothing was changed"),
+    errors.VaultReadOnly: (
+        NO_SPACE,
+        "nothing can be opened where the log cannot be written: `casevault restore` makes a vault from it, in another place",
+    ),
     errors.DiskFailed: (NO_SPACE, "copy the vault's folder to another disk before anything else"),
     errors.UnsafeLibrary: (OTHER, "install casevault again, in an environment of its own"),
 }
@@ -150,7 +184,7 @@ def message_of(error: errors.VaultError) -> str:
     fields = {}
     for name, value in error.fields.items():
         text = _REASONS.get((type(error), str(value)), str(value)) if name == "reason" else str(value)
-        fields[name] = visible(_(text) if name == "reason" else text)
+        fields[name] = visible(_(text) if name in ("reason", "field") else text)
     return _(type(error).template).format(**fields)
 
 
@@ -185,12 +219,16 @@ def _described_os_error(error: OSError) -> tuple[int, str, str]:
 
 
 def _place(error: BaseException) -> str:
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     return f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "?"  # noqa: PTH119 -- text only
 
 
 def trace(error: BaseException) -> Iterator[str]:
     """For ``--debug``: where it happened, line by line; no locals, and no message but our own."""
+    import traceback
+
     cause: BaseException | None = error
     while cause is not None:
         yield type(cause).__name__

@@ -19,15 +19,15 @@ def manual_page() -> str:
     lines = [
         '.TH CASEVAULT 1 "" "casevault" ""',
         ".nh",  # a command that is broken at a hyphen can't be copied
-        f".SH {_heading(_('Name'))}",
+        _section(_("Name")),
         _text(_("casevault - an encrypted vault for testimony, documents and contact details")),
-        f".SH {_heading(_('Synopsis'))}",
+        _section(_("Synopsis")),
         f".B casevault\n{_text(' '.join(root.collect_usage_pieces(context)))}",
-        f".SH {_heading(_('Description'))}",
+        _section(_("Description")),
         *_paragraphs(root.help or ""),
-        f".SH {_heading(_('Options'))}",
+        _section(_("Options")),
         *_options(root, context),
-        f".SH {_heading(_('Commands'))}",
+        _section(_("Commands")),
         *_commands(root, context),
     ]
     return "\n".join(lines) + "\n"
@@ -47,7 +47,8 @@ def _commands(group: click.Group, parent: click.Context) -> Iterator[str]:
         yield from _paragraphs(command.help or "")
         yield from _options(command, context)
         if isinstance(command, Command) and command.example:
-            yield f".PP\n{_text(_('Example:'))}\n.nf"
+            heading = _text(_("Example:"))
+            yield f".PP\n{heading}\n.nf"
             yield from (_text(f"  {line}") for line in command.example.splitlines())
             yield ".fi"
 
@@ -64,8 +65,8 @@ def _paragraphs(text: str) -> Iterator[str]:
         yield f".PP\n{_text(' '.join(paragraph.split()))}"
 
 
-def _heading(text: str) -> str:
-    return _text(text.upper())
+def _section(heading: str) -> str:
+    return f".SH {_text(heading.upper())}"
 
 
 def _text(text: str) -> str:

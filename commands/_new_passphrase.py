@@ -28,7 +28,8 @@ def new_passphrase(file: str | None, *, insist: bool) -> str:
         except (errors.WeakPassphrase, errors.UnusablePassphrase) as error:
             if not left:
                 raise
-            _terminal.say(f"{message_of(error)}; {_(entry(type(error))[1])}.")
+            hint = _(entry(type(error))[1])
+            _terminal.say(_("{message}. {hint}.").format(message=message_of(error), hint=hint))
             continue
         if ask_passphrase(_("Once more:")) == typed:
             return typed

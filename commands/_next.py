@@ -42,7 +42,7 @@ def say_what_next(settings: Settings) -> None:
         )
     elif state == "locked":
         output.line(_("The vault at {path} is locked.").format(path=where))
-        if runtime_folders():
+        if any(runtime_folders()):
             _offer(output, ("casevault unlock", _("opens it for a while")))
         else:
             output.line(_("Each command asks for the passphrase."))

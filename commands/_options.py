@@ -6,6 +6,7 @@ nobody who expects to be asked for the passphrase first should type it into a ti
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -114,6 +115,15 @@ def global_options(*, shown: bool) -> list[click.Parameter]:
     ]
 
 
+def translate_help(command: click.Command) -> None:
+    """Put the help of a command and its options, written in English, into the language of the user."""
+    if command.help:
+        command.help = _(inspect.cleandoc(command.help))
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and parameter.help:
+            parameter.help = _(parameter.help)
+
+
 class Command(click.Command):
     """A command that takes the global options too, ends its help with an example, and names its JSON fields."""
 
@@ -126,6 +136,7 @@ class Command(click.Command):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        translate_help(self)
         self.params += global_options(shown=False)
         self.example = example
         self.fields = dict(fields or {})
@@ -151,6 +162,7 @@ class Group(click.Group):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        translate_help(self)
         self.params += global_options(shown=False)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Fact = tuple[str, str | None]
-_UNITS = ("kB", "MB", "GB", "TB")
 _BAR_AFTER_SECONDS = 0.4
 _SIZES = ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "JUPYTER_LINES")
 _SIZE = re.compile(r"[1-9][0-9]{0,3}")
@@ -33,10 +32,11 @@ def human_size(size_bytes: int) -> str:
     """``1.5 MB``."""
     if size_bytes < 1000:
         return ngettext("{number} byte", "{number} bytes", size_bytes).format(number=size_bytes)
+    units = (_("{number} kB"), _("{number} MB"), _("{number} GB"), _("{number} TB"))
     power = 1
-    while size_bytes / 1000**power >= 999.95 and power < len(_UNITS):  # 999.95 would be rounded to 1000.0
+    while size_bytes / 1000**power >= 999.95 and power < len(units):  # 999.95 would be rounded to 1000.0
         power += 1
-    return f"{size_bytes / 1000**power:.1f} {_UNITS[power - 1]}"
+    return units[power - 1].format(number=f"{size_bytes / 1000**power:.1f}")
 
 
 def exact_size(size_bytes: int) -> str:
@@ -52,7 +52,8 @@ def moment(time_text: str | None) -> str:
     if not time_text:
         return ""
     taken = _TAKEN.fullmatch(time_text)
-    return f"{taken[1]} {taken[2]} UTC" if taken else visible(time_text)
+    # Translators: a day and a time, in Coordinated Universal Time.
+    return _("{day} {time} UTC").format(day=taken[1], time=taken[2]) if taken else visible(time_text)
 
 
 def length(seconds: int) -> str:

@@ -63,21 +63,21 @@ def state_folder() -> Path | None:
         return None
 
 
-def runtime_folders() -> list[Path]:
+def runtime_folders() -> Iterator[Path]:
     """Where a session's socket may lie, the first choice first; none where no agent can run.
 
     The place that the system gives each user for such things, if it is theirs alone, else one of our own.
     """
     if not platform.can_meet():
-        return []
-    found = []
+        return
     given = os.environ.get("XDG_RUNTIME_DIR")
     if given and Path(given).is_absolute():
         with contextlib.suppress(OSError):
             if platform.is_private(Path(given).lstat()):
-                found.append(Path(given) / "casevault")
+                yield Path(given) / "casevault"
     state = state_folder()
-    return [*found, state / "run"] if state is not None else found
+    if state is not None:
+        yield state / "run"
 
 
 def attached(path: Path, *, only_look: bool = False) -> Vault | None:
@@ -273,10 +273,10 @@ def opened(settings: Settings) -> Iterator[Session]:
     platform.harden_process()
     path = vault_path(settings)
     try:
-        kept_open = attached(path)
+        kept_open, died = attached(path), False
     except errors.SessionOver:
         say_session_died()
-        kept_open = None
+        kept_open, died = None, True
     if kept_open is not None:
         with kept_open:
             yield Session(settings, kept_open, None)
@@ -290,9 +290,19 @@ def opened(settings: Settings) -> Iterator[Session]:
 
     vault, way = ask_until_right(settings, named_key_file(settings), open_here)
     with vault:
+        if died:
+            forget_session(path)
         for code in vault.warnings:
             _terminal.warn(warning(code))
         yield Session(settings, vault, way)
+
+
+def forget_session(path: Path) -> None:
+    """Remove the socket of an agent that died; the caller has the vault open."""
+    from vault import meeting
+
+    for folder in runtime_folders():
+        meeting.forget(folder, path)
 
 
 def say_session_died() -> None:

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from commands._output import Fact, exact_size, moment
+from commands._output import Fact, Output, exact_size, moment
+from commands._terminal import visible
 from commands._text import _
-from vault.requests import CaseDetails, Change, ItemDetails, Note, PersonDetails
+from commands._words import word
+
+if TYPE_CHECKING:
+    from vault.requests import CaseDetails, Change, ItemDetails, ItemSummary, Note, PersonDetails
+
+
+def stored(output: Output, item: ItemSummary) -> None:
+    """The line of an item that came in."""
+    if output.plain:
+        output.facts([(_("Item"), item.reference), (_("Title"), item.title)])
+    else:
+        output.line(f"{item.reference}\t{visible(item.title)}")
 
 
 def case_facts(case: CaseDetails) -> list[Fact]:
@@ -34,7 +47,7 @@ def item_facts(item: ItemDetails) -> list[Fact]:
     return [
         (_("Item"), summary.reference),
         (_("Title"), summary.title),
-        (_("Kind"), summary.kind),
+        (_("Kind"), word(summary.kind)),
         (_("Size"), exact_size(summary.size_bytes)),
         (_("File name"), item.file_name),
         (_("Media type"), item.media_type),
@@ -81,7 +94,9 @@ def _history(history: Sequence[Change]) -> list[Fact]:
     return [
         (
             _("Changed"),
-            (was if each.before else was_empty).format(when=moment(each.when), field=each.field, before=each.before),
+            (was if each.before else was_empty).format(
+                when=moment(each.when), field=word(each.field), before=each.before
+            ),
         )
         for each in history
     ]

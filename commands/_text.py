@@ -11,11 +11,19 @@ import gettext
 from pathlib import Path
 
 DOMAIN = "casevault"
+FOLDER = Path(__file__).parent / "locale"
+
+
+def use_folder() -> None:
+    """Take the translations of ``FOLDER`` from here on, for what the library for the command line says too."""
+    _translations.cache_clear()
+    gettext.bindtextdomain(DOMAIN, str(FOLDER))
+    gettext.textdomain(DOMAIN)
 
 
 @functools.cache
 def _translations() -> gettext.NullTranslations:
-    return gettext.translation(DOMAIN, Path(__file__).parent / "locale", fallback=True)
+    return gettext.translation(DOMAIN, FOLDER, fallback=True)
 
 
 def _(sentence: str) -> str:
@@ -26,3 +34,6 @@ def _(sentence: str) -> str:
 def ngettext(one: str, many: str, number: int) -> str:
     """``one`` or ``many``, in the language of the user and by its rules of number."""
     return _translations().ngettext(one, many, number)
+
+
+use_folder()

@@ -15,3 +15,8 @@ def kind_of_key(kind: str) -> str:
         "recovery": _("recovery words"),
     }
     return known.get(kind) or visible(kind)
+
+
+def word(constant: str) -> str:
+    """A kind of item, an act, a phase, a field, a kind of damage. Never for what a person wrote."""
+    return visible(_(constant)) if constant else ""  # to gettext nothing at all means its own header

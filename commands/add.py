@@ -19,6 +19,7 @@ from commands._errors import OTHER, REFUSED, Stop, message_of, status_of
 from commands._options import PathName, Settings, asked, command, complete_files, pass_settings, stdin_is_free
 from commands._output import Output, exact_size, progress, values
 from commands._session import Session, lies_in, opened, vault_path
+from commands._show import stored as show_stored
 from commands._terminal import visible
 from commands._text import _, ngettext
 from vault import errors, references
@@ -223,7 +224,7 @@ class _Adding:
         if not self.output.json:
             # Whoever read the list may have gone, as `head` does; the files that are left are stored all the same.
             with contextlib.suppress(BrokenPipeError):
-                self.output.line(f"{item.summary.reference}\t{visible(item.summary.title)}")
+                show_stored(self.output, item.summary)
         if stored.again:
             _terminal.say(
                 _("{reference} has these bytes already; that they came once more is noted there.").format(
@@ -308,5 +309,5 @@ def revise(settings: Settings, reference: str, file: Path, **described: Any) -> 
     if output.json:
         output.answer(values(stored.item) | {"again": stored.again})
     else:
-        output.line(f"{stored.item.summary.reference}\t{visible(stored.item.summary.title)}")
+        show_stored(output, stored.item.summary)
     _say_originals([file])

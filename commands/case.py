@@ -14,6 +14,7 @@ from commands._show import case_facts
 from commands._terminal import visible
 from commands._text import _, ngettext
 from vault import references
+from vault.requests import KnownBackup
 
 case = group("case", _("Cases: new, list, show, edit, delete."))
 
@@ -145,6 +146,7 @@ def delete(settings: Settings, code: str, confirmed: str | None) -> None:
             "  " + ngettext("{number} person", "{number} persons", summary.persons).format(number=summary.persons)
         )
         _terminal.say(_("Its key is destroyed, so nothing in this folder opens it any more. It can't be undone."))
+        _name_backups(session.vault.info().backups)
         confirm(summary.code, confirmed, parse=references.parse_case)
         handle.delete(session.unlocker)
     output = Output(settings)
@@ -158,6 +160,13 @@ def delete(settings: Settings, code: str, confirmed: str | None) -> None:
             "where they are."
         )
     )
+
+
+def _name_backups(backups: tuple[KnownBackup, ...]) -> None:
+    if backups:
+        _terminal.say(_("Backups that may hold it until they are brought up to date, each at its place:"))
+    for known in backups:
+        _terminal.say("  " + _("{place}, of {moment}").format(place=visible(known.place), moment=moment(known.made)))
 
 
 for each in (new, list_cases, show, edit, delete):

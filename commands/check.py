@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from commands import _terminal
@@ -9,33 +11,32 @@ from commands._documents import CHECKED
 from commands._errors import DAMAGE, DONE
 from commands._options import Settings, command, pass_settings
 from commands._output import Output, exact_size, progress
-from commands._session import opened, vault_path
+from commands._session import ask_until_right, named_key_file, opened, vault_path
 from commands._text import _, ngettext
+from commands._words import word
+from vault.requests import CheckReport
 
 
 @command("check", example="casevault check --read-data", fields=CHECKED)
 @click.option("--read-data", is_flag=True, help="Read every byte, and compare every digest.")
 @pass_settings
 def check(settings: Settings, read_data: bool) -> int:
-    """Look for damage. Nothing is changed.
+    """Look for damage, in a vault or in a backup (--vault BACKUP). Nothing is changed.
 
     Without --read-data the structure, the log and the sizes of files are checked, and no content is read.
     """
-    from vault import inspect_folder
+    from vault.backup_marker import is_backup
 
-    size = inspect_folder(vault_path(settings)).size_bytes if read_data else None
-    with (
-        opened(settings) as session,
-        progress(settings, _("checking"), size) as further,
-    ):
-        report = session.vault.check(read_data=read_data, progress=further if read_data else None)
+    path = vault_path(settings)
+    backup = is_backup(path)
+    report = _check_backup(settings, path, read_data) if backup else _check_vault(settings, path, read_data)
     output = Output(settings)
     if output.json:
         output.answer(report)
     else:
         output.table(
             (_("Damage"), _("Where"), _("Detail")),
-            [(each.kind, each.subject, each.detail) for each in report.findings],
+            [(word(each.kind), each.subject, each.detail) for each in report.findings],
             empty=_("No damage was found."),
         )
         output.facts(
@@ -56,7 +57,9 @@ def check(settings: Settings, read_data: bool) -> int:
                 report.objects_not_read,
             ).format(number=report.objects_not_read)
         )
-    if report.findings:
+    if report.findings and backup:
+        _terminal.say(_("Do not rely on this backup: make a new one in another folder, on another stick."))
+    elif report.findings:
         _terminal.say(
             _(
                 "Keep this folder as it is. A damaged item heals when its original is added again; else take it from a "
@@ -64,3 +67,25 @@ def check(settings: Settings, read_data: bool) -> int:
             )
         )
     return DAMAGE if report.findings else DONE
+
+
+def _check_vault(settings: Settings, path: Path, read_data: bool) -> CheckReport:
+    from vault import inspect_folder
+
+    size = inspect_folder(path).size_bytes if read_data else None
+    with opened(settings) as session, progress(settings, _("checking"), size) as further:
+        return session.vault.check(read_data=read_data, progress=further if read_data else None)
+
+
+def _check_backup(settings: Settings, path: Path, read_data: bool) -> CheckReport:
+    """Nothing is written, neither there nor on this computer."""
+    from vault import check_backup
+    from vault.snapshot import object_files
+
+    size = sum(object_files(path / "objects").values()) if read_data else None
+    with progress(settings, _("checking"), size) as further:
+        return ask_until_right(
+            settings,
+            named_key_file(settings),
+            lambda unlocker: check_backup(path, unlocker, read_data=read_data, progress=further if read_data else None),
+        )[0]

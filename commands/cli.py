@@ -33,6 +33,7 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("add", "commands.add", "add", "Store files, folders or text in a case."),
     ("items", "commands.items", "items", "List the items of a case."),
     ("show", "commands.items", "show", "What is known of an item."),
+    ("view", "commands.view", "view", "Look at an item without a trace of it outside the vault."),
     ("cat", "commands.read", "cat", "Write an item's bytes to standard output."),
     ("export", "commands.read", "export", "Write an item or a case to a folder, in the clear."),
     ("edit", "commands.describe", "edit", "Change what is said of an item."),
@@ -43,6 +44,8 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("person", "commands.person", "person", "Persons of a case: add, list, show, edit, remove."),
     ("search", "commands.search", "search", "Find words in cases, items, notes and persons."),
     ("check", "commands.check", "check", "Look for damage; changes nothing."),
+    ("backup", "commands.backup", "backup", "Copy the vault to a stick or disk, still encrypted."),
+    ("restore", "commands.backup", "restore", "Make a vault from a backup, in a new place."),
     ("log", "commands.log", "log", "Who did what, and when."),
     ("demo", "commands.demo", "demo", "The whole story in a throw-away folder."),
     ("help", "commands.help", "help_", "Explain a command."),
@@ -63,6 +66,18 @@ class Program(click.Group):
             if name == cmd_name:
                 return cast("click.Command", getattr(importlib.import_module(module), attribute))
         return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; whoever wants to open an item is told how."""
+        if args[:1] == ["open"] and len(args) > 1 and self.get_command(ctx, "open") is None and "/" in args[1]:
+            raise _errors.Stop(
+                _errors.USAGE,
+                _("There is no command `open` for items"),
+                _("`casevault view {reference}` shows an item").format(reference=visible(args[1])),
+            )
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- as above
         """The list, from the table alone."""

@@ -14,6 +14,7 @@ from commands._session import Session, opened
 from commands._show import item_facts
 from commands._terminal import visible
 from commands._text import _
+from commands._words import word
 from vault import Case, Item, references
 from vault.requests import KINDS, ItemDetails
 
@@ -163,7 +164,7 @@ def delete(settings: Settings, reference: str, reason: str | None, confirmed: st
             _("This deletes {reference}, “{title}” ({kind}, {size}). It can't be undone.").format(
                 reference=summary.reference,
                 title=visible(summary.title),
-                kind=summary.kind,
+                kind=word(summary.kind),
                 size=exact_size(summary.size_bytes),
             )
         )

@@ -8,8 +8,8 @@ from commands._documents import ITEM, ITEM_DETAILS
 from commands._options import Settings, command, optional, pass_settings
 from commands._output import Output, human_size, moment
 from commands._session import opened
-from commands._show import item_facts
 from commands._text import _
+from commands._words import word
 from vault import references
 
 
@@ -30,7 +30,7 @@ def items(settings: Settings, code: str) -> None:
         [
             (
                 each.reference,
-                each.kind,
+                word(each.kind),
                 each.title,
                 human_size(each.size_bytes) if output.rich else str(each.size_bytes),
                 moment(each.recorded),
@@ -57,4 +57,6 @@ def show(settings: Settings, reference: str, purpose: str | None) -> None:
     if output.json:
         output.answer(details)
     else:
+        from commands._show import item_facts
+
         output.facts(item_facts(details))

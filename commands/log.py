@@ -9,6 +9,7 @@ from commands._options import Settings, command, pass_settings
 from commands._output import Output, human_size, moment
 from commands._session import opened
 from commands._text import _
+from commands._words import word
 from vault import references
 from vault.requests import LogEntry
 
@@ -31,13 +32,13 @@ def log(settings: Settings, code: str | None) -> None:
             (
                 str(each.number),
                 moment(each.when),
-                each.act,
-                each.phase
+                word(each.act),
+                word(each.phase)
                 if each.answers is None
-                else _("{phase} ({number})").format(phase=each.phase, number=each.answers),
+                else _("{phase} ({number})").format(phase=word(each.phase), number=each.answers),
                 _subject(each),
                 "" if each.size_bytes is None else human_size(each.size_bytes),
-                each.purpose or each.reason or "",
+                each.purpose or word(each.reason or ""),
                 each.actor,
             )
             for each in entries

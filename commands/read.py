@@ -11,17 +11,17 @@ from typing import Any
 
 import click
 
-from commands import _terminal
+from commands import _encodings, _terminal
 from commands._documents import EXPORTED
 from commands._errors import NOT_FOUND, OTHER, REFUSED, Stop, message_of, status_of
 from commands._options import PathName, Settings, command, optional, pass_settings
 from commands._output import Output, progress
+from commands._pager import beginning, show_text
 from commands._session import Session, lies_in, make_inside, opened, vault_path
 from commands._terminal import visible
 from commands._text import _
 from vault import Reading, errors, references
 
-_LOOKED_AT_BYTES = 4096
 _OF_ONE_ITEM = (errors.Damage, errors.AlreadyThere, errors.NoSuchItem)
 
 
@@ -49,37 +49,31 @@ def cat(settings: Settings, reference: str, offset: int, length: int | None, for
         item = session.vault.cases.get(code).items.get(number)
         with item.open(act="cat", purpose=purpose, offset=offset, length=length) as reading:
             if _terminal.stdout_is_terminal() and not force:
-                _show_text(reading)
+                _show_text(settings, reading)
                 return
             with progress(settings, reading.grant.reference, reading.size_bytes) as further:
                 reading.write_to(sys.stdout.buffer.write, progress=further)
             sys.stdout.buffer.flush()
 
 
-def _show_text(reading: Reading) -> None:
-    """Text line by line, nothing in it obeyed."""
+def _show_text(settings: Settings, reading: Reading) -> None:
+    """Text and nothing else, nothing in it obeyed; on the alternate screen where there is one."""
+    start = beginning(reading)
+    encoding = _encodings.of_text(start) or _encodings.of_unmarked_utf16(start)
+    if encoding is None:
+        raise Stop(
+            REFUSED,
+            _("{reference} is no text, so it is not sent to a terminal").format(reference=reading.grant.reference),
+            _("redirect it to a file or program; `--force` sends it to the terminal as it is"),
+        )
+    if _terminal.has_alternate_screen():
+        show_text(settings, reading, encoding)
+        return
     _terminal.warn(_("this text stays in the window of the terminal until it is closed"))
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    shown = False
-    for piece in reading:
-        data = bytes(piece)
-        if not shown and not _looks_like_text(data[:_LOOKED_AT_BYTES]):
-            raise Stop(
-                REFUSED,
-                _("{reference} is no text, so it is not sent to a terminal").format(reference=reading.grant.reference),
-                _("redirect it to a file or program; `--force` sends it to the terminal as it is"),
-            )
-        shown = True
-        sys.stdout.write(_lines(decoder.decode(data)))
+    decoder = codecs.getincrementaldecoder(encoding.name)(errors="replace")
+    for piece in reading.part(encoding.mark_bytes, reading.size_bytes):
+        sys.stdout.write(_lines(decoder.decode(bytes(piece))))
     sys.stdout.write(_lines(decoder.decode(b"", final=True)) + "\n")
-
-
-def _looks_like_text(data: bytes) -> bool:
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(data)
-    except UnicodeDecodeError:
-        return False
-    return b"\0" not in data
 
 
 def _lines(text: str) -> str:

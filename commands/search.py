@@ -10,6 +10,7 @@ from commands._output import Output
 from commands._session import opened
 from commands._terminal import say
 from commands._text import _, ngettext
+from commands._words import word
 from vault import references
 from vault.requests import Hit
 
@@ -47,7 +48,7 @@ def _show(output: Output, hit: Hit) -> None:
             [
                 (_("Found in"), hit.reference),
                 (_("Title"), hit.title),
-                (_("Field"), hit.field),
+                (_("Field"), word(hit.field)),
                 (_("Excerpt"), hit.excerpt),
             ]
         )
@@ -59,4 +60,4 @@ def _show(output: Output, hit: Hit) -> None:
         excerpt += [(hit.excerpt[done:begin], False), (hit.excerpt[begin:end], True)]
         done = end
     excerpt.append((hit.excerpt[done:], False))
-    output.marked([(hit.reference, True)], [(hit.title, False)], [(hit.field, False)], excerpt)
+    output.marked([(hit.reference, True)], [(hit.title, False)], [(word(hit.field), False)], excerpt)

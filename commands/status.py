@@ -11,11 +11,12 @@ from commands._options import Settings, command, pass_settings
 from commands._output import Fact, Output, exact_size, length, moment
 from commands._session import attached, opened, passphrase_file, say_session_died, vault_path
 from commands._text import _
+from commands._words import kind_of_key
 from vault import errors
-from vault.requests import VaultInfo
 
 if TYPE_CHECKING:
     from vault.client import SessionState
+    from vault.requests import KeyLabel, VaultInfo
 
 
 @command("status", example="casevault status", fields=STATUS)
@@ -91,13 +92,19 @@ def _lasting(session: SessionState) -> list[Fact]:
     ]
 
 
+def _way_in(key: KeyLabel) -> str:
+    return _("{label} ({kind}, {added})").format(label=key.label, kind=kind_of_key(key.kind), added=moment(key.added))
+
+
 def _inside(info: VaultInfo) -> list[Fact]:
     cost = _("{memory} MiB of memory, {passes} passes").format(memory=info.memory_kib // 1024, passes=info.passes)
     return [
         (_("Made"), moment(info.created)),
         (_("Cases"), str(info.cases)),
         (_("Entries of the log"), str(info.log_entries)),
-        *((_("Way in"), f"{key.label} ({key.kind}, {moment(key.added)})") for key in info.keys),
+        *((_("Way in"), _way_in(key)) for key in info.keys),
         (_("Cost of a guess"), cost),
         (_("Last full check"), moment(info.last_check) or _("never")),
+        (_("Last backup"), moment(info.last_backup) or _("never")),
+        *((_("Backup"), f"{known.place} ({moment(known.made)})") for known in info.backups),
     ]

@@ -64,8 +64,8 @@ def unlock(settings: Settings, seconds: int) -> None:
         there = None
     already = there is not None
     if there is None:
-        folders = runtime_folders()
-        if not folders:
+        runtime = next(runtime_folders(), None)
+        if runtime is None:
             raise errors.SessionUnavailable(reason="there is no place for its socket")
         look_before_asking(path)
         state = state_folder()
@@ -73,7 +73,7 @@ def unlock(settings: Settings, seconds: int) -> None:
 
         orders = Orders(
             path=str(path),
-            runtime_dir=str(folders[0]),
+            runtime_dir=str(runtime),
             state_dir=None if state is None else str(state),
             accept_older=settings.accept_older_copy,
             idle_seconds=min(_IDLE_SECONDS, seconds),

@@ -26,6 +26,7 @@ LOG_KEY_WRAP: Final = b"casevault/v1/log-key-wrap"
 LOG_BODY: Final = b"casevault/v1/log-body"
 OBJECT: Final = b"casevault/v1/object"
 MARK: Final = b"casevault/v1/mark"
+BACKUP: Final = b"casevault/v1/backup"
 
 # Hashes
 COMMITMENT: Final = b"casevault/v1/commitment"

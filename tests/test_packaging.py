@@ -99,7 +99,7 @@ def test_the_one_console_command_is_casevault(wheel: Path) -> None:
     entries = configparser.ConfigParser()
     entries.read_string(text)
     assert {section: dict(entries[section]) for section in entries.sections()} == {
-        "console_scripts": {"casevault": "commands.cli:main"}
+        "console_scripts": {"casevault": "commands.__main__:start"}
     }
 
 

@@ -67,7 +67,7 @@ def test_without_its_init_file_the_package_gives_way_to_the_script(checkout: Pat
 
 def test_the_script_holds_nothing_to_import(source: Path) -> None:
     tree = ast.parse((source / "vault.py").read_text(encoding="utf-8"))
-    assert [type(node).__name__ for node in tree.body] == ["Expr", "Import", "ImportFrom", "If"]
+    assert [type(node).__name__ for node in tree.body] == ["Expr", "ImportFrom", "If"]
 
 
 def test_a_checkout_prefers_its_own_packages_to_those_on_the_path(source: Path, foreign: Path, tmp_path: Path) -> None:

@@ -14,15 +14,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vault._vault import Vault, inspect_folder
+    from vault._vault import Vault, check_backup, inspect_folder
+    from vault.backing_up import BackedUp
     from vault.folder import FolderFacts
     from vault.handles import Case, Exported, Item, Person, Reading
     from vault.requests import Description, PersonFields
+    from vault.restoring import Restored
     from vault.unlock import AnyOf, KeyFileUnlocker, PassphraseUnlocker, RecoveryUnlocker, Unlocker
 
 _HOMES = {
     "Vault": "vault._vault",
+    "check_backup": "vault._vault",
     "inspect_folder": "vault._vault",
+    "BackedUp": "vault.backing_up",
     "FolderFacts": "vault.folder",
     "Case": "vault.handles",
     "Exported": "vault.handles",
@@ -31,6 +35,7 @@ _HOMES = {
     "Reading": "vault.handles",
     "Description": "vault.requests",
     "PersonFields": "vault.requests",
+    "Restored": "vault.restoring",
     "AnyOf": "vault.unlock",
     "KeyFileUnlocker": "vault.unlock",
     "PassphraseUnlocker": "vault.unlock",
@@ -40,6 +45,7 @@ _HOMES = {
 
 __all__ = [
     "AnyOf",
+    "BackedUp",
     "Case",
     "Description",
     "Exported",
@@ -51,8 +57,10 @@ __all__ = [
     "PersonFields",
     "Reading",
     "RecoveryUnlocker",
+    "Restored",
     "Unlocker",
     "Vault",
+    "check_backup",
     "inspect_folder",
 ]
 

@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, cast
 
 from vault import errors, platform
 from vault.handles import Cases
-from vault.requests import CheckReport, Hit, KeyLabel, LogEntry, VaultInfo
 
 if TYPE_CHECKING:
     import socket
 
     from filelock import FileLock
 
+    from vault.backing_up import BackedUp
     from vault.client import Client, SessionState
     from vault.folder import FolderFacts
     from vault.keeper import Keeper
     from vault.opening import Cost
+    from vault.requests import CheckReport, Hit, KeyLabel, LogEntry, VaultInfo
+    from vault.restoring import Restored
     from vault.unlock import RecoveryUnlocker, SecretUnlocker, Unlocker
 
 
@@ -40,6 +42,21 @@ def inspect_folder(path: Path) -> FolderFacts:
     from vault.folder import Folder
 
     return Folder(path).facts()
+
+
+def check_backup(
+    path: Path,
+    unlocker: Unlocker,
+    *,
+    read_data: bool = False,
+    progress: Callable[[int], None] | None = None,
+    clock: Callable[[], str] = utc_now,
+) -> CheckReport:
+    """``Vault.check`` for a backup, which is not changed. See ``backups.opened`` for what it raises."""
+    from vault import backups
+
+    platform.harden_process()
+    return backups.check(path, unlocker, clock=clock, read_data=read_data, progress=progress)
 
 
 class Vault:
@@ -119,6 +136,31 @@ class Vault:
         vault = cls(cast("Keeper", client))
         vault._client = client
         return vault
+
+    @staticmethod
+    def restore(
+        source: Path,
+        path: Path,
+        unlocker: Unlocker,
+        *,
+        state_dir: Path | None = None,
+        despite_damage: bool = False,
+        progress: Callable[[int], None] | None = None,
+        clock: Callable[[], str] = utc_now,
+    ) -> Restored:
+        """Make a vault at ``path`` from a backup; see ``restoring.restore`` for the steps and the errors."""
+        from vault import restoring
+
+        platform.harden_process()
+        return restoring.restore(
+            source,
+            path,
+            unlocker,
+            clock=clock,
+            state_dir=state_dir,
+            despite_damage=despite_damage,
+            progress=progress,
+        )
 
     @property
     def keeper(self) -> Keeper:
@@ -207,6 +249,15 @@ class Vault:
     def check(self, *, read_data: bool = False, progress: Callable[[int], None] | None = None) -> CheckReport:
         """Look for damage in the structure, or in every byte."""
         return self.keeper.check(read_data=read_data, progress=progress)
+
+    def backup(self, path: Path, *, anew: bool = False, progress: Callable[[int], None] | None = None) -> BackedUp:
+        """Make a backup in the folder ``path``, or bring one up to date; see ``backing_up.back_up`` for steps and errors.
+
+        ``anew`` begins one where a backup was made before and is not any more.
+        """
+        from vault import backing_up
+
+        return backing_up.back_up(self.keeper, path, anew=anew, progress=progress)
 
     def log(self, case: str | None = None) -> tuple[LogEntry, ...]:
         """The access log, oldest first, of everything or of one case."""

@@ -30,7 +30,7 @@ from vault.client import LOOK, USE, WATCH, SessionState
 from vault.door import Door
 from vault.folder import sweep_staging
 from vault.keeper import Keeper
-from vault.requests import ObjectGrant
+from vault.requests import BackupBegun, ObjectGrant
 
 IDLE_SECONDS = 5 * 60
 ABSOLUTE_SECONDS = 60 * 60
@@ -42,6 +42,8 @@ _GRACE_SECONDS = 10.0  # for the request at work when the session ends
 _PROGRESS_SECONDS = 0.1
 _READ_BYTES = 1 << 18
 _SECOND = 1_000_000_000
+
+_WITHIN_A_BACKUP = frozenset({"backup_snapshot", "backup_known", "backup_end"})
 
 # What the keeper does for this process alone.
 _NOT_SERVED = frozenset({"record_creation", "record_older_copy", "record_session", "end_readings", "is_reading"})
@@ -68,6 +70,7 @@ class _Client:
     gone: bool = False
     last: bool = False
     readings: set[int] = field(default_factory=set)
+    backups: set[int] = field(default_factory=set)
 
     @property
     def owes(self) -> bool:
@@ -126,10 +129,13 @@ class Agent:
         keeping.start()
         try:
             while not self._over():
-                for key, events in self._selector.select(self._patience):
+                ready = self._selector.select(self._patience)
+                for key, events in ready:
                     if self._over():
                         break
                     self._handle(key, events)
+                if not ready:
+                    self._see_the_folder()
                 self._run_results()
                 self._drop_silent()
         finally:
@@ -145,6 +151,15 @@ class Agent:
             elif idle_left <= 0:
                 self._why = "idle time-out"
         return self._why is not None
+
+    def _see_the_folder(self) -> None:
+        """A vault that was pulled out or moved away is not kept open."""
+        try:
+            there = meeting.place_of(self._vault.path) == self._place
+        except errors.NoSuchVault:
+            there = False
+        if not there:
+            self.end("folder gone")
 
     def _left(self) -> tuple[int, int]:
         """Nanoseconds until the time-outs."""
@@ -364,6 +379,10 @@ class Agent:
             with contextlib.suppress(errors.VaultError):
                 self._keeper.item_close(intent, "failed", reason="connection ended")
         client.readings.clear()
+        for intent in sorted(client.backups):
+            with contextlib.suppress(errors.VaultError):
+                self._keeper.backup_end(intent, "failed", reason="connection ended")
+        client.backups.clear()
         # Whoever comes now has to ask before it stages anything, and is served after this.
         if not any(each.purpose == USE for each in list(self._clients)):
             with contextlib.suppress(errors.VaultError, OSError):
@@ -395,11 +414,17 @@ class Agent:
             if arguments["intent"] not in client.readings:
                 raise errors.ReceiptRefused
             client.readings.discard(arguments["intent"])
+        if name in _WITHIN_A_BACKUP and arguments["intent"] not in client.backups:
+            raise errors.ReceiptRefused
+        if name == "backup_end":
+            client.backups.discard(arguments["intent"])
         if signature.reports_progress:
             arguments["progress"] = self._progress(client, told=wants_progress)
         answer = getattr(self._keeper, name)(**arguments)
         if isinstance(answer, ObjectGrant):
             client.readings.add(answer.intent)
+        if isinstance(answer, BackupBegun):
+            client.backups.add(answer.intent)
         return wire.encode(answer)
 
     def _progress(self, client: _Client, *, told: bool) -> Callable[[int], None]:

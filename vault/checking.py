@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from crypto.keys import ObjectKey
-from vault import errors, header, items, references, schema
+from vault import backup_marker, errors, header, items, references, schema
 from vault.compartment import all_objects_grant
 from vault.objects import ObjectReader, segment_count
 from vault.receipts import Receipt
@@ -55,7 +56,8 @@ def check(door: Door, receipt: Receipt, *, read_data: bool, progress: Progress |
     whole = True
     for case in cases:
         whole = _check_case(door, receipt, case, tally, read_data=read_data, progress=progress) and whole
-    _check_strays(door, cases, tally, whole=whole)
+    if not door.folder.is_backup:  # what an interrupted backup left there belongs to nothing, and harms nothing
+        _check_strays(door, cases, tally, whole=whole)
     return CheckReport(
         findings=tuple(tally.findings),
         cases=len(cases),
@@ -69,13 +71,8 @@ def check(door: Door, receipt: Receipt, *, read_data: bool, progress: Progress |
 
 
 def _check_headers(door: Door, tally: _Tally) -> None:
-    for path in door.folder.header_paths():
-        try:
-            same = path.read_bytes() == door.header.to_bytes()
-        except OSError:
-            same = False
-        if not same:
-            tally.find("header", path.name)
+    for name in door.folder.damaged_headers(door.header):
+        tally.find("header", name)
     if door.registry.setting("header") != door.header.digest():
         tally.find("header", header.FILE_NAMES[0])
 
@@ -149,6 +146,9 @@ def _check_object(
 
 
 def _check_strays(door: Door, cases: list[CaseRow], tally: _Tally, *, whole: bool) -> None:
+    for name in backup_marker.FILE_NAMES:
+        if os.path.lexists(door.folder.path / name):
+            tally.find("stray", name)
     for epoch, path in sorted(door.folder.vault_databases().items()):
         if epoch != door.header.epoch:
             tally.find("stray", path.name)

@@ -48,11 +48,13 @@ class Compartment:
         return cls(store, case_id=case_id, clock=clock)
 
     @classmethod
-    def open(cls, path: Path, key: CaseKey, *, code: str, case_id: bytes, clock: Clock) -> Compartment:
+    def open(
+        cls, path: Path, key: CaseKey, *, code: str, case_id: bytes, clock: Clock, immutable: bool = False
+    ) -> Compartment:
         """An existing case, its chain of changes replayed. Raises ``DatabaseDamaged`` and ``OlderCopy``."""
         if is_empty(path):
             raise errors.DatabaseDamaged(what=code)
-        store = Store(path, database_key(key), what=code)
+        store = Store(path, database_key(key), what=code, immutable=immutable)
         try:
             if not store.version:  # no format has this number: the database is empty
                 raise errors.DatabaseDamaged(what=code)

@@ -64,6 +64,11 @@ class Door:
         self.registry = registry
         self.clock = clock
         self.log = Log(registry, wall_time=clock, actor=actor)
+        self.head_at_open: dict[str, object] = {
+            "root": registry.frontier.root(),
+            "size": registry.frontier.size,
+            "step": registry.steps,
+        }
         self._open: dict[bytes, Compartment] = {}
         self._closed = False
         self.warnings: list[str] = []
@@ -105,7 +110,7 @@ class Door:
     def _begin(
         self, name: str, code: str | None, *, item: str | None, purpose: str | None, grants: tuple[str, ...]
     ) -> Act:
-        case = None if code is None else self._settled_case(code)
+        case = None if code is None else self.settled_case(code)
         purpose = cases.optional_checked_text("purpose", purpose)
         allowed = (*grants, case_grant(case)) if case else grants
         receipt = self.log.intend(
@@ -113,7 +118,7 @@ class Door:
         )
         return Act(receipt, case)
 
-    def _settled_case(self, code: str) -> CaseRow:
+    def settled_case(self, code: str) -> CaseRow:
         """A case, after every change of it whose outcome could not be recorded was given one.
 
         Otherwise its state would stay acceptable while the case goes on, and with it an older copy.
@@ -170,7 +175,12 @@ class Door:
         """A case's compartment, at the state that the log has confirmed or was told to expect."""
         if case.case_id not in self._open:
             compartment = Compartment.open(
-                self.folder.cases / case.file_name, key, code=case.code, case_id=case.case_id, clock=self.clock
+                self.folder.case_database(case.case_id, case.epoch),
+                key,
+                code=case.code,
+                case_id=case.case_id,
+                clock=self.clock,
+                immutable=self.registry.store.immutable,
             )
             intended = {i.state_after for i in self.log.unanswered() if i.case_id == case.case_id}
             if compartment.state != case.state and compartment.state not in intended:

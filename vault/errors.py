@@ -257,6 +257,63 @@ class ReceiptRefused(VaultError):
     template = "This was not recorded in the log, so it is refused"
 
 
+# Backups
+
+
+class IsABackup(VaultError):
+    """``path`` holds a backup, which only ``check`` and ``restore`` read."""
+
+    template = "{path} is a backup; it is only read"
+
+
+class BackupIncomplete(VaultError):
+    """The backup at ``path`` was begun and never finished."""
+
+    template = "The backup at {path} was never finished"
+
+
+class BackupDamaged(Damage):
+    """Neither copy of the list of the backup at ``path`` can be used."""
+
+    template = "The backup at {path} is damaged"
+
+
+class BackupGone(VaultError):
+    """There was a backup at ``path`` once, and now there is none: perhaps a stick is not plugged in."""
+
+    template = "There was a backup at {path}, and now there is none"
+
+
+class NotABackup(VaultError):
+    """``path`` holds something that is not a backup, so none is made there."""
+
+    template = "{path} is not empty and not a backup"
+
+
+class NoSuchFolder(VaultError):
+    """The folder around the one to be made is not there."""
+
+    template = "There is no folder {path}"
+
+
+class CopyDiffers(VaultError):
+    """What was written to ``path`` reads back as something else."""
+
+    template = "What was written to {path} does not read back as it was written"
+
+
+class VaultChanging(VaultError):
+    """Objects kept vanishing while they were copied."""
+
+    template = "The vault was changed again and again while it was copied"
+
+
+class RestoreRefused(Damage):
+    """The backup at ``path`` has ``count`` damages, so nothing was restored."""
+
+    template = "The backup at {path} is damaged in {count} places, so nothing was restored"
+
+
 # Sources and targets outside the vault
 
 
@@ -294,6 +351,12 @@ class ReadOnly(VaultError):
     """``path`` cannot be written to."""
 
     template = "{path} cannot be written to"
+
+
+class VaultReadOnly(ReadOnly):
+    """The vault at ``path`` lies where nothing can be written, so its log cannot be either."""
+
+    template = "The vault at {path} cannot be written to"
 
 
 class DiskFailed(VaultError):

@@ -247,7 +247,7 @@ def open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def write_file(path: Path, data: Buffer) -> None:
+def write_file(path: Path, data: Buffer, *, timeless: bool = False) -> None:
     """Put a file in place, whole and durable: after a crash at any moment `path` holds the old content or the new.
 
     On FAT, where a rename is not atomic, a crash can leave neither; keep two copies there. A crash may also leave a file
@@ -255,7 +255,7 @@ def write_file(path: Path, data: Buffer) -> None:
     from the last step, making the new name durable.
     """
     temporary = path.with_name(os.urandom(16).hex())
-    with NewFile(temporary) as file:
+    with NewFile(temporary, timeless=timeless) as file:
         file.write(data)
     with translated(path):
         try:
@@ -267,7 +267,7 @@ def write_file(path: Path, data: Buffer) -> None:
         disk.fsync_folder(path.parent)
 
 
-def replace_and_erase(path: Path, data: Buffer) -> None:
+def replace_and_erase(path: Path, data: Buffer, *, timeless: bool = False) -> None:
     """`write_file`, and then overwrite what stood there before, which a rename alone leaves on the medium.
 
     As far as the medium really writes in place; not on Windows, which renames over no open file, and not what has another
@@ -280,13 +280,18 @@ def replace_and_erase(path: Path, data: Buffer) -> None:
             if path.lstat().st_nlink == 1:
                 old = disk.open_old(path)
     try:
-        write_file(path, data)
+        write_file(path, data, timeless=timeless)
         if old >= 0:
             with contextlib.suppress(OSError):
                 disk.erase(old)
     finally:
         if old >= 0:
             disk.close(old)
+
+
+def is_temporary_name(name: str) -> bool:
+    """Whether an interrupted `write_file` may have left a file of this name."""
+    return _TEMPORARY_NAME.fullmatch(name) is not None
 
 
 def leftovers(folder: Path) -> list[Path]:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from vault import errors, files, header
+from vault import backup_marker, errors, files, header
 
 _VAULT_DATABASE = re.compile(r"vault-([1-9][0-9]*)\.db(?:-wal|-shm|-journal)?")
 _CASE_DATABASE = re.compile(r"([0-9a-f]{32})-([1-9][0-9]*)\.db(?:-wal|-shm|-journal)?")
 _OBJECT = re.compile(r"[0-9a-f]{30}\.[0-9]+")
+_OBJECT_PATH = re.compile(r"[0-9a-f]{2}/[0-9a-f]{30}\.(?:0|[1-9][0-9]*)")
 _STAGING = re.compile(r"[0-9a-f]{32}")
 
 # Whoever looks at the folder without a key holds the lock for an instant.
@@ -38,6 +39,8 @@ class FolderFacts:
 class Folder:
     """Paths inside a vault's folder."""
 
+    is_backup = False
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.cases = path / "cases"
@@ -48,6 +51,10 @@ class Folder:
     def vault_database(self, epoch: int) -> Path:
         """The index and log of an epoch."""
         return self.path / f"vault-{epoch}.db"
+
+    def case_database(self, case_id: bytes, epoch: int) -> Path:
+        """The database of a case's epoch."""
+        return self.cases / f"{case_id.hex()}-{epoch}.db"
 
     def vault_databases(self) -> dict[int, Path]:
         """Every vault.db that lies here, by epoch."""
@@ -76,10 +83,12 @@ class Folder:
     def read_headers(self) -> list[header.Header]:
         """The readable copies of the header, newest epoch first, each different one once.
 
-        Raises ``NoSuchVault``, ``NotAVault``, ``UnknownFormat``, ``HeaderDamaged`` and ``ReadOnly``.
+        Raises ``NoSuchVault``, ``NotAVault``, ``IsABackup``, ``UnknownFormat``, ``HeaderDamaged`` and ``ReadOnly``.
         """
         if not self.path.exists():
             raise errors.NoSuchVault(path=str(self.path))
+        if backup_marker.is_backup(self.path):
+            raise errors.IsABackup(path=str(self.path))
         found: dict[bytes, header.Header] = {}
         reasons: list[str] = []
         unknown: int | None = None
@@ -128,6 +137,10 @@ class Folder:
         for path in self.header_paths():
             files.replace_and_erase(path, found.to_bytes())
 
+    def damaged_headers(self, found: header.Header) -> list[str]:
+        """The names of the copies that are not, or not readably, this header."""
+        return [path.name for path in self.header_paths() if _content(path) != found.to_bytes()]
+
     def repair_headers(self, winner: header.Header) -> bool:
         """Make both copies say the same. True if one had to be written."""
         repaired = False
@@ -138,8 +151,11 @@ class Folder:
         return repaired
 
     def lock(self) -> FileLock:
-        """Take the vault for this process. Raises ``VaultInUse`` and ``ReadOnly``."""
-        return _take_lock(self.path / "lock", self.path, patience_seconds=_PATIENCE_SECONDS)
+        """Take the vault for this process. Raises ``VaultInUse`` and ``VaultReadOnly``."""
+        try:
+            return take_lock(self.path / "lock", self.path, patience_seconds=_PATIENCE_SECONDS)
+        except errors.ReadOnly:
+            raise errors.VaultReadOnly(path=str(self.path)) from None
 
     def facts(self) -> FolderFacts:
         """What can be told without a key. Raises as ``read_headers`` does."""
@@ -169,7 +185,7 @@ class Folder:
 
     def _is_in_use(self) -> bool:
         try:
-            _take_lock(self.path / "lock", self.path).release()
+            take_lock(self.path / "lock", self.path).release()
         except errors.VaultInUse:
             return True
         except errors.ReadOnly:
@@ -177,7 +193,8 @@ class Folder:
         return False
 
 
-def _take_lock(path: Path, vault_path: Path, *, patience_seconds: float = 0) -> FileLock:
+def take_lock(path: Path, vault_path: Path, *, patience_seconds: float = 0) -> FileLock:
+    """Hold a lock file for this process. Raises ``VaultInUse`` and ``ReadOnly``, which name ``vault_path``."""
     # Whichever thread closes the vault gives the lock free.
     lock = FileLock(path, timeout=patience_seconds, poll_interval=0.02, thread_local=False)
     try:
@@ -189,6 +206,18 @@ def _take_lock(path: Path, vault_path: Path, *, patience_seconds: float = 0) -> 
     except OSError:
         raise errors.ReadOnly(path=str(vault_path)) from None
     return lock
+
+
+def is_database_name(name: str) -> bool:
+    """Whether a database of a vault, or what SQLite keeps beside it, may be called so, with its folder's name."""
+    if name.startswith("cases/"):
+        return _CASE_DATABASE.fullmatch(name.removeprefix("cases/")) is not None
+    return _VAULT_DATABASE.fullmatch(name) is not None
+
+
+def is_object_name(name: str) -> bool:
+    """Whether a file of an object may be called so, its folder's name and a slash before it."""
+    return _OBJECT_PATH.fullmatch(name) is not None
 
 
 def _content(path: Path) -> bytes:
@@ -212,7 +241,7 @@ class Staging:
     def __init__(self, folder: Folder) -> None:
         self.path = folder.staging / os.urandom(16).hex()
         files.make_folder(self.path)
-        self._lock = _take_lock(self.path / "lock", folder.path)
+        self._lock = take_lock(self.path / "lock", folder.path)
 
     def close(self) -> None:
         """Remove the subfolder and all in it."""
@@ -226,7 +255,7 @@ def sweep_staging(folder: Folder) -> None:
         if not _STAGING.fullmatch(path.name) or not files.is_folder(path):
             continue  # what a file manager leaves everywhere; nothing of ours
         try:
-            _take_lock(path / "lock", folder.path).release()
+            take_lock(path / "lock", folder.path).release()
         except errors.VaultInUse:
             continue
         files.remove_tree(path)

@@ -13,24 +13,24 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from vault import errors
-from vault.requests import (
-    CaseDetails,
-    CaseSummary,
-    Description,
-    Disposal,
-    ItemDetails,
-    ItemSummary,
-    Note,
-    ObjectGrant,
-    PersonDetails,
-    PersonFields,
-    Stored,
-)
 
 # What does the work on large files is loaded when there is such work: a session's client mostly only asks.
 if TYPE_CHECKING:
     from vault.keeper import Keeper
     from vault.objects import Progress, Source, Staged
+    from vault.requests import (
+        CaseDetails,
+        CaseSummary,
+        Description,
+        Disposal,
+        ItemDetails,
+        ItemSummary,
+        Note,
+        ObjectGrant,
+        PersonDetails,
+        PersonFields,
+        Stored,
+    )
     from vault.unlock import Unlocker
 
 GetKeeper = Callable[[], "Keeper"]
@@ -150,6 +150,7 @@ class Items:
     def add_text(self, text: str, *, file_name: str | None = None, description: Description | None = None) -> Stored:
         """Store text, as UTF-8; ``file_name`` is that of the file it came from, if it did."""
         from vault import intake
+        from vault.requests import Description
 
         stream = intake.TextStream(text)
         return self.add_stream(
@@ -195,6 +196,7 @@ class Items:
         revises: int | None,
     ) -> Stored:
         from vault.folder import Staging
+        from vault.requests import Description
 
         keeper = self._keeper()
         place = keeper.item_begin_add(self._code)
@@ -256,7 +258,8 @@ class Item:
 
         ``expect`` is told the size before the first byte, ``progress`` how much was written.
         Raises ``AlreadyThere``, ``NoSpace``, ``ReadOnly``, ``ObjectDamaged``, ``ObjectMissing``. After an error
-        nothing of it is left, except after ``OutcomeUnrecorded``: then it was done.
+        nothing of it is left, except after ``OutcomeUnrecorded``, and after ``SessionOver`` if only the outcome was missing:
+        then it was done.
         """
         from vault import exporting
 
@@ -333,6 +336,7 @@ class Reading:
         self._given = 0
         self._digest = hashlib.sha256()
         self._poured: str | None = None
+        self._in_order = True
         self._closed = False
 
     @property
@@ -344,8 +348,19 @@ class Reading:
     def __iter__(self) -> Iterator[memoryview]:
         """The bytes in pieces, each authentic, each valid until the next. Raises ``ObjectDamaged``, ``ObjectMissing``."""
         for piece in self._reader.read(self._offset, self._length):
-            self._verify_open()
+            self.verify_open()
             self._digest.update(piece)
+            self._given += len(piece)
+            yield piece
+
+    def part(self, offset: int, length: int) -> Iterator[memoryview]:
+        """A part of what is read, from anywhere and as often as one likes; ``offset`` counts from where the reading begins.
+
+        Pieces and errors are as when all is read. Of parts the log gets how much was given out, and no digest.
+        """
+        self._in_order = False
+        for piece in self._reader.read(self._offset + offset, min(length, self.size_bytes - offset)):
+            self.verify_open()
             self._given += len(piece)
             yield piece
 
@@ -362,7 +377,7 @@ class Reading:
             return
 
         def give(piece: memoryview) -> None:
-            self._verify_open()
+            self.verify_open()
             self._given += len(piece)
             write(piece)
 
@@ -370,8 +385,8 @@ class Reading:
         if self._poured != self.grant.sha256:
             raise errors.ObjectDamaged(what=self.grant.reference)
 
-    def _verify_open(self) -> None:
-        """Nothing is given out for an intent that has its outcome."""
+    def verify_open(self) -> None:
+        """Raise ``ReceiptRefused`` if the intent has its outcome: then nothing is given out any more."""
         if self._closed or not self._keeper.is_reading(self.grant.intent):
             raise errors.ReceiptRefused
 
@@ -385,7 +400,7 @@ class Reading:
         """End the reading: the log gets the outcome. Closing twice is fine."""
         if not self._closed:
             self._closed = True
-            digest = self._poured or self._digest.hexdigest()
+            digest = (self._poured or self._digest.hexdigest()) if self._in_order else None
             self._keeper.item_close(self.grant.intent, "done", size=self._given, digest=digest)
 
     def __enter__(self) -> Reading:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from crypto.keys import CaseKey, ObjectKey
-from vault import cases, checking, epochs, errors, items, persons, references, schema, search, ways
+from vault import cases, checking, epochs, errors, items, persons, references, schema, search, snapshot, ways
 from vault.compartment import Clock, Compartment
 from vault.door import Act, Door
 from vault.folder import Folder
@@ -23,6 +23,8 @@ from vault.objects import ObjectReader, Staged, place, remove_object
 from vault.registry import CaseRow, Registry, case_grant, seal_title
 from vault.requests import (
     AddGrant,
+    BackupBegun,
+    BackupSnapshot,
     CaseDetails,
     CaseSummary,
     CheckReport,
@@ -50,6 +52,7 @@ class Keeper(Door):
     def __init__(self, folder: Folder, found: Header, registry: Registry, *, actor: str, clock: Clock) -> None:
         super().__init__(folder, found, registry, actor=actor, clock=clock)
         self._reads: dict[int, Act] = {}
+        self._backups: dict[int, snapshot.Running] = {}
 
     # The vault
 
@@ -73,7 +76,7 @@ class Keeper(Door):
         """What the vault says of itself; nothing of a case."""
         registry = self.registry
         last_check = registry.optional_setting("last_check")
-        last_backup = registry.optional_setting("last_backup")
+        last_backup = registry.optional_setting(snapshot.LAST_SETTING)
         return VaultInfo(
             vault_id=registry.setting("vault_id").hex(),
             created=registry.setting("created").decode(),
@@ -85,6 +88,7 @@ class Keeper(Door):
             passes=self.header.cost.passes,
             last_check=last_check.decode() if last_check else None,
             last_backup=last_backup.decode() if last_backup else None,
+            backups=snapshot.known_backups(registry),
             last_unlock=self.last_unlock,
             failed_unlocks=self.failed_unlocks,
             warnings=tuple(self.warnings),
@@ -451,8 +455,53 @@ class Keeper(Door):
             compartment.store.overwrite_deleted()
             return Disposal(references.person_reference(act.code, number), now, reason)
 
+    # Backups: the command's process copies, see ``vault.backing_up``
+
+    def backup_begin(self, place: str, markers: tuple[bytes, ...], *, anew: bool = False) -> BackupBegun:
+        """The intent of a backup into the folder ``place``, in which ``markers`` were found; ``backup_end`` must follow.
+
+        Raises ``Refused`` for another vault's and for one of a later state, ``BackupDamaged``, ``UnknownFormat``; and
+        ``BackupGone`` where one was made before and is not, unless ``anew``.
+        """
+        running, begun = snapshot.begin(self, place, markers, anew=anew)
+        self._backups[running.intent] = running
+        return begun
+
+    def backup_snapshot(self, intent: int, staging: str, sound: tuple[str, ...]) -> BackupSnapshot:
+        """All databases at this moment; what the backup lacks is copied into the folder ``staging``.
+
+        ``sound`` names the databases there that were read and are as they should be.
+        """
+        return snapshot.take(self, self._backup(intent), Path(staging), sound)
+
+    def backup_known(self, intent: int, object_ids: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """Which of these objects belong to an item still."""
+        return snapshot.known_objects(self, self._backup(intent), object_ids)
+
+    def backup_end(
+        self, intent: int, phase: str, *, size: int | None = None, digest: str | None = None, reason: str | None = None
+    ) -> None:
+        """Record what came of a backup: done or failed, how much was written, and the digest of its marker."""
+        running = self._backup(intent)
+        del self._backups[intent]
+        also = []
+        if phase == "done":
+            also.append(snapshot.remembering(self.registry, running.backup_id, running.place, running.made))
+        try:
+            self.log.conclude(intent, phase, size=size, digest=digest, reason=reason, also=also)
+        except errors.LogUnavailable as error:
+            raise errors.OutcomeUnrecorded from error
+
+    def _backup(self, intent: int) -> snapshot.Running:
+        if intent not in self._backups:
+            raise errors.ReceiptRefused
+        return self._backups[intent]
+
     def end_readings(self) -> None:
-        """Give every open reading its outcome."""
+        """Give every open reading and every backup that has not ended its outcome."""
+        for intent in list(self._backups):
+            with contextlib.suppress(errors.VaultError):
+                self.backup_end(intent, "failed", reason="closed")
         for number in list(self._reads):
             with contextlib.suppress(errors.VaultError):
                 self.item_close(number, "failed", reason="closed")

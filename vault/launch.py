@@ -63,6 +63,7 @@ class Launch:
             )
         except OSError as error:
             raise errors.SessionUnavailable(reason=os.strerror(error.errno or 0)) from None
+        self._process.wait()  # it has parted from us: nobody's child, and of no terminal
         self._send(wire.encode(orders))
 
     def unlock(self, unlocker: Unlocker) -> Begun:
@@ -93,12 +94,9 @@ class Launch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # An agent that has not begun ends when nobody is there to tell it more.
         _input(self._process).close()
         _output(self._process).close()
-        if kind is not None:
-            with contextlib.suppress(OSError):
-                self._process.terminate()
-            self._process.wait()
 
 
 def _input(process: subprocess.Popen[bytes]) -> IO[bytes]:
@@ -134,6 +132,7 @@ def _exactly(source: IO[bytes], size: int) -> bytes:
 def main() -> None:
     """Be an agent: orders and secrets come on standard input, what came of them goes to standard output."""
     platform.harden_process()
+    platform.leave_parent()
     os.umask(0o077)
     orders_from, answers_to = os.fdopen(0, "rb", buffering=0), os.fdopen(1, "wb", buffering=0)
     status = 1

@@ -41,6 +41,7 @@ FIELDS = (
     "counterparty",
     "digest",
     "entry",
+    "heads",
     "item",
     "monotonic_ms",
     "objects",

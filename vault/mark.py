@@ -18,30 +18,50 @@ from vault import errors, files
 from vault.registry import Registry
 
 KEY_SETTING, NAME_SETTING = "mark_key", "mark_name"
+GENERATION_SETTING = "generation"
+NAME_BYTES = 16
 
 
 def _path(registry: Registry, state_dir: Path) -> Path:
     return state_dir / registry.setting(NAME_SETTING).hex()
 
 
+def generation(registry: Registry) -> int:
+    """How often this vault was restored, and one."""
+    return int(registry.optional_setting(GENERATION_SETTING) or b"1")
+
+
 def verify(registry: Registry, state_dir: Path) -> None:
     """Compare the vault with what this machine remembers of it. Raises ``OlderThanRemembered``; no mark is no finding."""
+    value = remembered(registry, state_dir)
+    if value is not None and not _holds(registry, value):
+        raise errors.OlderThanRemembered
+
+
+def later_head(registry: Registry, state_dir: Path) -> dict[str, object] | None:
+    """The generation, step and root that this machine remembers and that this vault has not; else None."""
+    value = remembered(registry, state_dir)
+    return None if value is None or _holds(registry, value) else value
+
+
+def remembered(registry: Registry, state_dir: Path) -> dict[str, object] | None:
+    """What this machine remembers of a vault: generation, step and root; None for nothing."""
     try:
         sealed = _path(registry, state_dir).read_bytes()
     except OSError:
-        return
+        return None
     try:
         value = parse_canonical_json(
             decrypt_record(RecordKey(registry.setting(KEY_SETTING)), sealed, context=labels.MARK)
         )
     except CryptoError:
-        return  # not ours, or damaged: then this machine remembers nothing
-    if not isinstance(value, dict):
-        return
-    step, root = value.get("step"), value.get("root")
-    found = registry.store.execute("SELECT root FROM log_steps WHERE step = ?", (step,))
-    if found != [(bytes.fromhex(str(root)),)]:
-        raise errors.OlderThanRemembered
+        return None  # not ours, or damaged: then this machine remembers nothing
+    return value if isinstance(value, dict) else None
+
+
+def _holds(registry: Registry, value: dict[str, object]) -> bool:
+    found = registry.root_at(int(str(value.get("step"))))
+    return found == bytes.fromhex(str(value.get("root"))) and value.get("generation") == generation(registry)
 
 
 def remember(registry: Registry, state_dir: Path) -> bool:
@@ -51,7 +71,9 @@ def remember(registry: Registry, state_dir: Path) -> bool:
     """
     if not registry.is_certain:
         return False  # a step that may never have become durable would make the vault an older copy for ever
-    body = canonical_json({"generation": 1, "root": registry.frontier.root(), "step": registry.steps})
+    body = canonical_json(
+        {"generation": generation(registry), "root": registry.frontier.root(), "step": registry.steps}
+    )
     sealed = encrypt_record(RecordKey(registry.setting(KEY_SETTING)), body, context=labels.MARK)
     with contextlib.suppress(OSError, errors.VaultError):
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

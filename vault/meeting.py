@@ -106,6 +106,13 @@ def listen(runtime_dir: Path, vault_path: Path) -> tuple[socket.socket, Path]:
         raise errors.SessionUnavailable(reason=f"no socket in {runtime_dir}: {os.strerror(error.errno or 0)}") from None
 
 
+def forget(runtime_dir: Path, vault_path: Path) -> None:
+    """Remove what an agent that died left here. The caller holds the vault's lock."""
+    with contextlib.suppress(errors.VaultError):
+        verify_private(runtime_dir)
+        remove_stale(socket_path(runtime_dir, vault_path))
+
+
 def remove_stale(path: Path) -> None:
     """Remove a socket that an agent left behind. The caller holds the vault's lock. Raises ``SessionRefused``."""
     try:

@@ -12,7 +12,7 @@ from filelock import FileLock
 from crypto import kdf
 from crypto.errors import CryptoError
 from crypto.keys import RecordKey, VaultKey
-from vault import epochs, errors, failures, files, header, mark, schema
+from vault import copying, epochs, errors, failures, files, header, mark, schema
 from vault.compartment import Clock
 from vault.folder import Folder, sweep_staging
 from vault.keeper import Keeper
@@ -41,7 +41,7 @@ def create(
         cost = kdf.calibrate() if ways[0][0].kind.startswith("passphrase") else kdf.FLOOR
     if len(ways) > header.SLOTS:
         raise errors.TooManyKeys
-    if _is_occupied(path):
+    if copying.occupied(path):
         raise errors.AlreadyThere(path=str(path))
     with files.translated(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,13 +59,6 @@ def create(
         with contextlib.suppress(OSError, errors.VaultError):
             files.remove_tree(unfinished)
         raise
-
-
-def _is_occupied(path: Path) -> bool:
-    if not path.is_dir() or path.is_symlink():
-        return path.exists() or path.is_symlink()
-    with files.translated(path):
-        return any(path.iterdir())
 
 
 def _fill(folder: Folder, ways: Sequence[tuple[SecretUnlocker, str]], *, cost: kdf.Cost, clock: Clock) -> None:
@@ -89,7 +82,7 @@ def _fill(folder: Folder, ways: Sequence[tuple[SecretUnlocker, str]], *, cost: k
                 "created": now.encode(),
                 "log_key": RecordKey.random().raw,
                 mark.KEY_SETTING: RecordKey.random().raw,
-                mark.NAME_SETTING: secrets.token_bytes(16),
+                mark.NAME_SETTING: secrets.token_bytes(mark.NAME_BYTES),
                 "header": sealed.digest(),
             }.items():
                 registry.set(name, value)
@@ -122,16 +115,17 @@ def open_vault(
     folder.read_headers()
     lock = folder.lock()
     try:
-        keeper = _open_locked(folder, unlocker, clock=clock, state_dir=state_dir, accept_older=accept_older)
+        keeper = open_locked(folder, unlocker, clock=clock, state_dir=state_dir, accept_older=accept_older)
     except BaseException:
         lock.release()
         raise
     return keeper, lock
 
 
-def _open_locked(
-    folder: Folder, unlocker: Unlocker, *, clock: Clock, state_dir: Path | None, accept_older: bool
+def open_locked(
+    folder: Folder, unlocker: Unlocker, *, clock: Clock, state_dir: Path | None, accept_older: bool = False
 ) -> Keeper:
+    """Steps 3 to 7 of ``open_vault``, for who holds the lock."""
     copies = folder.read_headers()
     try:
         found, unlocked, registry = _open_any(folder, copies, unlocker)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import stat
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import socket
 
 _LOCAL_PEERCRED, _LOCAL_PEERPID = 1, 2
+_PR_SET_PDEATHSIG = 1
 _PR_GET_DUMPABLE = 3
 _PR_SET_DUMPABLE = 4
 
@@ -97,6 +100,81 @@ def full_sync(descriptor: int) -> None:
             if error.errno not in NOT_SUPPORTED | {errno.ENOTTY}:
                 raise
     os.fsync(descriptor)
+
+
+def read_from_medium(descriptor: int) -> None:
+    """Let what is read from a file come from the medium, as far as the system can be told; a drive may still have a cache.
+
+    What was written to the file must be synced. Never raises.
+    """
+    try:
+        if sys.platform == "linux":
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        elif sys.platform == "darwin":
+            import fcntl
+
+            fcntl.fcntl(descriptor, fcntl.F_NOCACHE, 1)
+    except OSError:
+        return
+
+
+# The tables of TCP connections, and how each writes an address of the first kind: bytes of a word come last byte first
+# on most machines. A program may reach 127.0.0.1 through a socket of the other kind too.
+_CONNECTIONS = (("/proc/net/tcp", ""), ("/proc/net/tcp6", "::ffff:"))
+_USER_COLUMN = 7
+
+
+def loopback_user(connection: socket.socket) -> int | None:
+    """Return the user id of whoever is at the other end of a TCP connection over 127.0.0.1.
+
+    None where this system does not tell. Raises LookupError where it does, but not for this connection: it has gone.
+    """
+    if sys.platform != "linux":
+        return None
+    # From that end, our end is the remote one.
+    mine, theirs = connection.getsockname(), connection.getpeername()
+    for table, prefix in _CONNECTIONS:
+        wanted = (_hexadecimal(theirs, prefix), _hexadecimal(mine, prefix))
+        try:
+            lines = Path(table).read_text(encoding="ascii").splitlines()[1:]
+        except (OSError, ValueError):
+            continue
+        for line in lines:
+            fields = line.split()
+            # A socket that nobody holds any more shows user 0 and inode 0.
+            if (fields[1], fields[2]) == wanted and fields[9] != "0":
+                return int(fields[_USER_COLUMN])
+    raise LookupError("no such connection")
+
+
+def _hexadecimal(address: tuple[str, int], prefix: str) -> str:
+    import socket
+
+    host, port = address
+    packed = socket.inet_pton(socket.AF_INET6 if prefix else socket.AF_INET, prefix + host)
+    words = [int.from_bytes(packed[start : start + 4], sys.byteorder) for start in range(0, len(packed), 4)]
+    return "".join(f"{word:08X}" for word in words) + f":{port:04X}"
+
+
+def ending_with_this_process() -> Callable[[], None] | None:
+    """Return what a child must call before it executes another program, so that the system kills it when we end.
+
+    None where the system has no such thing. It counts from the thread that starts the child.
+    """
+    if sys.platform != "linux":
+        return None
+    try:
+        prctl = _prctl()
+    except (ImportError, OSError, AttributeError):
+        return None
+    parent = os.getpid()
+
+    def bind() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it ended before we were bound to it
+            os._exit(1)
+
+    return bind
 
 
 # Sockets between processes of one user
@@ -197,6 +275,12 @@ def has_ended(connection: socket.socket) -> bool:
         return True
 
 
+def leave_parent() -> None:
+    """Go on in a child of this process, which ends: nobody waits for it, and it can take no terminal."""
+    if sys.platform != "win32" and os.fork():
+        os._exit(0)
+
+
 def kill(process: int) -> None:
     """End a process that does not end by itself, if it is still there."""
     if sys.platform != "win32":
@@ -222,16 +306,22 @@ def _forbid_dump() -> bool:
     if sys.platform != "linux":
         return False
     try:
-        import ctypes
-
-        prctl = ctypes.CDLL(None, use_errno=True).prctl
-        # prctl takes variadic longs: without explicit types the upper halves of the registers are undefined.
-        prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
-        prctl.restype = ctypes.c_int
+        prctl = _prctl()
         prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
         return bool(prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0) == 0)
     except (ImportError, OSError, AttributeError):
         return False
+
+
+def _prctl() -> Callable[[int, int, int, int, int], int]:
+    import ctypes
+
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    # prctl takes variadic longs: without explicit types the upper halves of the registers are undefined.
+    prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+    prctl.restype = ctypes.c_int
+    function: Callable[[int, int, int, int, int], int] = prctl
+    return function
 
 
 def _sysctl_text(name: bytes) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Container
 
 from vault import errors
@@ -89,6 +88,8 @@ def look_alike(one: str, other: str) -> bool:
 
 def generate_code(taken: Container[str]) -> str:
     """A random code that no case has."""
+    import secrets
+
     while True:
         letters = "".join(secrets.choice(_LETTERS) for _ in range(_GENERATED_LENGTH - 2))
         code = letters + secrets.choice(_DIGITS) + secrets.choice(_DIGITS)

@@ -81,17 +81,18 @@ class Registry:
             raise
 
     @classmethod
-    def open(cls, path: Path, key: VaultKey) -> Registry:
+    def open(cls, path: Path, key: VaultKey, *, immutable: bool = False) -> Registry:
         """An existing index. Raises ``DatabaseDamaged``, ``UnknownFormat`` and ``OlderCopy``."""
         if is_empty(path):
             raise errors.DatabaseDamaged(what=WHAT)
-        store = Store(path, database_key(key), what=WHAT)
+        opened = partial(Store, path, database_key(key), what=WHAT, immutable=immutable)
+        store = opened()
         try:
             if not store.version:  # no format has this number: the database is empty
                 raise errors.DatabaseDamaged(what=WHAT)
             if store.version != schema.VAULT_VERSION:
                 raise errors.UnknownFormat(path=str(path), format=store.version)
-            return cls(store, partial(Store, path, database_key(key), what=WHAT))
+            return cls(store, opened)
         except BaseException:
             store.close()
             raise
@@ -149,6 +150,11 @@ class Registry:
             self._load()
             self._failed = False
 
+    def root_at(self, step: int) -> bytes | None:
+        """The log's root after a step, or None if it has not come so far."""
+        found = self.store.execute("SELECT root FROM log_steps WHERE step = ?", (step,))
+        return found[0][0] if found else None
+
     @property
     def is_certain(self) -> bool:
         """Whether what this object says is what the disk holds; not after a write failed and reading failed too."""
@@ -161,6 +167,20 @@ class Registry:
         except BaseException:
             self._reload(afresh=True)
             raise
+
+    @contextmanager
+    def at_rest(self) -> Iterator[Path]:
+        """The file of the database, whole and closed for the length of the block, to be copied. Raises ``LogUnavailable``.
+
+        A copy of an open one would lack its write-ahead log, and closing its descriptor would drop SQLite's locks.
+        """
+        self._verify_known()
+        self.store.overwrite_deleted()
+        self.store.close()
+        try:
+            yield self.store.path
+        finally:
+            self._reload(afresh=True)
 
     # Rows
 

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from vault.summaries import CaseSummary as CaseSummary  # noqa: PLC0414 -- as every other answer it is found here
+from vault.summaries import ItemSummary as ItemSummary  # noqa: PLC0414
+
 KINDS = ("statement", "video", "audio", "photo", "document", "other")
 
 
@@ -50,18 +53,6 @@ class PersonFields:
 
 
 # Answers: cases
-
-
-@dataclass(frozen=True, slots=True)
-class CaseSummary:
-    """A line of the list of cases."""
-
-    code: str
-    title: str
-    created: str
-    changed: str
-    items: int
-    persons: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +108,6 @@ class Reception:
     via: str | None
     recorded: str | None
     received: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ItemSummary:
-    """A line of the list of items."""
-
-    reference: str
-    kind: str
-    title: str
-    size_bytes: int
-    added: str
-    recorded: str | None
-    tags: tuple[str, ...]
-    revises: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +220,48 @@ class KeyLabel:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownBackup:
+    """A backup that was made of this vault: where, and when last."""
+
+    place: str
+    made: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackupFile:
+    """A database in a backup: its name there, its size and SHA-256."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackupBegun:
+    """What a backup begins with: the marker to write where there is none (else empty), the databases of its last
+    complete state, and the names of all that the markers found there speak of.
+    """
+
+    intent: int
+    marker: bytes
+    kept: tuple[BackupFile, ...]
+    named: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BackupSnapshot:
+    """All databases at one moment: the marker that names them, those that lie in the staging folder to be copied, and
+    the codes of cases whose database is damaged.
+    """
+
+    marker: bytes
+    made: str
+    databases: tuple[BackupFile, ...]
+    staged: tuple[str, ...]
+    damaged: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class VaultInfo:
     """What an open vault says of itself.
 
@@ -260,6 +279,7 @@ class VaultInfo:
     passes: int
     last_check: str | None
     last_backup: str | None
+    backups: tuple[KnownBackup, ...]
     last_unlock: str | None
     failed_unlocks: int
     warnings: tuple[str, ...]

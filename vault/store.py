@@ -38,15 +38,21 @@ _MEMORY_TEMP_STORE = ("TEMP_STORE=2", "TEMP_STORE=3")
 
 
 class Store:
-    """One open database. ``what`` names it in errors: a case's code, or the vault."""
+    """One open database. ``what`` names it in errors: a case's code, or the vault. One that is ``immutable`` is only read,
+    and must have no write-ahead log.
+    """
 
-    def __init__(self, path: Path, key: DatabaseKey, *, what: str) -> None:
+    def __init__(self, path: Path, key: DatabaseKey, *, what: str, immutable: bool = False) -> None:
         self.path = path
         self.what = what
+        self.immutable = immutable
         self._depth = 0
-        _remove_foreign_journal(path)
+        # Immutable: no lock, no file beside it, nothing written, also where nothing could be.
+        source = f"{path.absolute().as_uri()}?immutable=1" if immutable else str(path)
+        if not immutable:
+            _remove_foreign_journal(path)
         with self._translated():
-            self._connection = dbapi2.connect(str(path), isolation_level=None, check_same_thread=False)
+            self._connection = dbapi2.connect(source, isolation_level=None, check_same_thread=False, uri=immutable)
             try:
                 self._prepare(key)
             except BaseException:
@@ -80,6 +86,9 @@ class Store:
         if not any(option in _MEMORY_TEMP_STORE for (option,) in run("PRAGMA compile_options")):
             raise errors.UnsafeLibrary
         run("PRAGMA temp_store = MEMORY").fetchall()
+        if self.immutable:
+            run("SELECT count(*) FROM sqlite_master").fetchall()
+            return
         run("PRAGMA locking_mode = EXCLUSIVE").fetchall()
         run("SELECT count(*) FROM sqlite_master").fetchall()
         run("PRAGMA journal_mode = WAL").fetchall()
@@ -181,8 +190,9 @@ class Store:
     def problems(self) -> list[str]:
         """What SQLCipher's and SQLite's own checks find."""
         try:
-            # This check reads past the write-ahead log, so a page that the log would heal looks damaged.
-            self.overwrite_deleted()
+            if not self.immutable:
+                # The first check reads past the write-ahead log, so a page that the log would heal looks damaged.
+                self.overwrite_deleted()
             found = [str(row[0]) for row in self.execute("PRAGMA cipher_integrity_check")]
             found += [str(row[0]) for row in self.execute("PRAGMA integrity_check") if row[0] != "ok"]
             found += [f"foreign key of {row[0]}" for row in self.execute("PRAGMA foreign_key_check")]

@@ -96,6 +96,14 @@ class Program:
     def start(self, *arguments: str | Path, **more: Any) -> subprocess.Popen[bytes]:
         return start(*self.options, *arguments, cwd=self.folder, **more)
 
+    def start_bare(self, *arguments: str | Path, **more: Any) -> subprocess.Popen[bytes]:
+        """Without --vault and --key-file."""
+        return start(*arguments, cwd=self.folder, **more)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return environment()
+
     def file(self, name: str, content: bytes = b"bytes of an original") -> Path:
         path = self.folder / name
         path.write_bytes(content)

@@ -42,6 +42,8 @@ STORY: tuple[tuple[str, ...], ...] = (
     ("export", "HARBOUR/1", "--to", "out"),
     ("check",),
     ("log",),
+    ("backup", "backup"),
+    ("restore", "backup", "--vault", "restored"),
     ("person", "remove", "HARBOUR/p1", "--yes"),
     ("delete", "HARBOUR/1", "--yes"),
     ("case", "delete", "HARBOUR", "--confirm", "HARBOUR"),

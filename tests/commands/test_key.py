@@ -259,3 +259,25 @@ def test_on_a_terminal_that_keeps_what_it_shows_the_words_are_given_back_without
     assert screen.finish()[0] == 0
     after = screen.shown[shown:].split(b"Adding it")[0].decode()
     assert not any(word in after for word in words.values() if len(word) > 5), after
+
+
+# In a session
+
+
+def test_while_a_session_has_the_vault_open_a_secret_is_asked_for_again(cv: Any) -> None:
+    vault = ("--vault", cv.vault)
+    cv("unlock")
+    try:
+        add = ("key", "add", "--new-key-file", "stick", "--label", "stick")
+        cv.bare(*vault, *add, status=13)
+        cv.bare(*vault, "--key-file", cv.secret("wrong", b"w" * 32), *add, status=12)
+        assert not (cv.folder / "stick").exists()
+        cv(*add)
+        assert [each["label"] for each in cv.bare(*vault, "key", "list", "--json").json] == ["keyfile", "stick"]
+        cv.bare(*vault, "key", "remove", "stick", "--yes", status=13)
+        assert "at hand" in cv("key", "remove", "keyfile", "--yes").stderr
+        cv.bare(*vault, "case", "list")  # the session goes on in the new epoch
+    finally:
+        cv.bare(*vault, "lock")
+    cv("case", "list", status=12)
+    cv.bare(*vault, "--key-file", "stick", "case", "list")

@@ -479,11 +479,21 @@ def _nothing_more(vault: Vault, material: Path) -> None:
     pass
 
 
+def _back_up(vault: Vault, material: Path) -> None:
+    vault.backup(material / "backup")
+
+
+def _restore(vault: Vault, material: Path) -> None:
+    Vault.restore(material / "backup", material / "restored", OLD, clock=clock)
+
+
 # What can be done again and again.
 REPEATABLE: dict[str, Callable[[Vault, Path], None]] = {
     "add more": _add_more,
     "change": _change_back_and_forth,
     "open": _nothing_more,
+    "backup": _back_up,
+    "restore": _restore,
 }
 
 

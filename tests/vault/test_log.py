@@ -79,7 +79,7 @@ def test_the_commitment_of_each_leaf_is_that_of_its_body(vault: Vault) -> None:
 
 def test_every_body_has_every_field_so_that_its_shape_tells_nothing(vault: Vault) -> None:
     expected = {
-        "act", "actor", "answers", "boot_id", "case", "condition", "consent", "counterparty", "digest", "entry", "item",
+        "act", "actor", "answers", "boot_id", "case", "condition", "consent", "counterparty", "digest", "entry", "heads", "item",
         "monotonic_ms", "objects", "phase", "purpose", "query", "reason", "recipients", "role", "size", "software",
         "state_after", "state_before", "wall_time",
     }  # fmt: skip

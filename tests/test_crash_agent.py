@@ -1,0 +1,146 @@
+"""The agent is killed at random moments while it serves a command: nothing is lost, and the command says what happened.
+
+Every client is a real one; it may end in two ways only, with success or with the sentence that the session is over.
+"""
+
+import contextlib
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import scenarios
+from scenarios import OLD, Scenario, clock, verify
+from sessions import until
+
+from vault import Vault, errors, meeting
+from vault.agent import Agent
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="left out: kill -9 and Unix sockets"),
+]
+
+KILLS = {"add": 25, "edit": 25, "export": 15, "change": 15, "case delete": 15}
+SIZES = {"add": 3_000_000}
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="cv-", dir=scenarios.scratch()) as name:
+        yield Path(name)
+
+
+@pytest.fixture(autouse=True)
+def segments() -> Iterator[None]:
+    with scenarios.small_segments():
+        yield
+
+
+def agent_of(path: Path, runtime: Path) -> int:
+    """A process that serves the vault."""
+    child = os.fork()
+    if child:
+        return child
+    with contextlib.suppress(BaseException):
+        vault = Vault.open(path, OLD, clock=clock)
+        listener, socket_path = meeting.listen(runtime, path)
+        Agent(vault, listener, socket_path).run()
+    os._exit(0)
+
+
+def attached(path: Path, runtime: Path) -> Vault:
+    found: list[Vault] = []
+
+    def answers() -> bool:
+        with contextlib.suppress(errors.NoSession, errors.SessionOver):
+            found.append(Vault.attach(path, runtime_dir=runtime))
+        return bool(found)
+
+    until(answers)
+    return found[0]
+
+
+def at_work(scenario: Scenario, act: Callable[[Vault], None], runtime: Path, after: float | None) -> tuple[bool, float]:
+    """Do something through an agent that is killed after so many seconds; whether it was done, and how long it took."""
+    scenario.copy()
+    agent = agent_of(scenario.path, runtime)
+    try:
+        with attached(scenario.path, runtime) as vault:
+            killer = threading.Timer(after or 0, os.kill, (agent, signal.SIGKILL))
+            if after is not None:
+                killer.start()
+            started = time.perf_counter()
+            try:
+                act(vault)
+                done = True
+            except errors.SessionOver:
+                done = False
+            taken = time.perf_counter() - started
+            if after is not None:
+                killer.join()
+    finally:
+        os.kill(agent, signal.SIGKILL)
+        os.waitpid(agent, 0)
+    with pytest.raises(errors.SessionOver):
+        Vault.attach(scenario.path, runtime_dir=runtime)
+    return done, taken
+
+
+@pytest.mark.parametrize("act", KILLS)
+def test_an_agent_that_is_killed_while_it_serves_leaves_the_old_state_or_the_new(
+    act: str, place: Path, home: Path
+) -> None:
+    runtime = home.parent / "run" / "casevault"
+    scenario = Scenario(place, act, cases=3, size=SIZES.get(act, 100_000))
+    expected = dict(zip(("before", "after"), scenario.both, strict=True))
+    moments = random.Random(f"moments of an agent at {act}")
+    _done, span = at_work(scenario, scenario.act, runtime, None)
+    states: Counter[str] = Counter()
+    inside = 0
+    for number in range(KILLS[act]):
+        done, _taken = at_work(scenario, scenario.act, runtime, moments.uniform(0, span))
+        inside += not done
+        # The machine is faster or slower from one minute to the next: about three in four are to land inside.
+        span *= 0.95 if done else 1.02
+        exported = sorted((scenario.material / "exported").iterdir())
+        if exported:  # then all of it, and only the outcome can be missing
+            assert [path.suffix for path in exported] == [".txt", ".sha256", ".sha512"]
+            assert exported[0].read_bytes() == scenarios.LETTER
+        state = verify(
+            scenario.path,
+            expected,
+            secrets=("old", "new") if scenario.changes_secret else ("old",),
+            first=("old", "recovery", "new")[number % (3 if scenario.changes_secret else 2)],
+        )
+        assert not done or state in ("after", scenario.same), "what was reported as done is there"
+        states[state] += 1
+        scenario.source.verify()
+    print(f"{act}: {inside} of {KILLS[act]} kills inside, within {span:.3f} s; {dict(states)}")
+    assert inside >= KILLS[act] // 4, "most kills should have landed inside the operation"
+
+
+def test_an_agent_that_is_killed_while_it_searches_loses_nothing(place: Path, home: Path) -> None:
+    runtime = home.parent / "run" / "casevault"
+    scenario = Scenario(place, "export", cases=3)
+    expected = {"before": scenario.both[0]}
+    moments = random.Random("moments of an agent that searches")
+
+    def search(vault: Vault) -> None:
+        assert len(vault.search("written")) == 3
+
+    _done, span = at_work(scenario, search, runtime, None)
+    inside = 0
+    for _ in range(12):
+        done, _taken = at_work(scenario, search, runtime, moments.uniform(0, span))
+        inside += not done
+        span *= 0.95 if done else 1.02
+        verify(scenario.path, expected, secrets=("old",))
+    assert inside >= 3

@@ -1,0 +1,237 @@
+"""Making a vault from a backup, or from a copy of a vault's folder: in a new place, whole or not at all, and declared.
+
+The original may still be there and go on, so a restored vault says in its log that it is one, and of which state; and
+this machine remembers it under another name than the original.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vault import backing_up, backup_marker, backups, copying, errors, files, header, mark, opening, snapshot
+from vault.compartment import Clock
+from vault.copying import Progress
+from vault.folder import SUBFOLDERS, Folder, is_database_name, take_lock
+from vault.header import Header
+from vault.keeper import Keeper
+from vault.requests import Finding
+from vault.snapshot import object_files
+from vault.unlock import Unlocker
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A vault that was made from a backup. ``made`` is when the backup was (None: a copy of a folder, nobody knows).
+
+    ``older`` says that this machine has seen a later state of the same vault. ``findings`` is empty unless damage was
+    accepted.
+    """
+
+    path: Path
+    made: str | None
+    generation: int
+    cases: int
+    items: int
+    bytes_read: int
+    older: bool
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What is copied: name in the new vault, and the file it comes from."""
+
+    header: Header
+    databases: dict[str, Path]
+    objects: dict[str, Path]
+    made: str | None = None
+    backup_id: bytes | None = None
+    altered: tuple[str, ...] = ()
+
+
+def restore(
+    source: Path,
+    path: Path,
+    unlocker: Unlocker,
+    *,
+    clock: Clock,
+    state_dir: Path | None = None,
+    despite_damage: bool = False,
+    progress: Progress | None = None,
+) -> Restored:
+    """Make a vault at ``path`` from what lies at ``source``, which is only read.
+
+    1. Refuse if something is at ``path``.
+    2. Open the source with the secret: a backup without writing anything, of a copied folder the header.
+    3. Copy databases and objects into a folder beside ``path``, under the names that they have in a vault.
+    4. Open the copy as a vault; requests that were open at the time get their outcome.
+    5. Write into its log that it was restored and from which state, as a new generation.
+    6. Check every byte of the copy, read from the medium. Damage ends it, unless ``despite_damage``.
+    7. Give it its name.
+
+    Raises ``AlreadyThere``, ``NoSuchVault``, ``NotAVault``, ``WrongPassphrase``, ``BackupIncomplete``, ``RestoreRefused``
+    and other ``Damage``, ``VaultInUse``, ``NoSpace``, ``ReadOnly``. After an error nothing of it is left.
+    """
+    if copying.occupied(path):
+        raise errors.AlreadyThere(path=str(path))
+    with contextlib.ExitStack() as stack:
+        found = stack.enter_context(_opened_source(source, unlocker, clock))
+        if found.altered and not despite_damage:
+            raise errors.RestoreRefused(path=str(source), count=len(found.altered))
+        folder = stack.enter_context(_unfinished(path))
+        _fill(folder, found, progress)
+        keeper = opening.open_locked(folder, unlocker, clock=clock, state_dir=None)
+        try:
+            older = _declare(keeper, found, source, state_dir)
+            report = keeper.check(read_data=True, progress=progress)
+            damage = tuple(each for each in report.findings if each.kind != "stray")
+            damage += tuple(Finding("database", "", name) for name in found.altered)
+            if damage and not despite_damage:
+                raise errors.RestoreRefused(path=str(source), count=len(damage))
+            if state_dir:
+                mark.remember(keeper.registry, state_dir)
+            generation = mark.generation(keeper.registry)
+        finally:
+            keeper.close()
+        _sync(folder)
+    return Restored(path, found.made, generation, report.cases, report.items, report.bytes_read, older, damage)
+
+
+# The source
+
+
+@contextlib.contextmanager
+def _opened_source(source: Path, unlocker: Unlocker, clock: Clock) -> Iterator[_Source]:
+    if backup_marker.is_backup(source):
+        with backups.opened(source, unlocker, clock=clock) as backup:
+            yield _of_backup(backup)
+        return
+    folder = Folder(source)
+    folder.read_headers()
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(errors.VaultReadOnly):  # then nobody else writes there either
+            stack.callback(folder.lock().release)
+        yield _of_folder(folder, unlocker)
+
+
+def _of_backup(backup: backups.OpenBackup) -> _Source:
+    folder, found = backup.folder, backup.folder.marker.header
+    databases = {f"vault-{found.epoch}.db": folder.vault_database(found.epoch)}
+    for each in backup.contents.databases:
+        if each.case_id is not None:
+            databases[f"cases/{each.case_id.hex()}-{each.epoch}.db"] = folder.path / each.name
+    wanted = backup.object_ids()
+    objects = {
+        name: folder.objects / name
+        for name in object_files(folder.objects)
+        if wanted is None or bytes.fromhex(name.replace("/", "").partition(".")[0]) in wanted
+    }
+    return _Source(found, databases, objects, backup.contents.made, backup.contents.backup_id, backup.altered)
+
+
+def _of_folder(folder: Folder, unlocker: Unlocker) -> _Source:
+    """A vault's folder as it lies there, write-ahead logs included."""
+    first_error: errors.VaultError | None = None
+    for found in folder.read_headers():
+        try:
+            unlocker.unlock(found)
+        except errors.WrongPassphrase as error:
+            first_error = error
+            continue
+        names = [(entry.name, entry) for entry in folder.path.iterdir()]
+        names += [(f"cases/{entry.name}", entry) for entry in folder.cases.glob("*")]
+        databases = {name: path for name, path in names if is_database_name(name)}
+        objects = {name: folder.objects / name for name in object_files(folder.objects)}
+        return _Source(found, databases, objects)
+    raise first_error or errors.HeaderDamaged(path=str(folder.path))
+
+
+# The new place
+
+
+@contextlib.contextmanager
+def _unfinished(path: Path) -> Iterator[Folder]:
+    """A locked folder beside ``path`` that gets this name at the end; after an error it is removed."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    with files.translated(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(unfinished)
+    try:
+        files.make_folder(unfinished)
+        lock = take_lock(unfinished / "lock", path)
+        try:
+            yield Folder(unfinished)
+        finally:
+            lock.release()
+        with contextlib.suppress(OSError):
+            path.rmdir()  # an empty folder is in nobody's way
+        try:
+            files.move(unfinished, path)
+        except FileExistsError:
+            raise errors.AlreadyThere(path=str(path)) from None
+    except BaseException:
+        with contextlib.suppress(OSError, errors.VaultError):
+            files.remove_tree(unfinished)
+        raise
+
+
+def _remove_abandoned(unfinished: Path) -> None:
+    """What a restore left that was killed. Raises ``VaultInUse`` if it still runs, ``AlreadyThere`` for anything else."""
+    if not os.path.lexists(unfinished):
+        return
+    names = {entry.name for entry in unfinished.iterdir()} if files.is_folder(unfinished) else {""}
+    ours = {*SUBFOLDERS, *header.FILE_NAMES, "lock"}
+    if not all(name in ours or is_database_name(name) or files.is_temporary_name(name) for name in names):
+        raise errors.AlreadyThere(path=str(unfinished))
+    take_lock(unfinished / "lock", unfinished).release()
+    files.remove_tree(unfinished)
+
+
+def _fill(folder: Folder, found: _Source, progress: Progress | None) -> None:
+    folder.make_subfolders()
+    for name, source in sorted(found.databases.items()):
+        with contextlib.suppress(FileNotFoundError):  # a case whose database is lost is reported by the check
+            copying.copy(source, folder.path / name, progress=progress)
+    for name, source in sorted(found.objects.items()):
+        target = folder.objects / name
+        copying.make_parent(target)
+        copying.copy(source, target, progress=progress)
+        copying.forget_cached(target)
+    folder.write_headers(found.header)
+    _sync(folder)
+
+
+def _sync(folder: Folder) -> None:
+    for path in (*sorted(folder.objects.iterdir()), folder.objects, folder.cases, folder.path):
+        if files.is_folder(path):
+            files.sync_folder(path)
+
+
+def _declare(keeper: Keeper, found: _Source, source: Path, state_dir: Path | None) -> bool:
+    """Begin a new generation; True if this machine has seen a later state of the old one."""
+    registry = keeper.registry
+    generation = mark.generation(registry)
+    heads = [keeper.head_at_open | {"generation": generation}]
+    later = mark.later_head(registry, state_dir) if state_dir else None
+    if later is not None:
+        heads.append(later)
+    also = [
+        lambda: registry.set(mark.GENERATION_SETTING, str(generation + 1).encode()),
+        # The original keeps its own mark, and stays what this machine remembers of it.
+        lambda: registry.set(mark.NAME_SETTING, secrets.token_bytes(mark.NAME_BYTES)),
+    ]
+    if found.backup_id is not None and found.made is not None:
+        also.append(
+            snapshot.remembering(
+                registry, found.backup_id, backing_up.printable(Path(os.path.realpath(source))), found.made
+            )
+        )
+    receipt = keeper.log.intend("restore", heads=heads)
+    keeper.log.conclude(receipt.number, "done", also=also)
+    # One step more is the outcome of the backup itself; whatever else is shown or changed takes several.
+    return later is not None and later.get("step") != int(str(keeper.head_at_open["step"])) + 1

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.measure import Cost, Task, peaks, ratios, rounds, run, seconds, spread
-from bench.workspace import ROOT, Workspace
+from bench.workspace import CASE, ROOT, Workspace
 
 CASES = 100
 START_ROUNDS = 21
@@ -26,6 +26,9 @@ READS = 200
 ONE_FRAME = ("--frames=1", "--vo=null", "--ao=null")
 FILM = Path("/usr/share/forensics-samples/original-files/movie2/movie-hello.mp4")
 MEMORY_MIB = 150.0
+LARGE_CASES = (100, 1000)  # cases, and items in each
+QUICK_CASES = (10, 600)
+SESSION_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Bench:
     def __init__(self, workspace: Workspace, *, size_mib: int, large_mib: int, pairs: int, wait: float) -> None:
         self.workspace, self.size_mib, self.large_mib, self.pairs = workspace, size_mib, large_mib, pairs
         self.wait = wait
+        self.large_cases = LARGE_CASES
         self.rows: list[Row] = []
         self.left_out: list[str] = []
         self._compile()
@@ -394,6 +398,61 @@ class Bench:
             Row("show ITEM, the whole command", spread([1000 * each for each in whole], "ms", digits=0), "", "")
         )
 
+    def session(self) -> None:
+        """A hundred thousand items in a hundred cases, and a session."""
+        space = self.workspace
+        cases, each = self.large_cases
+        large, small = space.new_large_vault("large", cases, each), space.new_large_vault("few", 1, 99)
+        work = f"{cases * each:,} items in {cases} cases, session: "
+        process = 0
+        for program in (small, large):
+            process = json.loads(space.answer([*program, "unlock", "--json"]))["session"]["process"]
+        try:
+            first = self.rounds({"first": Task([*large, "search", "unrepeatable"])}, 1)["first"]
+            self.rows.append(Row(f"{work}the first search, which opens all cases", spread(seconds(first), "s"), "", ""))
+            tasks = {
+                "items of a case": Task([*large, "items", CASE]),
+                "search, one hit": Task([*large, "search", "unrepeatable"]),
+                "search in another script, no hit": Task([*large, "search", "Gorbatschow"]),
+                "search, a hit in each case": Task([*large, "search", "единственное"]),
+            }
+            largest = 0.0
+            for name, costs in self.rounds(tasks, START_ROUNDS).items():
+                self.within(f"{work}{name}", costs, SESSION_SECONDS)
+                largest = max((largest, *peaks(costs)))
+            self._together(f"{work}peak memory of a command and of the agent", largest, process)
+            file = space.path / "small"
+            before: Callable[[], None] = lambda: space.small_file() and None  # noqa: E731
+            added = {
+                "large": Task([*large, "add", CASE, file], before),
+                "few": Task([*small, "add", CASE, file], before),
+            }
+            costs = self.rounds(added, START_ROUNDS)
+            self.compare(
+                f"add 1 kB, session: item {cases * each:,} : item 100", costs["large"], costs["few"], 1.3, ms=True
+            )
+        finally:
+            for program in (small, large):
+                space.answer([*program, "lock"])
+        space.remove(space.path / "large", space.path / "few")
+
+    def within(self, work: str, costs: Sequence[Cost], target: float) -> None:
+        """A row of whole commands that have a limit in seconds."""
+        taken = seconds(costs)
+        median = statistics.median(taken)
+        self.rows.append(Row(work, spread(taken, "s"), "", f"{median:.2f}s", f"<= {target}s", median <= target))
+
+    def _together(self, work: str, command_mib: float, process: int) -> None:
+        status = Path(f"/proc/{process}/status")
+        if not status.exists() or not command_mib:
+            self.left_out.append("memory of the agent: this system does not tell it")
+            return
+        found = (line.split() for line in status.read_text().splitlines())
+        agent_mib = next(int(line[1]) / 1024 for line in found if line[0] == "VmHWM:")
+        total = command_mib + agent_mib
+        parts = f"{command_mib:.0f} + {agent_mib:.0f} MiB"
+        self.rows.append(Row(work, parts, "", f"{total:.0f} MiB", f"<= {MEMORY_MIB:.0f} MiB", total <= MEMORY_MIB))
+
 
 ROWS: dict[str, Callable[[Bench], None]] = {
     "add": Bench.add,
@@ -406,6 +465,7 @@ ROWS: dict[str, Callable[[Bench], None]] = {
     "start": Bench.start,
     "session": Bench.session,
     "read": Bench.read,
+    "session": Bench.session,
     "offset": Bench.offset,
     "film": Bench.film,
 }
@@ -484,6 +544,8 @@ def main() -> int:
         bench = Bench(
             workspace, size_mib=chosen.size_mib, large_mib=chosen.large_mib, pairs=chosen.pairs, wait=chosen.wait
         )
+        if chosen.quick:
+            bench.large_cases = QUICK_CASES
         for name in chosen.only:
             print(f"measuring {name}", file=sys.stderr, flush=True)
             ROWS[name](bench)

@@ -6,14 +6,17 @@ The bench itself imports nothing of the vault: a child's peak memory counts from
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
 
+from bench.workspace import CASE
 from crypto import kdf
+from crypto.keys import ObjectKey
 from vault import KeyFileUnlocker, Vault
 
-CASE = "BENCH"
+_SYLLABLES = ("ахмад", "солта", "балта", "мага", "заур", "юсуп", "джава", "хаса", "шам", "цве")
 
 
 def make(folder: str, key_file: str, cases: str) -> None:
@@ -26,6 +29,47 @@ def make(folder: str, key_file: str, cases: str) -> None:
             case = vault.cases.get(vault.cases.new(f"Case {number}").code)
             case.items.add_text(f"Statement number {number}. " * 200)
             case.persons.add(PersonFields(f"Person {number}"))
+
+
+def make_large(folder: str, key_file: str, cases: str, items_in_each: str) -> None:
+    """A vault with so many cases and items in each, made in minutes: all rows, changes, keys and words are there.
+
+    Two things are left out: the encrypted bytes (64 KiB at least for each item, and nothing that is measured here reads
+    them), and entries of the log (all items of a case are one act).
+    """
+    from vault import Description, items
+    from vault.objects import Staged
+
+    names = [first + last for first in _SYLLABLES for last in _SYLLABLES]
+    with Vault.create(Path(folder), KeyFileUnlocker(Path(key_file).read_bytes())) as vault:
+        keeper = vault.keeper
+        for place in range(int(cases)):
+            code = CASE if place == 0 else f"CASE{place}"
+            vault.cases.new(f"Case {place}", code=code)
+            with keeper._act("item-add", code) as act, keeper._changing(act) as compartment:
+                for number in range(int(items_in_each)):
+                    object_id, key, digest = os.urandom(16), os.urandom(32), os.urandom(32)
+                    staged = Staged(object_id, key, 1000, 65536, 1, digest.hex(), None)
+                    # About ten names are in a hundred items each; one word is in one item of each case, and one in one of all.
+                    name = names[(place * 7 + number) % len(names)]
+                    title = f"{name} {number}" + (" единственное" if number == 500 else "")
+                    title += " unrepeatable" if (place, number) == (50, 500) else ""
+                    items.add(
+                        compartment,
+                        staged,
+                        Description(
+                            kind="photo",
+                            title=title,
+                            note=f"снято у дома номер {number % 90}" if number % 4 == 0 else None,
+                        ),
+                        code=code,
+                        file_name=f"IMG_{place:03}{number:05}.jpg",
+                        words=None,
+                        revises=None,
+                        now=keeper.now,
+                    )
+                    compartment.keep_object_key(object_id, ObjectKey(key))
+            keeper.drop(act.needed_case.case_id)
 
 
 def show(folder: str, key_file: str, count: str) -> None:
@@ -63,4 +107,6 @@ def argon2id(count: str) -> None:
 
 
 if __name__ == "__main__":
-    {"make": make, "show": show, "first_frame": first_frame, "argon2id": argon2id}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "make_large": make_large, "show": show, "first_frame": first_frame, "argon2id": argon2id}[
+        sys.argv[1]
+    ](*sys.argv[2:])

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
-from bench.library import CASE
 from bench.measure import Task
 
 ROOT = Path(__file__).resolve().parent.parent
+CASE = "BENCH"
 _BLOCK = 1 << 20
 _SEGMENT = 1 << 30
 _YEAR_2020 = 1_577_836_800
@@ -40,14 +40,10 @@ class Workspace:
             "PYTHONPATH": str(ROOT),
             "PYTHONPYCACHEPREFIX": str(self.path / "compiled"),
         }
-        self.program = [
-            sys.executable,
-            str(ROOT / "vault.py"),
-            "--vault",
-            str(self.vault),
-            "--key-file",
-            str(self.key_file),
-        ]
+        self.program = self.program_for(self.vault)
+
+    def program_for(self, vault: Path) -> list[str]:
+        return [sys.executable, str(ROOT / "vault.py"), "--vault", str(vault), "--key-file", str(self.key_file)]
 
     def __enter__(self) -> Workspace:
         self.key_file.touch(0o600)
@@ -111,6 +107,29 @@ class Workspace:
     def new_vault(self, cases: int = 1) -> None:
         self.remove(self.vault, self.path / "state")
         self.answer(self.library("make", cases))
+
+    def new_large_vault(self, name: str, cases: int, items_in_each: int) -> list[str]:
+        """Another vault, and the program that works with it."""
+        vault = self.path / name
+        self.answer(
+            [
+                sys.executable,
+                "-m",
+                "bench.library",
+                "make_large",
+                str(vault),
+                str(self.key_file),
+                str(cases),
+                str(items_in_each),
+            ]
+        )
+        return self.program_for(vault)
+
+    def small_file(self) -> Path:
+        """A kilobyte that no vault has, old enough that its time is trusted."""
+        path = self.path / "small"
+        path.write_bytes(os.urandom(1000))
+        return self._aged(path)
 
     def vault_with(self, source: Path) -> None:
         self.new_vault()

@@ -11,6 +11,8 @@ MAY_IMPORT = {"crypto": {"crypto"}, "vault": {"vault", "crypto"}, "commands": {"
 HOME = {  # a package, or a module of one: where it may be imported
     **dict.fromkeys(("cryptography", "nacl", "mnemonic"), "crypto/"),
     "sqlcipher3": "vault/store.py",
+    "anyascii": "vault/spelling.py",
+    "snowballstemmer": "vault/wordforms.py",
     **dict.fromkeys(("zxcvbn", "filelock"), "vault/"),
     "prompt_toolkit": "commands/_editor.py",
     **dict.fromkeys(("click", "rich", "platformdirs"), "commands/"),

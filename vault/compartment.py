@@ -9,7 +9,6 @@ removal keeps their numbers, so that an older page with an erased change shows a
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,12 +21,12 @@ from vault import errors, schema
 from vault.receipts import Receipt
 from vault.store import Store, Value, is_empty
 from vault.tables import Row, Table, integer
+from vault.written import Place, Written
 
 _SALT_BYTES = 16
 _BY_NAME = {table.name: table for table in (*schema.CASE_TABLES, schema.COUNTERS)}
 
 Clock = Callable[[], str]
-Place = tuple[str, str]  # a table and a key in it
 
 
 class Compartment:
@@ -37,10 +36,7 @@ class Compartment:
         self.store = store
         self.case_id = case_id
         self._clock = clock
-        self._numbers: dict[Place, list[int]] = {}  # of the changes of each row that is there, oldest first
-        self._undo: list[tuple[Place, list[int]]] = []
-        self._live: Counter[str] = Counter()
-        self._live_under: Counter[Place] = Counter()
+        self._written = Written()
         self.changes = 0
         self.state = chain.first_state(case_id)
         self._load()
@@ -73,6 +69,7 @@ class Compartment:
         state, number = chain.first_state(self.case_id), 0
         erased: set[int] = set()
         empty: set[int] = set()
+        numbers: dict[Place, list[int]] = {}
         rows = self.store.stream("SELECT number, place, key, kept, digest, state FROM changes ORDER BY number")
         for found, place, key, kept, digest, stored in rows:
             number += 1
@@ -82,14 +79,14 @@ class Compartment:
             if not kept:
                 erased.update(self._numbers_of(key))
             elif key:
-                self._numbers.setdefault((place, key), []).append(number)
+                numbers.setdefault((place, key), []).append(number)
             else:
                 empty.add(number)
         if empty != erased:
             raise errors.OlderCopy(what=self.store.what)
-        self._live.update(place for place, _ in self._numbers)
-        self._live_under.update(_under(place) for place in self._numbers)
+        self._written = Written(numbers)
         self.state, self.changes = state, number
+        self.store.keep_little()
 
     def _numbers_of(self, removal: str) -> list[int]:
         """The numbers of the changes that a removal erased."""
@@ -101,24 +98,15 @@ class Compartment:
             raise errors.OlderCopy(what=self.store.what)
         return numbers
 
-    def _remember(self, place: Place, numbers: list[int]) -> None:
-        """Which changes wrote a row, the last one being its present form; none if it is not there."""
-        before = self._numbers.pop(place, [])
-        if numbers:
-            self._numbers[place] = numbers
-        more = bool(numbers) - bool(before)
-        self._live[place[0]] += more
-        self._live_under[_under(place)] += more
-
     # Reading
 
     def rows(self, table: Table, first: Value = None) -> list[Row]:
         """All rows of ``table``, or those whose key begins with ``first``: each as last changed, and none missing."""
         if first is None:
-            found, expected = self._select(table, "", ()), self._live[table.name]
+            found, expected = self._select(table, "", ()), self._written.count(table.name)
         else:
             found = self._select(table, f"WHERE t.{table.key[0]} = ? ORDER BY t.{table.key[1]}", (first,))
-            expected = self._live_under[table.name, table.key_text([first])[:-1]]
+            expected = self._written.count(table.name, table.key_text([first])[:-1])
         if len({table.key_of(row) for row in found}) != expected:
             raise errors.OlderCopy(what=self.store.what)
         return found
@@ -127,7 +115,7 @@ class Compartment:
         """The row with this key, as last changed, or None."""
         matches = " AND ".join(f"t.{name} = ?" for name in table.key)
         found = self._select(table, f"WHERE {matches}", key)
-        if bool(found) != (_place(table, key) in self._numbers):
+        if bool(found) != bool(self._written.last(_place(table, key))):
             raise errors.OlderCopy(what=self.store.what)
         return found[0] if found else None
 
@@ -153,19 +141,19 @@ class Compartment:
     def _verify(self, table: Table, row: Row, number: int, salt: bytes | None, digest: bytes | None) -> None:
         key = table.key_of(row)
         recorded = salt is not None and chain.change_digest(salt, _change(table, key, row)) == digest
-        if not recorded or self._numbers.get((table.name, key), [0])[-1] != number:
+        if not recorded or self._written.last((table.name, key)) != number:
             raise errors.OlderCopy(what=self.store.what)
 
     def count(self, table: Table) -> int:
         """How many rows the table has."""
-        return self._live[table.name]
+        return self._written.count(table.name)
 
     def history(self, table: Table, *key: Value) -> list[tuple[str, Row]]:
         """Every form that a row had, oldest first, with the time of each; none of a row that is not there."""
         if self.row(table, *key) is None:
             return []
         forms = []
-        for number in self._numbers[_place(table, key)]:
+        for number in self._written.numbers(_place(table, key)):
             ((happened, salt, digest, change),) = self.store.execute(
                 "SELECT happened, salt, digest, change FROM changes WHERE number = ?", (number,)
             )
@@ -178,13 +166,12 @@ class Compartment:
     def changing(self) -> Iterator[None]:
         """One transaction: all changes inside, or none."""
         before = self.state, self.changes
-        self._undo = []
+        self._written.begin()
         try:
             with self.store.atomic():
                 yield
         except BaseException:
-            for place, numbers in reversed(self._undo):
-                self._remember(place, numbers)
+            self._written.undo()
             self.state, self.changes = before
             raise
 
@@ -198,24 +185,21 @@ class Compartment:
         if before == row:
             return
         place = table.name, table.key_of(row)
-        numbers = self._numbers.get(place, [])
         number = self._append(place, change, kept=True)
-        self._undo.append((place, numbers))
-        self._remember(place, [*numbers, number])
+        self._written.add(place, number)
         table.write(self.store, row, number)
 
     def erase(self, table: Table, *key: Value) -> None:
         """Delete a row, and what its changes said; their salted digests stay, and which ones they were."""
         place = _place(table, key)
-        numbers = self._numbers.get(place, [])
+        numbers = self._written.numbers(place)
         table.erase(self.store, key)
         number = self._append(place, _change(table, place[1], None), kept=False)
         forget = "UPDATE changes SET key = ?, salt = NULL, change = NULL WHERE number = ?"
         for each in numbers:
             self.store.execute(forget, ("", each))
         self.store.execute(forget, (canonical_json(numbers).decode(), number))
-        self._undo.append((place, numbers))
-        self._remember(place, [])
+        self._written.remove(place)
 
     def _append(self, place: Place, change: bytes, *, kept: bool) -> int:
         salt = secrets.token_bytes(_SALT_BYTES)
@@ -305,11 +289,6 @@ def _change(table: Table, key: str, row: Row | None) -> bytes:
 
 def _place(table: Table, key: Sequence[Value]) -> Place:
     return table.name, table.key_text(key)
-
-
-def _under(place: Place) -> Place:
-    """The table and the first column of the key: canonical, it is what stands before the first comma."""
-    return place[0], place[1].partition(",")[0]
 
 
 def _body_of(salt: bytes | None, digest: bytes, change: bytes | None) -> dict[str, object] | None:

@@ -28,6 +28,8 @@ from vault.tables import blob
 # The acts whose entries are sealed under the vault's key, because the case has no key yet or soon none any more.
 VAULT_LEVEL = frozenset({"case-new", "case-delete"})
 
+_MOST_OPEN = 100
+
 
 @dataclass
 class Act:
@@ -188,8 +190,20 @@ class Door:
             if compartment.state != case.state and compartment.state not in intended:
                 compartment.close()
                 raise errors.OlderCopy(what=case.code)
-            self._open[case.case_id] = compartment
+            self.keep_open(case.case_id, compartment)
+        self._open[case.case_id] = self._open.pop(case.case_id)  # the one that was not asked for longest stands first
         return self._open[case.case_id]
+
+    def keep_open(self, case_id: bytes, compartment: Compartment) -> None:
+        """Let a case stay open for what follows; perhaps another is closed for it."""
+        while self.is_crowded:
+            self.drop(next(iter(self._open)))
+        self._open[case_id] = compartment
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether more cases are open than should stay so. Each needs two files, and a process may have but 256."""
+        return len(self._open) > _MOST_OPEN
 
     def is_open(self, case_id: bytes) -> bool:
         """Whether a case's compartment is open already."""

@@ -214,6 +214,11 @@ def _history(compartment: Compartment, code: str, number: int) -> tuple[Change, 
     return tuple(sorted((*of_item, *statements.history(compartment, code, number)), key=lambda change: change.when))
 
 
+def title(compartment: Compartment, code: str, number: int) -> str:
+    """An item's title. Raises ``NoSuchItem``."""
+    return text(_row(compartment, code, number), "title")
+
+
 def stored_row(compartment: Compartment, code: str, number: int) -> Row:
     """The item's row as it is stored, for what reads its bytes. Raises ``NoSuchItem``."""
     return _row(compartment, code, number)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -196,30 +197,31 @@ class Keeper(Drafting):
 
     def search(self, words: str, code: str | None = None) -> tuple[Hit, ...]:
         """What any case, or one, has for some words. The log names each case with hits; the words stay out of it."""
-        expression = search.query(words)
+        wanted = search.query(words)
         chosen = self.registry.cases() if code is None else [self.registry.case(references.parse_case(code))]
         hits: list[Hit] = []
+        having: list[CaseRow] = []
         with self._act("search", grants=tuple(case_grant(case) for case in chosen)) as act:
             for case in chosen:
-                was_open = case.case_id in self._open
+                was_open = self.is_open(case.case_id)
                 compartment = self.opened(case, self.registry.unwrap_case_key(act.receipt, case.case_id))
-                found = search.find(compartment, expression, case.code)
+                found = search.find(compartment, wanted, case.code)
                 if found:
-                    self.log.note_hits(act.receipt, case, words)
-                    hits += [self._titled(compartment, case.code, hit) for hit in found]
-                elif not was_open:
-                    self.drop(case.case_id)  # there may be more cases than this process may open files
+                    having.append(case)
+                    hits += [replace(hit, title=self._title(compartment, case.code, hit)) for hit in found]
+                if not was_open and self.is_crowded:
+                    self.drop(case.case_id)
+            if having:
+                self.log.note_hits(act.receipt, having, words)
         return tuple(hits)
 
-    def _titled(self, compartment: Compartment, code: str, hit: Hit) -> Hit:
+    def _title(self, compartment: Compartment, code: str, hit: Hit) -> str:
         local = hit.reference.partition("/")[2]
         if not local:
-            title = cases.title(compartment)
-        elif local.startswith("p"):
-            title = persons.details(compartment, code, int(local[1:])).name
-        else:
-            title = items.details(compartment, code, int(local)).summary.title
-        return Hit(hit.reference, title, hit.field, hit.excerpt, hit.spans)
+            return cases.title(compartment)
+        if local.startswith("p"):
+            return persons.name(compartment, code, int(local[1:]))
+        return items.title(compartment, code, int(local))
 
     # Cases
 
@@ -237,7 +239,7 @@ class Keeper(Drafting):
         with self._concluding(act):
             path = self.folder.cases / case.file_name
             compartment = Compartment.create(path, key, code=chosen, case_id=case_id, clock=self.clock)
-            self._open[case_id] = compartment
+            self.keep_open(case_id, compartment)
             with compartment.changing():
                 cases.begin(compartment, code=chosen, title=title, now=now)
             row = {name: getattr(case, name) for name in CaseRow.__dataclass_fields__}

@@ -81,6 +81,7 @@ class Log:
         self._registry = registry
         self._said = said
         self._wall_time = wall_time
+        self._boot_id = platform.boot_id()  # of this start of the machine, which a process does not outlive
         self.actor = actor
 
     # Writing
@@ -195,16 +196,17 @@ class Log:
         except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
             raise errors.LogUnavailable from error
 
-    def note_hits(self, receipt: Receipt, case: CaseRow, query: str) -> None:
-        """Record what a search looked for and found in a case, under that case's key only, before it is shown.
+    def note_hits(self, receipt: Receipt, cases: Iterable[CaseRow], query: str) -> None:
+        """Record what a search looked for in each case that has it, under that case's key only, before it is shown.
 
-        Raises ``LogUnavailable``.
+        All of it is one durable step. Raises ``LogUnavailable``.
         """
         try:
             with self._registry.step() as step:
-                self._append(
-                    step, case, act=receipt.act, phase="done", case=case.code, answers=receipt.number, query=query
-                )
+                for case in cases:
+                    self._append(
+                        step, case, act=receipt.act, phase="done", case=case.code, answers=receipt.number, query=query
+                    )
         except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
             raise errors.LogUnavailable from error
 
@@ -214,7 +216,7 @@ class Log:
         fields: dict[str, object] = dict.fromkeys(FIELDS)
         fields |= {
             "actor": self.actor,
-            "boot_id": platform.boot_id(),
+            "boot_id": self._boot_id,
             "monotonic_ms": platform.monotonic_ns_including_suspend() // 1_000_000,
             "software": SOFTWARE,
             "wall_time": self._wall_time(),

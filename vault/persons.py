@@ -52,6 +52,11 @@ def details(compartment: Compartment, code: str, number: int) -> PersonDetails:
     return _details(compartment, code, _row(compartment, code, number))
 
 
+def name(compartment: Compartment, code: str, number: int) -> str:
+    """A person's name. Raises ``NoSuchPerson``."""
+    return text(_row(compartment, code, number), "name")
+
+
 def everyone(compartment: Compartment, code: str) -> tuple[PersonDetails, ...]:
     """All persons of the case, by number."""
     rows = sorted(compartment.rows(schema.PERSONS), key=lambda row: integer(row, "number"))

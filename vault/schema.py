@@ -161,8 +161,11 @@ CASE_SCHEMA = (
        kept INTEGER NOT NULL, salt BLOB, digest BLOB NOT NULL, change BLOB, state BLOB NOT NULL)""",
     "CREATE TABLE indexed (id INTEGER PRIMARY KEY, reference TEXT NOT NULL, field TEXT NOT NULL)",
     "CREATE INDEX indexed_by_reference ON indexed (reference)",
-    'CREATE VIRTUAL TABLE words USING fts5 (content, tokenize = "unicode61 remove_diacritics 2")',
+    "CREATE TABLE index_rules (rules INTEGER PRIMARY KEY)",
+    "CREATE VIRTUAL TABLE words USING fts5 (content UNINDEXED, terms, detail = none, tokenize = ascii)",
     "INSERT INTO words (words, rank) VALUES ('secure-delete', 1)",
+    # A term is looked for in each segment of the index, so there should be few.
+    "INSERT INTO words (words, rank) VALUES ('crisismerge', 4)",
 )
 
 SETTINGS = Table("settings", {"name": NEEDED_TEXT, "value": BLOB})

@@ -22,6 +22,7 @@ Value = None | int | str | bytes
 Record = tuple[Any, ...]
 
 _PAGE_BYTES = 4096
+_LITTLE_KIB = 256
 _SUFFIXES = ("", "-wal", "-shm", "-journal")
 _FULL, _READ_ONLY, _IO = 13, 8, 10
 _DAMAGED = (11, 26)  # SQLITE_CORRUPT, SQLITE_NOTADB
@@ -109,6 +110,11 @@ class Store:
             # Not `yield from`: it closes the cursor of a reader who stops early, perhaps after the connection.
             for record in self._connection.execute(statement, tuple(values)):  # noqa: UP028
                 yield record
+
+    def keep_little(self) -> None:
+        """Give back the memory of the pages that were read, and keep fewer from now on: many databases are open."""
+        self.execute("PRAGMA shrink_memory")
+        self.execute(f"PRAGMA cache_size = -{_LITTLE_KIB}")
 
     @contextmanager
     def atomic(self) -> Iterator[None]:

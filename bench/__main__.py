@@ -311,22 +311,8 @@ class Bench:
             self.compare(work, costs["ours"], costs["python"], 8.0, ms=True)
             found = peaks([run([*space.program, "cat", "BENCH/1"], space.environment)])
             agent = json.loads(space.answer([*space.program, "--json", "status"]))["session"]["process"]
-            status = Path(f"/proc/{agent}/status")
-            if not found or not status.exists():
-                self.left_out.append("memory of an agent: this system does not tell it")
-                return
-            line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmRSS"))
-            together = found[0] + int(line.split()[1]) / 1024
-        self.rows.append(
-            Row(
-                f"cat with a session, {size_text(self.size_mib)}: peak memory of the command, and the agent's",
-                f"{found[0]:.0f} + {together - found[0]:.0f} MiB",
-                "",
-                f"{together:.0f} MiB",
-                f"<= {MEMORY_MIB:.0f} MiB",
-                together <= MEMORY_MIB,
-            )
-        )
+            work = f"cat with a session, {size_text(self.size_mib)}: peak memory of the command, and the agent's"
+            self._together(work, found[0] if found else 0.0, agent)
 
     def offset(self) -> None:
         """A byte in the middle, through a session: the whole command."""
@@ -398,7 +384,7 @@ class Bench:
             Row("show ITEM, the whole command", spread([1000 * each for each in whole], "ms", digits=0), "", "")
         )
 
-    def session(self) -> None:
+    def large(self) -> None:
         """A hundred thousand items in a hundred cases, and a session."""
         space = self.workspace
         cases, each = self.large_cases
@@ -465,7 +451,7 @@ ROWS: dict[str, Callable[[Bench], None]] = {
     "start": Bench.start,
     "session": Bench.session,
     "read": Bench.read,
-    "session": Bench.session,
+    "large": Bench.large,
     "offset": Bench.offset,
     "film": Bench.film,
 }

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # How often a new moment is tried when objects vanish that the last one speaks of.
 _MOMENTS = 8
 _IDS_AT_ONCE = 10_000
-_KEPT_SUBFOLDERS = ("cases", "objects")
+_KEPT_SUBFOLDERS = ("cases", "drafts", "objects")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +210,11 @@ class _Target:
             raise errors.BackupDamaged(path=str(self.path)) from None
 
     def _sweep(self, named: Iterable[str]) -> None:
-        """Remove databases that no marker names, and what was begun of one."""
+        """Remove databases and drafts that no marker names, and what was begun of one."""
         wanted = set(named)
-        for folder, prefix in ((self.path, ""), (self.path / "cases", "cases/")):
+        for folder, prefix in ((self.path, ""), (self.path / "cases", "cases/"), (self.path / "drafts", "drafts/")):
             names = [f"{prefix}{entry.name}" for entry in folder.iterdir()]
-            gone = [name for name in names if backup_marker.is_database_name(name) and name not in wanted]
+            gone = [name for name in names if backup_marker.is_file_name(name) and name not in wanted]
             files.remove(*(self.path / name for name in gone), *files.leftovers(folder))
 
     def has(self, name: str, size: int, sha256: str) -> bool:
@@ -271,7 +271,7 @@ class _Target:
         for name in snapshot.staged:
             files.remove(self.path / name)
             self._copy(staging / Path(name).name, self.path / name)
-        for folder in (self.path / "cases", self.path):
+        for folder in (self.path / "cases", self.path / "drafts", self.path):
             files.sync_folder(folder)
 
     def commit(self, snapshot: BackupSnapshot) -> None:
@@ -302,7 +302,7 @@ class _Target:
             path=self.path,
             made=snapshot.made,
             objects_written=self.objects_written,
-            databases_written=len(snapshot.staged),
+            databases_written=sum(1 for name in snapshot.staged if name.endswith(".db")),
             bytes_written=self.bytes_written,
             objects_removed=self.objects_removed,
             objects=len(self.present),

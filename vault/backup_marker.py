@@ -35,12 +35,14 @@ _FIXED = struct.Struct(">16sIQ")
 _LENGTH = struct.Struct(">I")
 _SEALED_AT = _FIXED.size + header.SIZE + _LENGTH.size
 _LARGEST = 256 << 20
-_NAME = re.compile(r"vault-[1-9][0-9]*-[1-9][0-9]*\.db|cases/[0-9a-f]{32}-[1-9][0-9]*-[1-9][0-9]*\.db")
+_NAME = re.compile(
+    r"vault-[1-9][0-9]*-[1-9][0-9]*\.db|cases/[0-9a-f]{32}-[1-9][0-9]*-[1-9][0-9]*\.db|drafts/[0-9a-f]{30}-[1-9][0-9]*"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseCopy:
-    """A database in a backup; that of a case has its id, epoch and state, that of the vault has none."""
+    """A database in a backup, or a draft; that of a case has its id, epoch and state, the others have none."""
 
     name: str
     size_bytes: int
@@ -95,8 +97,18 @@ def case_database_name(case_id: bytes, epoch: int, number: int) -> str:
     return f"cases/{case_id.hex()}-{epoch}-{number}.db"
 
 
-def is_database_name(name: str) -> bool:
-    """Whether a database of a backup may be called so."""
+def draft_name(name: str, number: int) -> str:
+    """What the copy of a draft's file is called that a backup with this number wrote."""
+    return f"drafts/{name}-{number}"
+
+
+def drafts_own_name(name: str) -> str | None:
+    """What the copy of a draft's file is called in a vault, with its folder; None for a database."""
+    return name.rpartition("-")[0] if name.startswith("drafts/") else None
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a database or a draft of a backup may be called so."""
     return _NAME.fullmatch(name) is not None
 
 
@@ -172,7 +184,7 @@ def _contents(value: object) -> Contents:
         )
         for each in value["databases"]
     )
-    if not all(is_database_name(each.name) for each in databases):
+    if not all(is_file_name(each.name) for each in databases):
         raise ValueError
     return Contents(
         bytes.fromhex(value["backup_id"]),

@@ -16,6 +16,7 @@ _VAULT_DATABASE = re.compile(r"vault-([1-9][0-9]*)\.db(?:-wal|-shm|-journal)?")
 _CASE_DATABASE = re.compile(r"([0-9a-f]{32})-([1-9][0-9]*)\.db(?:-wal|-shm|-journal)?")
 _OBJECT = re.compile(r"[0-9a-f]{30}\.[0-9]+")
 _OBJECT_PATH = re.compile(r"[0-9a-f]{2}/[0-9a-f]{30}\.(?:0|[1-9][0-9]*)")
+_DRAFT = re.compile(r"[0-9a-f]{30}")
 _STAGING = re.compile(r"[0-9a-f]{32}")
 
 # Whoever looks at the folder without a key holds the lock for an instant.
@@ -213,6 +214,11 @@ def is_database_name(name: str) -> bool:
     if name.startswith("cases/"):
         return _CASE_DATABASE.fullmatch(name.removeprefix("cases/")) is not None
     return _VAULT_DATABASE.fullmatch(name) is not None
+
+
+def is_draft_name(name: str) -> bool:
+    """Whether a file of a draft may be called so."""
+    return _DRAFT.fullmatch(name) is not None
 
 
 def is_object_name(name: str) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from vault import backing_up, backup_marker, backups, copying, errors, files, header, mark, opening, snapshot
 from vault.compartment import Clock
 from vault.copying import Progress
-from vault.folder import SUBFOLDERS, Folder, is_database_name, take_lock
+from vault.folder import SUBFOLDERS, Folder, is_database_name, is_draft_name, take_lock
 from vault.header import Header
 from vault.keeper import Keeper
 from vault.requests import Finding
@@ -44,7 +44,7 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What is copied: name in the new vault, and the file it comes from."""
+    """What is copied: name in the new vault, and the file it comes from. Drafts are among the databases."""
 
     header: Header
     databases: dict[str, Path]
@@ -123,8 +123,11 @@ def _of_backup(backup: backups.OpenBackup) -> _Source:
     folder, found = backup.folder, backup.folder.marker.header
     databases = {f"vault-{found.epoch}.db": folder.vault_database(found.epoch)}
     for each in backup.contents.databases:
+        draft = backup_marker.drafts_own_name(each.name)
         if each.case_id is not None:
             databases[f"cases/{each.case_id.hex()}-{each.epoch}.db"] = folder.path / each.name
+        elif draft is not None:
+            databases[draft] = folder.path / each.name
     wanted = backup.object_ids()
     objects = {
         name: folder.objects / name
@@ -146,6 +149,7 @@ def _of_folder(folder: Folder, unlocker: Unlocker) -> _Source:
         names = [(entry.name, entry) for entry in folder.path.iterdir()]
         names += [(f"cases/{entry.name}", entry) for entry in folder.cases.glob("*")]
         databases = {name: path for name, path in names if is_database_name(name)}
+        databases |= {f"drafts/{path.name}": path for path in folder.drafts.glob("*") if is_draft_name(path.name)}
         objects = {name: folder.objects / name for name in object_files(folder.objects)}
         return _Source(found, databases, objects)
     raise first_error or errors.HeaderDamaged(path=str(folder.path))

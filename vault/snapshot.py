@@ -16,7 +16,7 @@ from crypto.encoding import canonical_json, parse_canonical_json
 from crypto.errors import CryptoError
 from vault import backup_marker, copying, errors, files, mark, schema
 from vault.backup_marker import BEGUN, Contents, DatabaseCopy, Marker
-from vault.folder import is_object_name
+from vault.folder import is_draft_name, is_object_name
 from vault.header import Unreadable
 from vault.receipts import Receipt
 from vault.registry import WHAT, CaseRow, Registry, case_grant
@@ -30,6 +30,8 @@ _ID_BYTES = 16
 
 LAST_SETTING = "last_backup"
 _KNOWN_PREFIX = "backup/"
+# How often the drafts are copied anew when one is saved meanwhile: it is every ten seconds or so.
+_SAVES = 20
 
 # What the keeper writes into the staging folder beside the databases: the names and sizes of all objects.
 OBJECTS_LIST = "objects"
@@ -119,7 +121,8 @@ def take(door: Door, running: Running, staging: Path, sound: tuple[str, ...]) ->
     2. Cases whose state the backup has already, in a file that is ``sound``, stay. The others are opened, checked and
        copied. One that is damaged never replaces a copy that is not.
     3. vault.db is checked, and copied whole.
-    4. The names and sizes of all objects.
+    4. Texts that are being written, as they were last saved. Whoever writes one may save meanwhile, but not end it.
+    5. The names and sizes of all objects.
     """
     registry = door.registry
     receipt = receipt_for(running, registry.cases())
@@ -159,6 +162,7 @@ def take(door: Door, running: Running, staging: Path, sound: tuple[str, ...]) ->
         size, digest = copying.copy(path, staging / name)
     databases.append(DatabaseCopy(name, size, digest))
     staged.append(name)
+    _copy_drafts(door.folder.drafts, running, staging, sound, databases, staged)
     _list_objects(door.folder.objects, staging / OBJECTS_LIST)
     running.made = door.now
     contents = Contents(running.backup_id, running.made, mark.generation(registry), step, root, tuple(databases))
@@ -181,6 +185,40 @@ def _verify_case(door: Door, receipt: Receipt, case: CaseRow) -> None:
             raise errors.DatabaseDamaged(what=case.code)
     finally:
         door.drop(case.case_id)
+
+
+def _copy_drafts(
+    drafts: Path,
+    running: Running,
+    staging: Path,
+    sound: tuple[str, ...],
+    copies: list[DatabaseCopy],
+    staged: list[str],
+) -> None:
+    """A draft has two places, and a save goes from one to the other: so all are copied anew if one vanishes."""
+    before = running.previous[1].databases if running.previous else ()
+    known = {(backup_marker.drafts_own_name(each.name), each.sha256): each for each in before if each.name in sound}
+    found: list[DatabaseCopy] = []
+    for _ in range(_SAVES):
+        found = []
+        try:
+            for path in sorted(drafts.iterdir()) if drafts.is_dir() else []:
+                if not is_draft_name(path.name) or files.is_folder(path):
+                    continue
+                name = backup_marker.draft_name(path.name, running.number)
+                target = staging / Path(name).name
+                files.remove(target)
+                found.append(DatabaseCopy(name, *copying.copy(path, target)))
+        except FileNotFoundError:
+            continue
+        break
+    else:
+        raise errors.VaultChanging
+    for each in found:
+        old = known.get((backup_marker.drafts_own_name(each.name), each.sha256))
+        copies.append(old or each)
+        if old is None:
+            staged.append(each.name)
 
 
 def _list_objects(objects: Path, target: Path) -> None:

@@ -145,6 +145,33 @@ def test_what_a_crash_left_open_in_the_vault_is_in_the_backup(vault: Vault, plac
     assert check(place) == ()
 
 
+def test_a_text_that_is_being_written_is_in_the_backup_as_it_was_last_saved(
+    vault: Vault, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (vault.path / "drafts" / (digit * 30) for digit in "01")
+    first.write_bytes(b"a sealed sentence")
+    vault.backup(place)
+    assert [path.name for path in (place / "drafts").iterdir()] == [f"{'0' * 30}-1"]
+    vault.backup(place)
+    assert [path.name for path in (place / "drafts").iterdir()] == [f"{'0' * 30}-1"], "not written again"
+    copy = snapshot.copying.copy
+
+    def saved_meanwhile(source: Path, target: Path, **more: object) -> object:
+        if source == first and first.exists():
+            second.write_bytes(b"two sealed sentences")
+            first.unlink()
+        return copy(source, target, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(snapshot.copying, "copy", saved_meanwhile)
+    vault.backup(place)
+    assert [path.name for path in (place / "drafts").iterdir()] == [f"{'1' * 30}-3"]
+    monkeypatch.undo()
+    flip(place / "drafts" / f"{'1' * 30}-3", 3)
+    assert ("database", "vault") in check(place)
+    vault.backup(place)
+    assert check(place) == ()
+
+
 # The vault changes meanwhile
 
 
@@ -443,8 +470,8 @@ def test_a_backup_tells_no_name_no_place_and_no_time(vault: Vault, place: Path) 
 def test_no_key_of_the_log_is_copied(vault: Vault, place: Path) -> None:
     (vault.path / "logkey").write_bytes(b"the key of the next step" * 400)
     vault.backup(place)
-    assert {path.name for path in place.iterdir()} - {"drafts"} == {
-        "backup.a", "backup.b", "cases", "lock", "objects", "vault-1-1.db",
+    assert {path.name for path in place.iterdir()} == {
+        "backup.a", "backup.b", "cases", "drafts", "lock", "objects", "vault-1-1.db",
     }  # fmt: skip
 
 

@@ -398,7 +398,7 @@ class Bench:
             Row("show ITEM, the whole command", spread([1000 * each for each in whole], "ms", digits=0), "", "")
         )
 
-    def session(self) -> None:
+    def large(self) -> None:
         """A hundred thousand items in a hundred cases, and a session."""
         space = self.workspace
         cases, each = self.large_cases
@@ -465,7 +465,7 @@ ROWS: dict[str, Callable[[Bench], None]] = {
     "start": Bench.start,
     "session": Bench.session,
     "read": Bench.read,
-    "session": Bench.session,
+    "large": Bench.large,
     "offset": Bench.offset,
     "film": Bench.film,
 }

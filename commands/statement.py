@@ -74,12 +74,13 @@ def statement(settings: Settings, reference: str, within_reach: str | None, **op
     """
     code, number = references.parse_item(reference)
     questions = _questions()
-    given = {field: optional(value, _as_question(questions[field])) for field, value in options.items()}
-    changes = {"within_reach": within_reach} | given
-    changes = {field: value for field, value in changes.items() if value is not None}
-    if not changes and not _terminal.can_ask():
+    said = {field: value for field, value in options.items() if value is not None}
+    if within_reach is None and not said and not _terminal.can_ask():
         raise click.UsageError(_("Say what to change, as with --within-reach"))
     with opened(settings) as session:
+        changes = {field: optional(value, _as_question(questions[field])) for field, value in said.items()}
+        if within_reach is not None:
+            changes["within_reach"] = within_reach
         item = session.vault.cases.get(code).items.get(number)
         if not changes:
             changes = _asked(item.show().statement or Circumstances(), code)

@@ -74,7 +74,7 @@ def test_a_check_changes_nothing_but_the_log(path: Path) -> None:
             tables = {name: rows for name, rows in dumped(vault.keeper.registry.store).items() if "log" not in name}
             for name in ("head", "cases", "settings"):
                 tables.pop(name)
-            return tables, [dumped(case.store) for case in vault.keeper._open.values()], vault.cases.list()
+            return tables, {id_: dumped(case.store) for id_, case in vault.keeper._open.items()}, vault.cases.list()
 
         before, files = content(), all_files(path)
         vault.check()

@@ -121,6 +121,8 @@ EXEMPT = {
     "settled_case": "the outcome of an intent that was recorded",
     "opened": "needs a case's key, which needs a receipt",
     "is_open": "inside",
+    "keep_open": "inside",
+    "is_crowded": "inside",
     "is_usable": "inside",
     "verify_serving": "inside",
     "verify_secret": "whether a secret opens the vault, whose header anybody may try who has the folder",

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from vaults import case_row, make_vault
 
-from vault import Vault, checking
+from vault import Vault
+from vault.compartment import all_objects_grant
 from vault.errors import ReceiptRefused
 from vault.objects import ObjectReader
 from vault.receipts import Receipt
@@ -64,7 +65,7 @@ def test_a_receipt_for_a_case_opens_no_object_no_titles_and_no_log(vault: Vault)
 def test_a_receipt_for_every_object_of_one_case_does_not_serve_for_another(vault: Vault) -> None:
     keeper = vault.keeper
     harbour, bridge = case_row(vault, "HARBOUR"), case_row(vault, "BRIDGE")
-    receipt = keeper.log.intend("check", grants=[*checking.grants([harbour]), case_grant(bridge)])
+    receipt = keeper.log.intend("check", grants=[all_objects_grant(harbour.case_id), case_grant(bridge)])
     other = keeper.opened(bridge, keeper.registry.unwrap_case_key(receipt, bridge.case_id))
     with pytest.raises(ReceiptRefused):
         other.unwrap_all_object_keys(receipt)

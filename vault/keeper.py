@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,9 +41,11 @@ from vault.requests import (
     BackupSnapshot,
     CaseDetails,
     CaseSummary,
+    CheckBegun,
     CheckReport,
     Description,
     Disposal,
+    Finding,
     Hit,
     ItemDetails,
     ItemSummary,
@@ -66,6 +68,7 @@ class Keeper(Drafting):
     def __init__(self, folder: Folder, found: Header, registry: Registry, *, actor: str, clock: Clock) -> None:
         super().__init__(folder, found, registry, actor=actor, clock=clock)
         self._backups: dict[int, snapshot.Running] = {}
+        self._checks: dict[int, checking.Check] = {}
 
     # The vault
 
@@ -182,13 +185,49 @@ class Keeper(Drafting):
             epochs.renew(self, plan, receipt, progress=progress)
         receipt.void()
 
-    def check(self, *, read_data: bool = False, progress: Callable[[int], None] | None = None) -> CheckReport:
-        """Read the structure of everything, or every byte, and say what is damaged. Only the log is written."""
+    def check(self) -> CheckReport:
+        """Read the structure of everything and say what is damaged. Only the log is written."""
         with self._act("check", grants=checking.grants(self.registry)) as act:
-            report = checking.check(self, act.receipt, read_data=read_data, progress=progress)
-            if read_data and not report.findings:
-                act.also.append(lambda: self.registry.set("last_check", self.now.encode()))
-        return report
+            return checking.Check(self, act.receipt).report
+
+    def check_begin(self) -> CheckBegun:
+        """``check``, and which items are there to be read to the end; ``check_end`` must follow."""
+        act = self._begin("check", None, item=None, purpose=None, grants=checking.grants(self.registry))
+        with self._concluding(act):
+            found = checking.Check(self, act.receipt)
+        act.receipt.void()
+        self._checks[act.receipt.number] = found
+        return CheckBegun(act.receipt.number, found.report, found.unread)
+
+    def check_object(self, intent: int, reference: str) -> ObjectGrant:
+        """The key of one item's object, once, for the intent of the check."""
+        return self._check(intent).take(reference)
+
+    def check_end(
+        self,
+        intent: int,
+        phase: str,
+        findings: tuple[Finding, ...] = (),
+        *,
+        size: int | None = None,
+        reason: str | None = None,
+    ) -> tuple[Finding, ...]:
+        """Record what came of a check, done or failed; returns what of the findings still stands."""
+        found = self._check(intent)
+        del self._checks[intent]
+        confirmed = found.confirmed(self, findings)
+        is_clean = phase == "done" and not (confirmed or found.report.findings or found.unread)
+        also = [lambda: self.registry.set("last_check", self.now.encode())] if is_clean else []
+        try:
+            self.log.conclude(intent, phase, size=size, reason=reason, also=also)
+        except errors.LogUnavailable as error:
+            raise errors.OutcomeUnrecorded from error
+        return confirmed
+
+    def _check(self, intent: int) -> checking.Check:
+        if intent not in self._checks:
+            raise errors.ReceiptRefused
+        return self._checks[intent]
 
     def log_entries(self, code: str | None = None) -> tuple[LogEntry, ...]:
         """The readable entries of the log, oldest first."""
@@ -534,11 +573,19 @@ class Keeper(Drafting):
             raise errors.ReceiptRefused
         return self._backups[intent]
 
+    def abandon(self, intent: int, reason: str) -> None:
+        """Give what was begun and nobody will end its outcome: a reading, a writing, a backup or a check."""
+        begun: tuple[tuple[Container[int], Callable[..., object]], ...] = (
+            (self._backups, self.backup_end),
+            (self._checks, self.check_end),
+            (self._reads, self.item_close),
+        )
+        for running, end in begun:
+            if intent in running:
+                with contextlib.suppress(errors.VaultError):
+                    end(intent, "failed", reason=reason)
+
     def end_readings(self) -> None:
-        """Give every open reading and every backup that has not ended its outcome."""
-        for intent in list(self._backups):
-            with contextlib.suppress(errors.VaultError):
-                self.backup_end(intent, "failed", reason="closed")
-        for number in list(self._reads):
-            with contextlib.suppress(errors.VaultError):
-                self.item_close(number, "failed", reason="closed")
+        """Give everything that was begun its outcome."""
+        for intent in [*self._backups, *self._checks, *self._reads]:
+            self.abandon(intent, "closed")

@@ -283,6 +283,16 @@ def test_without_the_place_of_the_socket_the_vault_is_in_use_and_nothing_else(
     unlocked.cv("items", "HARBOUR", status=11, **elsewhere)
 
 
+def test_lock_does_not_say_that_a_vault_is_locked_whose_session_it_cannot_find(
+    unlocked: Unlocked,
+) -> None:
+    """Unlocked at the desk, locked from a terminal, or by a hook at suspend, that has another place for sockets."""
+    bare = {"XDG_RUNTIME_DIR": ""}
+    done = unlocked("lock", status=11, **bare)
+    assert "already" not in done.stdout
+    assert alive(unlocked.process)
+
+
 @pytest.mark.parametrize(
     "variable", [{"XDG_RUNTIME_DIR": ""}, {"XDG_RUNTIME_DIR": "relative"}, {"XDG_RUNTIME_DIR": "/"}]
 )

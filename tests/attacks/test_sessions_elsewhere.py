@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,3 +81,26 @@ def test_a_writer_who_was_held_up_does_not_take_away_what_was_written_since(tmp_
         with case.drafts.resume(known.draft_id) as writing:
             assert writing.draft.text == newest + " He did not."
             assert not writing.doubtful
+
+
+def test_a_session_whose_folder_was_exchanged_takes_nothing_from_the_folder_there_now(served: Served) -> None:
+    with served.attach() as vault:
+        vault.cases.get("HARBOUR").items.add_text("The driver spoke first.")
+    served.path.rename(served.path.with_name("old"))
+    shutil.copytree(served.path.with_name("old"), served.path)
+    until(lambda: served.has_ended)
+    with open_vault(served.path) as again:
+        assert again.check(read_data=True).findings == ()
+        assert len(again.cases.get("HARBOUR").items.list()) == 2
+
+
+def test_a_session_sees_that_its_folder_is_gone_while_somebody_keeps_it_busy(served: Served) -> None:
+    looking = served.look()
+    served.path.rename(served.path.with_name("old"))
+    end = time.monotonic() + 30
+    with contextlib.suppress(errors.VaultError):
+        while time.monotonic() < end:
+            looking.session()
+    looking.close()
+    assert time.monotonic() < end, "it went on"
+    until(lambda: served.has_ended)

@@ -13,7 +13,10 @@ import pytest
 from sessions import Served, session, until
 from vaults import make_vault, open_vault
 
-from vault import Vault, errors
+from commands import write
+from commands._errors import Stop
+from commands._options import Settings
+from vault import errors
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="left out: Unix sockets")
 
@@ -75,8 +78,11 @@ def test_a_writer_who_was_held_up_does_not_take_away_what_was_written_since(tmp_
             writing.save("She came by")
             writing.save("She came by the night train.")
             newest = writing.draft.text
+            desk = write._Desk(held)
             with pytest.raises(errors.Refused):
-                held.save("She came an")
+                desk.save("She came an")
+            with pytest.raises(Stop, match="is lost"):
+                write._said(Settings(), "HARBOUR", "over", desk)
             assert writing.save(newest + " He did not.")
         with case.drafts.resume(known.draft_id) as writing:
             assert writing.draft.text == newest + " He did not."

@@ -328,6 +328,13 @@ def test_after_the_agent_died_the_next_command_says_so_and_asks(unlocked: Unlock
     unlocked("lock")
 
 
+def test_a_socket_that_a_dead_session_left_hides_no_later_session_with_another_place(unlocked: Unlocked) -> None:
+    unlocked.kill()
+    unlocked.cv("unlock", XDG_RUNTIME_DIR="")
+    assert "The session is over" not in unlocked("items", "HARBOUR").stderr
+    assert unlocked("lock", "--json").json == {"was_unlocked": True}
+
+
 def test_after_the_agent_died_the_command_that_opens_the_vault_removes_its_socket(unlocked: Unlocked) -> None:
     unlocked.kill()
     assert "The session is over" in unlocked.cv("case", "list").stderr

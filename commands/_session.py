@@ -84,11 +84,16 @@ def attached(path: Path, *, only_look: bool = False) -> Vault | None:
     """The vault as a session keeps it open; None where there is no session. Raises ``SessionOver``, ``SessionRefused``."""
     from vault import Vault
 
+    died: errors.SessionOver | None = None
     for folder in runtime_folders():
         try:
             return Vault.attach(path, runtime_dir=folder, only_look=only_look)
         except errors.NoSession:
             continue
+        except errors.SessionOver as error:
+            died = error  # a later one may have its socket in the next folder
+    if died is not None:
+        raise died
     return None
 
 

@@ -143,6 +143,8 @@ def lock(settings: Settings) -> None:
         was_open = True
         there.client.lock()
         there.close()
+    if not was_open:
+        look_before_asking(path)  # a session may have its socket where this terminal does not look
     output = Output(settings)
     if output.json:
         output.answer({"was_unlocked": was_open})

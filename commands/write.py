@@ -48,7 +48,7 @@ def write(settings: Settings, reference: str, **described: Any) -> int:
         with writing:
             desk = _Desk(writing)
             ending = _edited(settings, desk, code)
-    return _said(settings, code, ending, desk.stored)
+    return _said(settings, code, ending, desk)
 
 
 def _thing(reference: str) -> tuple[str, int | None]:
@@ -63,9 +63,12 @@ class _Desk:
     def __init__(self, writing: Writing) -> None:
         self.writing = writing
         self.stored: Stored | None = None
+        self.is_unsaved = False
 
     def save(self, text: str) -> None:
+        self.is_unsaved = True
         self.writing.save(text)
+        self.is_unsaved = False
 
     def store(self, text: str, title: str) -> None:
         said = replace(self.writing.draft.description, title=title)
@@ -162,8 +165,8 @@ def _edited(settings: Settings, desk: _Desk, code: str) -> str:
     return Editor(desk, heading=heading, text=draft.text, title=title, notice=notice).run()
 
 
-def _said(settings: Settings, code: str, ending: str, stored: Stored | None) -> int:
-    if stored is not None:
+def _said(settings: Settings, code: str, ending: str, desk: _Desk) -> int:
+    if (stored := desk.stored) is not None:
         summary = stored.item.summary
         # Not the title: it may be the first line of the text, and what is printed here stays.
         Output(settings).line(summary.reference)
@@ -178,6 +181,12 @@ def _said(settings: Settings, code: str, ending: str, stored: Stored | None) -> 
         )
     elif ending == "thrown away":
         _terminal.say(_("The text is thrown away, and its key with it."))
+    elif desk.is_unsaved:
+        raise Stop(
+            LOCKED if ending == "over" else INTERRUPTED,
+            _("The last save did not succeed: what was typed since the one before is lost"),
+            _("`casevault write {code}` goes on with what was saved before").format(code=code),
+        )
     elif ending == "over":
         raise Stop(
             LOCKED,

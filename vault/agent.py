@@ -117,6 +117,7 @@ class Agent:
         self._work: queue.SimpleQueue[tuple[_Client, dict[str, Any]] | None] = queue.SimpleQueue()
         self._results: deque[Callable[[], None]] = deque()
         self._why: str | None = None
+        self._next_look = 0.0
         self._bell, self._ear = socket.socketpair()
         for each in (self._bell, self._ear, listener):
             each.setblocking(False)
@@ -146,8 +147,7 @@ class Agent:
                     if self._over():
                         break
                     self._handle(key, events)
-                if not ready:
-                    self._see_the_folder()
+                self._see_the_folder()
                 self._run_results()
                 self._drop_silent()
         finally:
@@ -165,7 +165,10 @@ class Agent:
         return self._why is not None
 
     def _see_the_folder(self) -> None:
-        """A vault that was pulled out or moved away is not kept open."""
+        """A vault that was pulled out or moved away is not kept open, however busy somebody keeps us."""
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + self._patience
         try:
             there = meeting.place_of(self._vault.path) == self._place
         except errors.NoSuchVault:

@@ -103,6 +103,11 @@ class DraftFiles:
         size = encryptor.update_into(padded, sealed)
         return sealed[:size] + encryptor.finalize()
 
+    @property
+    def exist(self) -> bool:
+        """Whether there is any file of the draft."""
+        return any(path.exists() for path in self._paths)
+
     def read(self) -> Found:
         """The newest version that opens. Raises ``DraftDamaged`` if none does, or none is there."""
         contents = [_content(path) for path in self._paths]

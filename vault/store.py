@@ -51,6 +51,7 @@ class Store:
         source = f"{path.absolute().as_uri()}?immutable=1" if immutable else str(path)
         if not immutable:
             _remove_foreign_journal(path)
+        self._places: dict[Path, tuple[int, int]] = {}
         with self._translated():
             self._connection = dbapi2.connect(source, isolation_level=None, check_same_thread=False, uri=immutable)
             try:
@@ -58,6 +59,9 @@ class Store:
             except BaseException:
                 self._connection.close()
                 raise
+        for each in (path, path.with_name(f"{path.name}-wal")):
+            with suppress(OSError):
+                self._places[each] = _place_of(each)
 
     @classmethod
     def create(cls, path: Path, key: DatabaseKey, *, what: str, schema: Sequence[str], version: int) -> Store:
@@ -130,12 +134,25 @@ class Store:
         self._depth = 1
         try:
             yield
+            self._verify_in_place()
             self.execute("COMMIT")
         except BaseException:
             self._roll_back()
             raise
         finally:
             self._depth = 0
+
+    def _verify_in_place(self) -> None:
+        """See that what is written now is what will be opened the next time: a tool that keeps folders the same, or brings
+        a copy back, may have put other files in the place of these. Raises ``DiskFailed``.
+        """
+        for path, place in self._places.items():
+            try:
+                same = _place_of(path) == place
+            except OSError:
+                same = False
+            if not same:
+                raise errors.DiskFailed(path=str(path), reason="another file was put in its place while it was open")
 
     def _roll_back(self) -> None:
         # The error that led here is the one to report; a transaction without COMMIT is undone at the next open.
@@ -235,6 +252,11 @@ def _remove_foreign_journal(path: Path) -> None:
     journal = path.with_name(f"{path.name}-journal")
     if os.path.lexists(journal):
         files.remove(journal)
+
+
+def _place_of(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def is_empty(path: Path) -> bool:

@@ -126,13 +126,15 @@ class Writing:
         """Save the draft if it says something else than the last one did; True if it was written.
 
         Durable at return. Needs no key besides the draft's own. Raises ``BadValue``, ``NoSpace``, ``ReadOnly``,
-        ``DiskFailed``; the version before is then still there.
+        ``DiskFailed``; the version before is then still there. Raises ``Refused`` if somebody else has gone on with the
+        draft since the session ended, and ``NoSuchDraft`` if they have ended it.
         """
         with self._saving:
             last = self._draft
             said = description or last.description
             if self._gone or (text, said) == (last.text, last.description):
                 return False
+            self._verify_ours()
             draft = Draft(text, said, _now(), last.version + 1, last.revises)
             try:
                 self._digest = self._place.files.write(draft)
@@ -140,6 +142,17 @@ class Writing:
                 raise errors.ReadOnly(path="drafts") from None
             self._draft = draft
             return True
+
+    def _verify_ours(self) -> None:
+        """See that nobody else saved since; a session that has ended keeps nobody from that any more."""
+        try:
+            found = self._place.files.read()
+        except errors.DraftDamaged:
+            if self.is_over and not self._place.files.exist:
+                raise errors.NoSuchDraft(code=self._place.code) from None
+            return
+        if found.digest != self._digest and found.draft.version >= self._draft.version:
+            raise errors.Refused(reason="this text is being written in another window")
 
     def store(self, text: str, description: Description) -> Stored:
         """Store the text as an item, with what is said of it; the draft is forgotten in the same step.

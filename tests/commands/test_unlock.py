@@ -283,6 +283,16 @@ def test_without_the_place_of_the_socket_the_vault_is_in_use_and_nothing_else(
     unlocked.cv("items", "HARBOUR", status=11, **elsewhere)
 
 
+def test_lock_does_not_say_that_a_vault_is_locked_whose_session_it_cannot_find(
+    unlocked: Unlocked,
+) -> None:
+    """Unlocked at the desk, locked from a terminal, or by a hook at suspend, that has another place for sockets."""
+    bare = {"XDG_RUNTIME_DIR": ""}
+    done = unlocked("lock", status=11, **bare)
+    assert "already" not in done.stdout
+    assert alive(unlocked.process)
+
+
 @pytest.mark.parametrize(
     "variable", [{"XDG_RUNTIME_DIR": ""}, {"XDG_RUNTIME_DIR": "relative"}, {"XDG_RUNTIME_DIR": "/"}]
 )
@@ -316,6 +326,13 @@ def test_after_the_agent_died_the_next_command_says_so_and_asks(unlocked: Unlock
     unlocked.cv("unlock")
     assert "The session is over" not in unlocked("items", "HARBOUR").stderr
     unlocked("lock")
+
+
+def test_a_socket_that_a_dead_session_left_hides_no_later_session_with_another_place(unlocked: Unlocked) -> None:
+    unlocked.kill()
+    unlocked.cv("unlock", XDG_RUNTIME_DIR="")
+    assert "The session is over" not in unlocked("items", "HARBOUR").stderr
+    assert unlocked("lock", "--json").json == {"was_unlocked": True}
 
 
 def test_after_the_agent_died_the_command_that_opens_the_vault_removes_its_socket(unlocked: Unlocked) -> None:

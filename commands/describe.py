@@ -114,6 +114,7 @@ def note(settings: Settings, reference: str, text: str | None) -> None:
     refuse_unasked(text, name="TEXT")
     with opened(settings) as session:
         given = required(text, _("Note:"), name="TEXT")
+        session.go_on()
         added = _handle(session, code, number).note(given)
     output = Output(settings)
     if output.json:

@@ -182,3 +182,46 @@ def test_a_text_from_the_keyboard_is_waited_for_and_its_end_is_explained(
     assert status == 0, rest
     assert harbour("cat", "HARBOUR/1").stdout == "I left of my own will.\n"
     assert "Ctrl-D" not in harbour("add", "HARBOUR", "--text", "-", "--title", "-x", typed="piped").stderr
+
+
+def test_an_arrow_key_never_becomes_a_part_of_a_name(harbour: Any, terminal: Callable[..., Any]) -> None:
+    screen = terminal(*harbour.options, "case", "new", "--code", "QUAY")
+    screen.answer("Title of the case:", b"Quay\x1b[D\x1b[D3")
+    screen.expect("Arrow keys can't be used here")
+    screen.answer("Title of the case:", "Quay\tthree")
+    assert screen.finish()[0] == 0
+    assert harbour("case", "show", "QUAY", "--json").json["title"] == "Quay\tthree"
+
+
+def test_nobody_types_a_statement_for_a_case_that_is_not_there(harbour: Any, terminal: Callable[..., Any]) -> None:
+    status, shown = terminal(*harbour.options, "add", "HARBUOR", "--text", "-").finish()
+    assert status == 14
+    assert "Title:" not in shown
+    assert "Ctrl-D" not in shown
+
+
+def test_a_session_that_ends_while_a_statement_is_typed_does_not_cost_it(
+    harbour: Any, terminal: Callable[..., Any]
+) -> None:
+    harbour("unlock")
+    screen = terminal(*harbour.options, "add", "HARBOUR", "--text", "-")
+    screen.answer("Title:", "Anna")
+    screen.expect("Ctrl-D")
+    screen.send("I left of my own will.")
+    harbour("lock")
+    screen.send(b"\x04")
+    status, shown = screen.finish()
+    assert status == 0, shown
+    assert "What you typed is still here" in shown
+    assert harbour("cat", "HARBOUR/1").stdout == "I left of my own will.\n"
+
+
+def test_a_session_that_ends_while_a_note_is_typed_does_not_cost_it(harbour: Any, terminal: Callable[..., Any]) -> None:
+    harbour("unlock")
+    screen = terminal(*harbour.options, "note", "HARBOUR")
+    screen.expect("Note:")
+    harbour("lock")
+    screen.send("Call her brother.")
+    status, shown = screen.finish()
+    assert status == 0, shown
+    assert harbour("case", "show", "HARBOUR", "--json").json["notes"][0]["text"] == "Call her brother."

@@ -18,6 +18,15 @@ ARGUMENTS = {
     "ITEM|CASE": "HARBOUR/1",
     "PERSON": "HARBOUR/p1",
 }
+# Where the answer to a question of a command is found again.
+KEPT: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("note", "HARBOUR"): ("case", "show", "HARBOUR"),
+    ("tag", "HARBOUR"): ("case", "show", "HARBOUR"),
+    ("case", "new"): ("case", "show", "QUAY"),
+    ("case", "edit"): ("case", "show", "HARBOUR"),
+    ("edit", "HARBOUR/1"): ("show", "HARBOUR/1"),
+    ("person", "edit"): ("person", "show", "HARBOUR/p1"),
+}
 # These make a vault, or work in one of their own.
 NEW_VAULTS = {("init",), ("demo",), ("help",), ("completion",)}
 
@@ -216,12 +225,30 @@ def test_a_session_that_ends_while_a_statement_is_typed_does_not_cost_it(
     assert harbour("cat", "HARBOUR/1").stdout == "I left of my own will.\n"
 
 
-def test_a_session_that_ends_while_a_note_is_typed_does_not_cost_it(harbour: Any, terminal: Callable[..., Any]) -> None:
+@pytest.mark.parametrize(
+    ("line", "typed"),
+    [
+        (("note", "HARBOUR"), ["Call her brother."]),
+        (("tag", "HARBOUR"), ["Call her brother."]),
+        (("case", "new", "--code", "QUAY"), ["Call her brother."]),
+        (("case", "edit", "HARBOUR"), ["Call her brother.", ""]),
+        (("edit", "HARBOUR/1"), ["Call her brother.", *[""] * 6]),
+        (("person", "edit", "HARBOUR/p1"), ["Call her brother.", "", ""]),
+    ],
+)
+def test_a_session_that_ends_while_somebody_answers_costs_no_answer(
+    harbour: Any, terminal: Callable[..., Any], line: tuple[str, ...], typed: list[str]
+) -> None:
+    harbour("add", "HARBOUR", "--text", "-", "--title", "-x", typed="piped")
+    harbour("person", "add", "HARBOUR", "-", typed="Anna")
     harbour("unlock")
-    screen = terminal(*harbour.options, "note", "HARBOUR")
-    screen.expect("Note:")
+    screen = terminal(*harbour.options, *line)
+    screen.expect(":")
     harbour("lock")
-    screen.send("Call her brother.")
+    for answer in typed:
+        screen.send(answer)
     status, shown = screen.finish()
     assert status == 0, shown
-    assert harbour("case", "show", "HARBOUR", "--json").json["notes"][0]["text"] == "Call her brother."
+    assert "What you typed is still here" in shown
+    kept = harbour(*KEPT[line[:2]], "--json").stdout
+    assert "Call her brother." in kept

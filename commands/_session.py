@@ -240,9 +240,27 @@ class Session:
     and sees that it is right.
     """
 
-    def __init__(self, settings: Settings, vault: Vault, way: Way | None) -> None:
+    def __init__(self, settings: Settings, vault: Vault, way: Way | None, at_end: contextlib.ExitStack) -> None:
         self.vault = vault
-        self._settings, self._way = settings, way
+        self._settings, self._way, self._at_end = settings, way, at_end
+
+    def go_on(self) -> Vault:
+        """The vault, after a person was asked. If the session ended meanwhile it is opened anew: what was typed is not lost.
+
+        Raises as opening does.
+        """
+        if self.vault.has_ended:
+            _terminal.say(
+                _("The session ended while you typed. What you typed is still here: open the vault to store it.")
+            )
+            again = self._at_end.enter_context(opened(self._settings))
+            self.vault, self._way = again.vault, again._way
+        return self.vault
+
+    def see_case(self, code: str) -> None:
+        """Nobody should type a text to hear that there is no such case. Raises ``NoSuchCase``."""
+        if all(each.code != code for each in self.vault.cases.list()):
+            raise errors.NoSuchCase(code=code)
 
     @property
     def unlocker(self) -> Unlocker:
@@ -283,8 +301,8 @@ def opened(settings: Settings) -> Iterator[Session]:
         say_session_died()
         kept_open, died = None, True
     if kept_open is not None:
-        with kept_open:
-            yield Session(settings, kept_open, None)
+        with contextlib.ExitStack() as at_end:
+            yield Session(settings, at_end.enter_context(kept_open), None, at_end)
         return
     look_before_asking(path)
 
@@ -294,12 +312,13 @@ def opened(settings: Settings) -> Iterator[Session]:
         return Vault.open(path, unlocker, state_dir=state_folder(), accept_older=settings.accept_older_copy)
 
     vault, way = ask_until_right(settings, named_key_file(settings), open_here)
-    with vault:
+    with contextlib.ExitStack() as at_end:
+        at_end.enter_context(vault)
         if died:
             forget_session(path)
         for code in vault.warnings:
             _terminal.warn(warning(code))
-        yield Session(settings, vault, way)
+        yield Session(settings, vault, way, at_end)
 
 
 def forget_session(path: Path) -> None:

@@ -186,18 +186,25 @@ def _terminal() -> Iterator[tuple[TextIO, TextIO]]:
 
 
 def ask(question: str) -> str:
-    """One line, with echo. Raises ``NoTerminal``, ``UnreadableLine``, and KeyboardInterrupt at the end of input."""
+    """One line, with echo. What holds a key's control characters, as an arrow key leaves them, is asked for again.
+
+    Raises ``NoTerminal``, ``UnreadableLine``, and KeyboardInterrupt at the end of input.
+    """
     with _terminal() as (keyboard, screen):
-        screen.write(f"{question} ")
-        screen.flush()
-        try:
-            line = keyboard.readline()
-        except UnicodeDecodeError:
-            raise UnreadableLine from None
-        if not line:
-            screen.write("\n")
-            raise KeyboardInterrupt
-    return _checked(line.removesuffix("\n"))
+        while True:
+            screen.write(f"{question} ")
+            screen.flush()
+            try:
+                line = keyboard.readline()
+            except UnicodeDecodeError:
+                raise UnreadableLine from None
+            if not line:
+                screen.write("\n")
+                raise KeyboardInterrupt
+            line = line.removesuffix("\n")
+            if all(char == "\t" or unicodedata.category(char) != "Cc" for char in line):
+                return _checked(line)
+            screen.write(_("Arrow keys can't be used here; Backspace can. Please type it again.") + "\n")
 
 
 def ask_secret(question: str) -> str:

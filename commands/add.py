@@ -85,6 +85,8 @@ def add(
         )
     with opened(settings) as session:
         title = None
+        if from_pipe or text == "-":
+            session.see_case(wanted)
         if unnamed:
             title, described["title"] = asked(_("Title:")), None  # what comes from a pipe has no name of its own
         elif text is not None and not described["title"]:
@@ -95,6 +97,7 @@ def add(
         if title is not None:
             shared = replace(shared, title=title)
         statement = None if text is None else _read_text(text)
+        session.go_on()
         adding = _Adding(settings, session, wanted, shared, both_digests=not sha256_only)
         if statement is not None:
             adding.text(statement, None if text == "-" else text)

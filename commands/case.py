@@ -36,7 +36,7 @@ def new(settings: Settings, title: str | None, code: str | None) -> None:
         if wanted:
             _warn_of_similar(session, wanted)
         given = required(title, _("Title of the case:"), name="TITLE")
-        made = session.vault.cases.new(given, code=wanted)
+        made = session.go_on().cases.new(given, code=wanted)
     output = Output(settings)
     if output.json:
         output.answer(made)
@@ -113,7 +113,7 @@ def edit(settings: Settings, code: str, title: str | None, description: str | No
                 }
             )
             title, description = typed.get("title"), typed.get("description")
-        details = handle.edit(title=title, description=description)
+        details = session.go_on().cases.get(wanted).edit(title=title, description=description)
     output = Output(settings)
     if output.json:
         output.answer(details)

@@ -79,7 +79,7 @@ def edit(
             changes["source"] = person_or_text(source) or ""
         if not changes:
             changes = _asked(item.show())
-        details = item.edit(**changes)
+        details = session.go_on().cases.get(code).items.get(number).edit(**changes)
     output = Output(settings)
     if output.json:
         output.answer(details)
@@ -114,6 +114,7 @@ def note(settings: Settings, reference: str, text: str | None) -> None:
     refuse_unasked(text, name="TEXT")
     with opened(settings) as session:
         given = required(text, _("Note:"), name="TEXT")
+        session.go_on()
         added = _handle(session, code, number).note(given)
     output = Output(settings)
     if output.json:
@@ -136,6 +137,7 @@ def tag(settings: Settings, reference: str, tags: tuple[str, ...], remove: tuple
         less = several(remove, _("Tag to remove:"))
         if not more and not less:
             more = (required(None, _("Tag:"), name="TAG"),)
+        session.go_on()
         left = _handle(session, code, number).tag(more, less)
     output = Output(settings)
     if output.json:

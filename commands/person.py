@@ -52,13 +52,13 @@ def _with_contacts(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _questions() -> dict[str, str]:
     return {
-        "aliases": _("Alias:"),
+        "aliases": _("Another name or spelling:"),
         "phones": _("Phone:"),
         "mails": _("Mail:"),
         "messengers": _("Messenger:"),
         "addresses": _("Address:"),
         "role": _("Role:"),
-        "safe_times": _("Safe times:"),
+        "safe_times": _("When and how it is safe to reach the person:"),
     }
 
 
@@ -85,10 +85,12 @@ def add(settings: Settings, code: str, name: str | None, **contacts: Any) -> Non
     with opened(settings) as session:
         given = _given(contacts)
         ask_for_all = name is None and not given and _terminal.can_ask()
+        if name is None:
+            session.see_case(wanted)
         called = required(name, _("Name:"), name="NAME")
         if ask_for_all:
             given = _ask_for_contacts()
-        added = session.vault.cases.get(wanted).persons.add(PersonFields(name=called, **given))
+        added = session.go_on().cases.get(wanted).persons.add(PersonFields(name=called, **given))
     output = Output(settings)
     if output.json:
         output.answer(added)
@@ -97,7 +99,11 @@ def add(settings: Settings, code: str, name: str | None, **contacts: Any) -> Non
 
 
 def _ask_for_contacts() -> dict[str, Any]:
-    _terminal.say(_("Enter alone goes on to the next question."))
+    _terminal.say(
+        _(
+            "One answer a line; names, numbers and addresses are asked for again. Enter alone goes on to the next question."
+        )
+    )
     answers: dict[str, Any] = {}
     for field, question in _questions().items():
         if field not in _LISTS:
@@ -173,7 +179,7 @@ def edit(settings: Settings, reference: str, name: str | None, **contacts: Any) 
                     }
                 )
             )
-        details = handle.edit(**changes)
+        details = session.go_on().cases.get(code).persons.get(number).edit(**changes)
     _print(settings, details)
 
 

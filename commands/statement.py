@@ -9,9 +9,10 @@ import click
 
 from commands import _terminal
 from commands._documents import ITEM_DETAILS
+from commands._errors import message_of
 from commands._options import Settings, asked, command, optional, pass_settings
 from commands._output import Output
-from commands._session import opened
+from commands._session import Session, opened
 from commands._show import item_facts
 from commands._terminal import visible
 from commands._text import _
@@ -83,9 +84,10 @@ def statement(settings: Settings, reference: str, within_reach: str | None, **op
             changes["within_reach"] = within_reach
         item = session.vault.cases.get(code).items.get(number)
         if not changes:
-            changes = _asked(item.show().statement or Circumstances(), code)
+            changes = _asked(session, item.show().statement or Circumstances(), code)
         if "person" in changes:
             changes["person"] = _person(changes["person"] or "", code)
+        item = session.go_on().cases.get(code).items.get(number)
         details = item.circumstances(**changes) if changes else item.show()
     output = Output(settings)
     if output.json:
@@ -101,7 +103,7 @@ def statement(settings: Settings, reference: str, within_reach: str | None, **op
         )
 
 
-def _asked(now: Circumstances, code: str) -> dict[str, str | None]:
+def _asked(session: Session, now: Circumstances, code: str) -> dict[str, str | None]:
     _terminal.say(_("Enter alone leaves what is in brackets and goes on to the next question."))
     answers: dict[str, str | None] = {}
     reach = _asked_reach(now.within_reach)
@@ -112,9 +114,16 @@ def _asked(now: Circumstances, code: str) -> dict[str, str | None]:
         while typed := asked(_as_question(question, current)).strip():
             if field == "person":
                 try:
-                    typed = _person(typed, code)
+                    typed = _known_person(session, typed, code)
                 except errors.BadReference:
                     _terminal.say(_("A person is named like p2; `casevault person list CASE` shows them."))
+                    continue
+                except errors.NoSuchPerson as error:
+                    _terminal.say(
+                        _(
+                            "{message}. Enter alone leaves it for later: `casevault person add CASE`, then this command again."
+                        ).format(message=message_of(error))
+                    )
                     continue
             answers[field] = typed
             break
@@ -137,6 +146,14 @@ def _as_question(question: str, current: str | None = None) -> str:
     if current:
         return _("{question} [{current}]:").format(question=question, current=visible(current))
     return _("{question}:").format(question=question)
+
+
+def _known_person(session: Session, typed: str, code: str) -> str:
+    """As ``_person``, of somebody who is in the case. Raises ``BadReference``, ``NoSuchPerson``."""
+    reference = _person(typed, code)
+    if reference not in {each.reference for each in session.go_on().cases.get(code).persons.list()}:
+        raise errors.NoSuchPerson(reference=reference)
+    return reference
 
 
 def _person(typed: str, code: str) -> str:

@@ -37,7 +37,7 @@ def test_on_a_terminal_name_and_contacts_are_asked_for(harbour: Any, terminal: C
     screen = terminal(*harbour.options, "person", "add", "HARBOUR")
     screen.answer("Name:", "Мадина")
     for question, answers in (
-        ("Alias:", ["Madina", "М."]),
+        ("Another name or spelling:", ["Madina", "М."]),
         ("Phone:", ["+995 555 010 203"]),
         ("Mail:", ["a@b.example"]),
         ("Messenger:", ["Signal: madina.01"]),
@@ -46,7 +46,7 @@ def test_on_a_terminal_name_and_contacts_are_asked_for(harbour: Any, terminal: C
         for answer in [*answers, ""]:
             screen.answer(question, answer)
     screen.answer("Role:", "witness")
-    screen.answer("Safe times:", "mornings")
+    screen.answer("safe to reach the person:", "mornings")
     status, rest = screen.finish()
     assert status == 0, rest
     assert b"history" not in screen.shown
@@ -92,3 +92,26 @@ def test_persons_of_all_cases_are_listed_when_none_is_named(harbour: Any) -> Non
 def test_a_reference_that_names_no_person_is_a_usage_error(harbour: Any) -> None:
     for reference in ("HARBOUR", "HARBOUR/1", "p1", "HARBOUR/p0", "HARBOUR/p1x"):
         harbour("person", "show", reference, status=2)
+
+
+def test_a_session_that_ends_between_two_questions_costs_no_answer(harbour: Any, terminal: Callable[..., Any]) -> None:
+    harbour("unlock")
+    screen = terminal(*harbour.options, "person", "add", "HARBOUR")
+    screen.answer("Name:", "Мадина")
+    screen.expect("Another name")
+    harbour("lock")
+    for _ in range(5):
+        screen.send("")
+    screen.answer("Role:", "witness")
+    screen.answer("safe to reach the person:", "mornings")
+    status, rest = screen.finish()
+    assert status == 0, rest
+    assert "What you typed is still here" in rest
+    details = harbour("person", "show", "HARBOUR/p1", "--json").json
+    assert (details["name"], details["role"], details["safe_times"]) == ("Мадина", "witness", "mornings")
+
+
+def test_nobody_answers_questions_for_a_case_that_is_not_there(harbour: Any, terminal: Callable[..., Any]) -> None:
+    status, shown = terminal(*harbour.options, "person", "add", "HARBUOR").finish()
+    assert status == 14
+    assert "Name:" not in shown

@@ -18,6 +18,15 @@ ARGUMENTS = {
     "ITEM|CASE": "HARBOUR/1",
     "PERSON": "HARBOUR/p1",
 }
+# Where the answer to a question of a command is found again.
+KEPT: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("note", "HARBOUR"): ("case", "show", "HARBOUR"),
+    ("tag", "HARBOUR"): ("case", "show", "HARBOUR"),
+    ("case", "new"): ("case", "show", "QUAY"),
+    ("case", "edit"): ("case", "show", "HARBOUR"),
+    ("edit", "HARBOUR/1"): ("show", "HARBOUR/1"),
+    ("person", "edit"): ("person", "show", "HARBOUR/p1"),
+}
 # These make a vault, or work in one of their own.
 NEW_VAULTS = {("init",), ("demo",), ("help",), ("completion",)}
 
@@ -182,3 +191,64 @@ def test_a_text_from_the_keyboard_is_waited_for_and_its_end_is_explained(
     assert status == 0, rest
     assert harbour("cat", "HARBOUR/1").stdout == "I left of my own will.\n"
     assert "Ctrl-D" not in harbour("add", "HARBOUR", "--text", "-", "--title", "-x", typed="piped").stderr
+
+
+def test_an_arrow_key_never_becomes_a_part_of_a_name(harbour: Any, terminal: Callable[..., Any]) -> None:
+    screen = terminal(*harbour.options, "case", "new", "--code", "QUAY")
+    screen.answer("Title of the case:", b"Quay\x1b[D\x1b[D3")
+    screen.expect("Arrow keys can't be used here")
+    screen.answer("Title of the case:", "Quay\tthree")
+    assert screen.finish()[0] == 0
+    assert harbour("case", "show", "QUAY", "--json").json["title"] == "Quay\tthree"
+
+
+def test_nobody_types_a_statement_for_a_case_that_is_not_there(harbour: Any, terminal: Callable[..., Any]) -> None:
+    status, shown = terminal(*harbour.options, "add", "HARBUOR", "--text", "-").finish()
+    assert status == 14
+    assert "Title:" not in shown
+    assert "Ctrl-D" not in shown
+
+
+def test_a_session_that_ends_while_a_statement_is_typed_does_not_cost_it(
+    harbour: Any, terminal: Callable[..., Any]
+) -> None:
+    harbour("unlock")
+    screen = terminal(*harbour.options, "add", "HARBOUR", "--text", "-")
+    screen.answer("Title:", "Anna")
+    screen.expect("Ctrl-D")
+    screen.send("I left of my own will.")
+    harbour("lock")
+    screen.send(b"\x04")
+    status, shown = screen.finish()
+    assert status == 0, shown
+    assert "What you typed is still here" in shown
+    assert harbour("cat", "HARBOUR/1").stdout == "I left of my own will.\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "typed"),
+    [
+        (("note", "HARBOUR"), ["Call her brother."]),
+        (("tag", "HARBOUR"), ["Call her brother."]),
+        (("case", "new", "--code", "QUAY"), ["Call her brother."]),
+        (("case", "edit", "HARBOUR"), ["Call her brother.", ""]),
+        (("edit", "HARBOUR/1"), ["Call her brother.", *[""] * 6]),
+        (("person", "edit", "HARBOUR/p1"), ["Call her brother.", "", ""]),
+    ],
+)
+def test_a_session_that_ends_while_somebody_answers_costs_no_answer(
+    harbour: Any, terminal: Callable[..., Any], line: tuple[str, ...], typed: list[str]
+) -> None:
+    harbour("add", "HARBOUR", "--text", "-", "--title", "-x", typed="piped")
+    harbour("person", "add", "HARBOUR", "-", typed="Anna")
+    harbour("unlock")
+    screen = terminal(*harbour.options, *line)
+    screen.expect(":")
+    harbour("lock")
+    for answer in typed:
+        screen.send(answer)
+    status, shown = screen.finish()
+    assert status == 0, shown
+    assert "What you typed is still here" in shown
+    kept = harbour(*KEPT[line[:2]], "--json").stdout
+    assert "Call her brother." in kept

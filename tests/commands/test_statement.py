@@ -101,3 +101,27 @@ def test_skipping_everything_changes_nothing(cv: Any, terminal: Callable[..., An
     assert screen.finish()[0] == 0
     assert cv("show", "HARBOUR/1", "--json").json["statement"] is None
     assert all(each["act"] != "item-statement" for each in cv("log", "--json").json)
+
+
+def test_a_person_who_is_not_there_and_a_session_that_ends_cost_no_answer(
+    cv: Any, terminal: Callable[..., Any]
+) -> None:
+    cv("unlock")
+    screen = terminal(*cv.options, "statement", "HARBOUR/1")
+    screen.answer("within reach of the accused?", "n")
+    screen.answer("Who gave it", "p9")
+    screen.answer("There is no person HARBOUR/p9. Enter alone leaves it for later", "")
+    screen.answer("On which day", "2026-03-04")
+    screen.expect("Where:")
+    cv("lock")
+    for _ in range(9):
+        screen.send("")
+    screen.answer("Who recorded it", "Madina")
+    status, shown = screen.finish()
+    assert status == 0, shown
+    told = cv("show", "HARBOUR/1", "--json").json["statement"]
+    assert {name: value for name, value in told.items() if value} == {
+        "within_reach": "no",
+        "date": "2026-03-04",
+        "recorded_by": "Madina",
+    }

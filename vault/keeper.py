@@ -48,6 +48,7 @@ from vault.requests import (
     ItemDetails,
     ItemSummary,
     KeyLabel,
+    KnownObject,
     LogEntry,
     Note,
     ObjectGrant,
@@ -511,7 +512,7 @@ class Keeper(Drafting):
         """
         return snapshot.take(self, self._backup(intent), Path(staging), sound)
 
-    def backup_known(self, intent: int, object_ids: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    def backup_known(self, intent: int, object_ids: tuple[bytes, ...]) -> tuple[KnownObject, ...]:
         """Which of these objects belong to an item still."""
         return snapshot.known_objects(self, self._backup(intent), object_ids)
 

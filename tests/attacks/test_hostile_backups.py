@@ -119,12 +119,11 @@ def test_a_file_that_grew_on_the_stick_is_replaced_by_the_whole_one(vault: Vault
 def test_what_only_bears_the_name_of_a_file_is_not_taken_for_a_copy(vault: Vault, place: Path, what: str) -> None:
     vault.backup(place)
     path = object_files(place)[0]
-    size = path.stat().st_size
     path.unlink()
     if what == "folder":
         path.mkdir()
     else:
-        path.symlink_to("/".join(["a" * 99] * (size // 100)) + "a" * (size % 100 + 1))
+        path.symlink_to("elsewhere")
     try:
         done = vault.backup(place)
     except errors.VaultError:

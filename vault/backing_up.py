@@ -178,7 +178,11 @@ def _needed(keeper: Keeper, intent: int, target: _Target) -> set[str]:
     candidates: dict[bytes, list[str]] = {}
     for name in target.present.keys() - target.expected.keys():
         candidates.setdefault(_object_id(name), []).append(name)
-    return {name for each in _known(keeper, intent, candidates) for name in candidates[each.object_id]}
+    keep: set[str] = set()
+    for each in _known(keeper, intent, candidates):
+        sizes = file_sizes(each)
+        keep.update(name for name in candidates[each.object_id] if not sizes or name in sizes)
+    return keep
 
 
 def _known(keeper: Keeper, intent: int, object_ids: Iterable[bytes]) -> list[KnownObject]:

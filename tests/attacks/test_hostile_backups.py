@@ -155,3 +155,21 @@ def test_a_pipe_in_a_backup_is_not_waited_for(vault: Vault, place: Path, tmp_pat
             Vault.restore(place, tmp_path / "new", key_file(), clock=Clock())
     vault.backup(place)
     shutil.rmtree(place)
+
+
+def test_a_further_part_of_a_stored_object_is_neither_kept_nor_called_lost(vault: Vault, place: Path) -> None:
+    vault.backup(place)
+    path = object_files(place)[0]
+    planted = path.with_suffix(".1")
+    planted.write_bytes(b"planted")
+    assert vault.backup(place).is_sound
+    assert not planted.exists()
+
+
+@pytest.mark.parametrize("where", ["new", "objects/new"])
+def test_nothing_is_restored_into_the_backup_itself(vault: Vault, place: Path, where: str) -> None:
+    vault.backup(place)
+    before = all_files(place)
+    with pytest.raises(errors.Refused):
+        Vault.restore(place, place / where, key_file(), clock=Clock())
+    assert all_files(place) == before

@@ -67,6 +67,24 @@ def program() -> Callable[[str], str]:
     return find
 
 
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder on a disk in memory where there is one, for what fails or is killed hundreds of times."""
+    import scenarios
+
+    with tempfile.TemporaryDirectory(prefix="cv-", dir=scenarios.scratch()) as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def segments() -> Iterator[None]:
+    """Objects have several files although they are small."""
+    import scenarios
+
+    with scenarios.small_segments():
+        yield
+
+
 @pytest.fixture(autouse=True)
 def home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home of its own, for this process and those it starts: no test sees or touches the user's vault.

@@ -10,10 +10,8 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +22,7 @@ from crypto.objects import SEGMENT
 from vault import Vault, objects
 
 pytestmark = [
+    pytest.mark.usefixtures("segments"),
     pytest.mark.slow,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="left out: kill -9 needs fork"),
 ]
@@ -38,18 +37,6 @@ KILLS = {
     "draft store": 40,
 }
 SIZES = {"add": 6_000_000}
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="cv-", dir=scenarios.scratch()) as name:
-        yield Path(name)
-
-
-@pytest.fixture(autouse=True)
-def segments() -> Iterator[None]:
-    with scenarios.small_segments():
-        yield
 
 
 def _duration(children: Children, scenario: Scenario) -> float:

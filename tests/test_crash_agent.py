@@ -8,11 +8,10 @@ import os
 import random
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,24 +23,13 @@ from vault import Vault, errors, meeting
 from vault.agent import Agent
 
 pytestmark = [
+    pytest.mark.usefixtures("segments"),
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="left out: kill -9 and Unix sockets"),
 ]
 
 KILLS = {"add": 25, "edit": 25, "export": 15, "change": 15, "case delete": 15}
 SIZES = {"add": 3_000_000}
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="cv-", dir=scenarios.scratch()) as name:
-        yield Path(name)
-
-
-@pytest.fixture(autouse=True)
-def segments() -> Iterator[None]:
-    with scenarios.small_segments():
-        yield
 
 
 def agent_of(path: Path, runtime: Path) -> int:

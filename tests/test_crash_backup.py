@@ -5,7 +5,6 @@ import random
 import shutil
 import signal
 import statistics
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -18,23 +17,12 @@ from scenarios import OLD, Children, clock, contents, sample
 from vault import Vault, check_backup, errors
 
 pytestmark = [
+    pytest.mark.usefixtures("segments"),
     pytest.mark.slow,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="left out: kill -9 needs fork"),
 ]
 
 KILLS = 60
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="cv-", dir=scenarios.scratch()) as name:
-        yield Path(name)
-
-
-@pytest.fixture(autouse=True)
-def segments() -> Iterator[None]:
-    with scenarios.small_segments():
-        yield
 
 
 class Work:

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,25 +20,14 @@ from scenarios import NEW, OLD, RECOVERY, Children, Scenario, clock, contents, g
 
 from vault import KeyFileUnlocker, RecoveryUnlocker, Vault, errors, inspect_folder
 
+pytestmark = pytest.mark.usefixtures("segments")
+
 LEFT_OUT = "left out: "
 FAT_KINDS: tuple[Kind, ...] = ("crash", "power cut")
 # Every kind for what writes the most different files; for the others those that lead to different states.
 ALL_KINDS = ("add", "export", "case new")
 SOME_KINDS: tuple[Kind, ...] = ("full", "broken", "crash", "power cut")
 DISKS = {"disk": FaultyDisk, "FAT": FatDisk}
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="cv-", dir=scenarios.scratch()) as name:
-        yield Path(name)
-
-
-@pytest.fixture(autouse=True)
-def segments() -> Iterator[None]:
-    with scenarios.small_segments():
-        yield
-
 
 FULL = (errors.NoSpace, errors.LogUnavailable)
 EXPECTED: dict[Kind, tuple[type[errors.VaultError], ...]] = {

@@ -248,7 +248,11 @@ class Vault:
 
     def check(self, *, read_data: bool = False, progress: Callable[[int], None] | None = None) -> CheckReport:
         """Look for damage in the structure, or in every byte."""
-        return self.keeper.check(read_data=read_data, progress=progress)
+        if not read_data:
+            return self.keeper.check()
+        from vault import checking
+
+        return checking.read_all(self.keeper, progress=progress)
 
     def backup(self, path: Path, *, anew: bool = False, progress: Callable[[int], None] | None = None) -> BackedUp:
         """Make a backup in the folder ``path``, or bring one up to date; see ``backing_up.back_up`` for steps and errors.

@@ -30,7 +30,7 @@ from vault.client import LOOK, USE, WATCH, SessionState
 from vault.door import Door
 from vault.folder import sweep_staging
 from vault.keeper import Keeper
-from vault.requests import BackupBegun, DraftGrant, ObjectGrant
+from vault.requests import BackupBegun, CheckBegun, DraftGrant, ObjectGrant
 
 IDLE_SECONDS = 5 * 60
 ABSOLUTE_SECONDS = 60 * 60
@@ -43,11 +43,21 @@ _PROGRESS_SECONDS = 0.1
 _READ_BYTES = 1 << 18
 _SECOND = 1_000_000_000
 
-_WITHIN_A_BACKUP = frozenset({"backup_snapshot", "backup_known", "backup_end"})
+# Answers that begin something, and the requests that end it.
+_BEGUN = (ObjectGrant, DraftGrant, BackupBegun, CheckBegun)
+_ENDS = frozenset({"item_close", "draft_end", "backup_end", "check_end"})
 
 # What the keeper does for this process alone.
 _NOT_SERVED = frozenset(
-    {"record_creation", "record_older_copy", "record_session", "end_readings", "is_reading", "verify_serving"}
+    {
+        "record_creation",
+        "record_older_copy",
+        "record_session",
+        "abandon",
+        "end_readings",
+        "is_reading",
+        "verify_serving",
+    }
 )
 
 
@@ -72,8 +82,7 @@ class _Client:
     busy: bool = False
     gone: bool = False
     last: bool = False
-    readings: set[int] = field(default_factory=set)
-    backups: set[int] = field(default_factory=set)
+    begun: set[int] = field(default_factory=set)
 
     @property
     def owes(self) -> bool:
@@ -391,14 +400,9 @@ class Agent:
 
     def _forget(self, client: _Client) -> None:
         """What a client had open has ended with it."""
-        for intent in sorted(client.readings):
-            with contextlib.suppress(errors.VaultError):
-                self._keeper.item_close(intent, "failed", reason="connection ended")
-        client.readings.clear()
-        for intent in sorted(client.backups):
-            with contextlib.suppress(errors.VaultError):
-                self._keeper.backup_end(intent, "failed", reason="connection ended")
-        client.backups.clear()
+        for intent in sorted(client.begun):
+            self._keeper.abandon(intent, "connection ended")
+        client.begun.clear()
         # Whoever comes now has to ask before it stages anything, and is served after this.
         if not any(each.purpose == USE for each in list(self._clients)):
             with contextlib.suppress(errors.VaultError, OSError):
@@ -426,24 +430,18 @@ class Agent:
         if signature is None or message.keys() != {"positional", "named"}:
             raise wire.Malformed("no such request")
         arguments = signature.decode(message["positional"], message["named"])
-        if name in ("item_close", "draft_end"):
-            # Another client's reading or writing is none of this one's.
-            if arguments["intent"] not in client.readings:
-                raise errors.ReceiptRefused
-            client.readings.discard(arguments["intent"])
-        if name in _WITHIN_A_BACKUP and arguments["intent"] not in client.backups:
+        # What another client began is none of this one's.
+        if "intent" in arguments and arguments["intent"] not in client.begun:
             raise errors.ReceiptRefused
-        if name == "backup_end":
-            client.backups.discard(arguments["intent"])
+        if name in _ENDS:
+            client.begun.discard(arguments["intent"])
         progress = _Progress(self, client, told=wants_progress)
         if signature.reports_progress:
             arguments["progress"] = progress
         answer = getattr(self._keeper, name)(**arguments)
         progress.flush()
-        if isinstance(answer, ObjectGrant | DraftGrant):
-            client.readings.add(answer.intent)
-        if isinstance(answer, BackupBegun):
-            client.backups.add(answer.intent)
+        if isinstance(answer, _BEGUN):
+            client.begun.add(answer.intent)
         return wire.encode(answer)
 
     def tell(self, client: _Client, done: int) -> None:

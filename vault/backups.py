@@ -179,9 +179,11 @@ def check(
 ) -> CheckReport:
     """``Keeper.check`` for a backup. Nothing is written, neither there nor on this machine. Raises as ``opened`` does."""
     with opened(path, unlocker, clock=clock) as backup:
-        report = checking.check(
-            backup.door, backup.receipt(checking.grants(backup.door.registry)), read_data=read_data, progress=progress
-        )
+        found = checking.Check(backup.door, backup.receipt(checking.grants(backup.door.registry)))
+        report = found.report
+        if read_data:
+            objects = backup.folder.objects
+            report = checking.read(report, found.unread, found.take, objects, progress=progress)
         altered = tuple(Finding("database", _code_of(backup, name), name) for name in backup.altered)
     return replace(report, findings=altered + report.findings)
 

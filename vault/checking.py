@@ -1,9 +1,17 @@
-"""Reads everything and says what is damaged. Damage is data here: the first finding does not end the reading."""
+"""Reads everything and says what is damaged. Damage is data here: the first finding does not end the reading.
+
+The structure is looked at where the databases are open. The bytes of the items are read by whoever asks, with one object's
+key after the other, all for the intent of the check.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crypto.keys import ObjectKey
@@ -12,11 +20,12 @@ from vault.compartment import all_objects_grant
 from vault.objects import ObjectReader, segment_count
 from vault.receipts import Receipt
 from vault.registry import CaseRow, Registry, case_grant, draft_grant
-from vault.requests import CheckReport, Finding
+from vault.requests import CheckReport, Finding, ObjectGrant
 from vault.tables import Row, blob, integer, optional_blob
 
 if TYPE_CHECKING:
     from vault.door import Door
+    from vault.keeper import Keeper
 
 Progress = Callable[[int], None]
 
@@ -32,45 +41,126 @@ class _Tally:
         self.findings: list[Finding] = []
         self.items = 0
         self.objects = 0
-        self.read = 0
-        self.bytes_read = 0
+        self.unread: dict[str, ObjectGrant] = {}
         self.known_objects: dict[bytes, int] = {}  # with the number of their files
 
     def find(self, kind: str, subject: str, detail: str = "") -> None:
         self.findings.append(Finding(kind, subject, detail))
 
 
-def check(door: Door, receipt: Receipt, *, read_data: bool, progress: Progress | None) -> CheckReport:
-    """See ``Keeper.check``.
+class Check:
+    """A check of the structure, and the keys of the objects whose bytes are still to be read.
 
     1. Both copies of the header, and that they are the ones that vault.db knows.
     2. vault.db: the database's own checks, and the log: leaves, steps, root, bodies against commitments.
     3. Every case: the database's own checks, its chain of changes, each row against its last change.
-    4. Every object: there, of the right size; with ``read_data`` every byte, the digest, and that padding is zero.
+    4. Every object: there, of the right size.
        Every draft: that its newest version opens, and is not older than the one that was kept.
     5. Files that belong to nothing.
     """
-    tally = _Tally()
-    _check_headers(door, tally)
-    for problem in [*door.registry.store.problems(), *door.log.problems()]:
-        tally.find("database", "vault", problem)
-    cases = door.registry.cases()
-    whole = True
-    for case in cases:
-        whole = _check_case(door, receipt, case, tally, read_data=read_data, progress=progress) and whole
-        _check_drafts(door, receipt, case, tally)
-    if not door.folder.is_backup:  # what an interrupted backup left there belongs to nothing, and harms nothing
-        _check_strays(door, cases, tally, whole=whole)
-    return CheckReport(
-        findings=tuple(tally.findings),
-        cases=len(cases),
-        items=tally.items,
-        objects=tally.objects,
-        objects_read=tally.read,
-        objects_not_read=tally.objects - tally.read,
-        bytes_read=tally.bytes_read,
-        log_entries=door.registry.frontier.size,
+
+    def __init__(self, door: Door, receipt: Receipt) -> None:
+        tally = _Tally()
+        _check_headers(door, tally)
+        for problem in [*door.registry.store.problems(), *door.log.problems()]:
+            tally.find("database", "vault", problem)
+        cases = door.registry.cases()
+        whole = True
+        for case in cases:
+            whole = _check_case(door, receipt, case, tally) and whole
+            _check_drafts(door, receipt, case, tally)
+        if not door.folder.is_backup:  # what an interrupted backup left there belongs to nothing, and harms nothing
+            _check_strays(door, cases, tally, whole=whole)
+        self._unread = tally.unread
+        self._states = {case.case_id: case.state for case in cases}
+        self._case_ids = {case.code: case.case_id for case in cases}
+        self.report = CheckReport(
+            findings=tuple(tally.findings),
+            cases=len(cases),
+            items=tally.items,
+            objects=tally.objects,
+            objects_read=0,
+            objects_not_read=tally.objects,
+            bytes_read=0,
+            log_entries=door.registry.frontier.size,
+        )
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """The items whose bytes nobody has asked for yet."""
+        return tuple(self._unread)
+
+    def take(self, reference: str) -> ObjectGrant:
+        """The key of an item's object, once. Raises ``ReceiptRefused``."""
+        try:
+            return self._unread.pop(reference)
+        except KeyError:
+            raise errors.ReceiptRefused from None
+
+    def confirmed(self, door: Door, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+        """What was found while reading, without the items that were deleted meanwhile: these are not missing."""
+        return tuple(each for each in findings if each.kind != "missing" or not self._has_changed(door, each.subject))
+
+    def _has_changed(self, door: Door, reference: str) -> bool:
+        case_id = self._case_ids.get(reference.partition("/")[0])
+        case = None if case_id is None else door.registry.case_by_id(case_id)
+        return case is None or case.state != self._states[case.case_id]
+
+
+def read(
+    report: CheckReport,
+    unread: Iterable[str],
+    grant_of: Callable[[str], ObjectGrant],
+    objects: Path,
+    *,
+    progress: Progress | None,
+) -> CheckReport:
+    """Read every byte of these items: all authentic, the digest as recorded, the padding zero."""
+    findings, count, size = list(report.findings), 0, 0
+    for reference in unread:
+        grant = grant_of(reference)
+        try:
+            ObjectReader(objects, grant).verify(progress=progress)
+        except errors.ObjectMissing:
+            findings.append(Finding("missing", reference, ""))
+        except errors.ObjectDamaged:
+            findings.append(Finding("damaged", reference, ""))
+        else:
+            count += segment_count(grant.padded_bytes)
+            size += grant.padded_bytes
+    return replace(
+        report,
+        findings=tuple(findings),
+        objects_read=count,
+        objects_not_read=report.objects - count,
+        bytes_read=size,
     )
+
+
+def read_all(keeper: Keeper, *, progress: Progress | None) -> CheckReport:
+    """Check everything and read every byte, here: the keeper, wherever it is, serves others meanwhile."""
+    begun = keeper.check_begin()
+
+    def further(count: int) -> None:
+        keeper.verify_serving()
+        if progress:
+            progress(count)
+
+    try:
+        report = read(
+            begun.report,
+            begun.unread,
+            partial(keeper.check_object, begun.intent),
+            keeper.folder.objects,
+            progress=further,
+        )
+    except BaseException as error:
+        with contextlib.suppress(errors.VaultError):
+            keeper.check_end(begun.intent, "failed", reason=type(error).__name__)
+        raise
+    found = report.findings[len(begun.report.findings) :]
+    confirmed = keeper.check_end(begun.intent, "done", found, size=report.bytes_read)
+    return replace(report, findings=begun.report.findings + confirmed)
 
 
 def _check_headers(door: Door, tally: _Tally) -> None:
@@ -80,9 +170,7 @@ def _check_headers(door: Door, tally: _Tally) -> None:
         tally.find("header", header.FILE_NAMES[0])
 
 
-def _check_case(
-    door: Door, receipt: Receipt, case: CaseRow, tally: _Tally, *, read_data: bool, progress: Progress | None
-) -> bool:
+def _check_case(door: Door, receipt: Receipt, case: CaseRow, tally: _Tally) -> bool:
     """Whether all of the case's objects became known."""
     was_open = door.is_open(case.case_id)
     try:
@@ -102,9 +190,7 @@ def _check_case(
         tally.known_objects |= {blob(row, "object_id"): segment_count(integer(row, "padded_bytes")) for row in rows}
         keys = compartment.unwrap_all_object_keys(receipt)
         for row in rows:
-            _check_object(
-                door, keys.get(blob(row, "object_id")), case, row, tally, read_data=read_data, progress=progress
-            )
+            _check_object(door, receipt, keys.get(blob(row, "object_id")), case, row, tally)
     except errors.OlderCopy:
         tally.find("older copy", case.code)
         return False
@@ -117,35 +203,24 @@ def _check_case(
     return True
 
 
-def _check_object(
-    door: Door,
-    key: ObjectKey | None,
-    case: CaseRow,
-    row: Row,
-    tally: _Tally,
-    *,
-    read_data: bool,
-    progress: Progress | None,
-) -> None:
+def _check_object(door: Door, receipt: Receipt, key: ObjectKey | None, case: CaseRow, row: Row, tally: _Tally) -> None:
     tally.items += 1
-    segments = segment_count(integer(row, "padded_bytes"))
-    tally.objects += segments
+    tally.objects += segment_count(integer(row, "padded_bytes"))
+    reference = references.item_reference(case.code, integer(row, "number"))
     if key is None:
-        tally.find("key missing", references.item_reference(case.code, integer(row, "number")))
+        tally.find("key missing", reference)
         return
-    grant = items.grant(row, intent=0, code=case.code, case_id=case.case_id, folder_id=door.header.folder_id, key=key)
-    reader = ObjectReader(door.folder.objects, grant)
+    folder_id, intent = door.header.folder_id, receipt.number
+    grant = items.grant(row, intent=intent, code=case.code, case_id=case.case_id, folder_id=folder_id, key=key)
     try:
-        if read_data:
-            reader.verify(progress=progress)
-            tally.read += segments
-            tally.bytes_read += integer(row, "padded_bytes")
-        else:
-            reader.verify_sizes()
+        ObjectReader(door.folder.objects, grant).verify_sizes()
     except errors.ObjectMissing:
-        tally.find("missing", grant.reference)
+        tally.find("missing", reference)
     except errors.ObjectDamaged:
-        tally.find("damaged", grant.reference)
+        tally.find("damaged", reference)
+    else:
+        # There may be a hundred thousand: what a reader does not need is not kept.
+        tally.unread[reference] = replace(grant, sha512=None, file_name=None, media_type=None, title="")
 
 
 def _check_drafts(door: Door, receipt: Receipt, case: CaseRow, tally: _Tally) -> None:

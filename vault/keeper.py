@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
-from crypto.keys import CaseKey, ObjectKey
+from crypto.keys import CaseKey
 from vault import (
     cases,
     checking,
@@ -25,48 +24,41 @@ from vault import (
     schema,
     search,
     snapshot,
-    statements,
     ways,
 )
 from vault.compartment import Clock, Compartment
 from vault.door import Act
-from vault.drafting import Drafting
+from vault.filing import Filing
 from vault.folder import Folder
 from vault.header import Header
-from vault.objects import ObjectReader, Staged, place, remove_object
 from vault.registry import CaseRow, Registry, case_grant, seal_title
 from vault.requests import (
-    AddGrant,
     BackupBegun,
     BackupSnapshot,
     CaseDetails,
     CaseSummary,
+    CheckBegun,
     CheckReport,
-    Description,
-    Disposal,
+    Finding,
     Hit,
-    ItemDetails,
-    ItemSummary,
     KeyLabel,
     KnownObject,
     LogEntry,
     Note,
     ObjectGrant,
-    PersonDetails,
-    PersonFields,
-    Stored,
     VaultInfo,
 )
-from vault.tables import Row, blob, text
+from vault.tables import text
 from vault.unlock import SecretUnlocker, Unlocker
 
 
-class Keeper(Drafting):
+class Keeper(Filing):
     """An open vault, as those who ask see it."""
 
     def __init__(self, folder: Folder, found: Header, registry: Registry, *, actor: str, clock: Clock) -> None:
         super().__init__(folder, found, registry, actor=actor, clock=clock)
         self._backups: dict[int, snapshot.Running] = {}
+        self._checks: dict[int, checking.Check] = {}
 
     # The vault
 
@@ -183,13 +175,49 @@ class Keeper(Drafting):
             epochs.renew(self, plan, receipt, progress=progress)
         receipt.void()
 
-    def check(self, *, read_data: bool = False, progress: Callable[[int], None] | None = None) -> CheckReport:
-        """Read the structure of everything, or every byte, and say what is damaged. Only the log is written."""
+    def check(self) -> CheckReport:
+        """Read the structure of everything and say what is damaged. Only the log is written."""
         with self._act("check", grants=checking.grants(self.registry)) as act:
-            report = checking.check(self, act.receipt, read_data=read_data, progress=progress)
-            if read_data and not report.findings:
-                act.also.append(lambda: self.registry.set("last_check", self.now.encode()))
-        return report
+            return checking.Check(self, act.receipt).report
+
+    def check_begin(self) -> CheckBegun:
+        """``check``, and which items are there to be read to the end; ``check_end`` must follow."""
+        act = self._begin("check", None, item=None, purpose=None, grants=checking.grants(self.registry))
+        with self._concluding(act):
+            found = checking.Check(self, act.receipt)
+        act.receipt.void()
+        self._checks[act.receipt.number] = found
+        return CheckBegun(act.receipt.number, found.report, found.unread)
+
+    def check_object(self, intent: int, reference: str) -> ObjectGrant:
+        """The key of one item's object, once, for the intent of the check."""
+        return self._check(intent).take(reference)
+
+    def check_end(
+        self,
+        intent: int,
+        phase: str,
+        findings: tuple[Finding, ...] = (),
+        *,
+        size: int | None = None,
+        reason: str | None = None,
+    ) -> tuple[Finding, ...]:
+        """Record what came of a check, done or failed; returns what of the findings still stands."""
+        found = self._check(intent)
+        del self._checks[intent]
+        confirmed = found.confirmed(self, findings)
+        is_clean = phase == "done" and not (confirmed or found.report.findings or found.unread)
+        also = [lambda: self.registry.set("last_check", self.now.encode())] if is_clean else []
+        try:
+            self.log.conclude(intent, phase, size=size, reason=reason, also=also)
+        except errors.LogUnavailable as error:
+            raise errors.OutcomeUnrecorded from error
+        return confirmed
+
+    def _check(self, intent: int) -> checking.Check:
+        if intent not in self._checks:
+            raise errors.ReceiptRefused
+        return self._checks[intent]
 
     def log_entries(self, code: str | None = None) -> tuple[LogEntry, ...]:
         """The readable entries of the log, oldest first."""
@@ -300,199 +328,6 @@ class Keeper(Drafting):
         plan = epochs.plan_delete(self, current, case)
         self._renew("case-delete", plan, case=case)
 
-    # Items
-
-    def item_begin_add(self, code: str) -> AddGrant:
-        """What is needed to stage an object for a case. Nothing is revealed, so nothing is logged."""
-        case = self.registry.case(references.parse_case(code))
-        return AddGrant(case_id=case.case_id, folder_id=self.header.folder_id)
-
-    def item_finish_add(
-        self,
-        code: str,
-        staging: str,
-        staged: Staged,
-        description: Description,
-        *,
-        file_name: str | None = None,
-        words: str | None = None,
-        revises: int | None = None,
-        draft: bytes | None = None,
-    ) -> Stored:
-        """Take a staged object into a case: at its place and durable before the case knows of it.
-
-        The ``draft`` that became this item is forgotten in the same step. Raises ``NoSuchDraft``.
-        """
-        name = "item-add" if revises is None else "item-revise"
-        item = None if revises is None else str(revises)
-        with self._act(name, code, item=item, grants=("object",)) as act:
-            if draft is not None:
-                self._forget_draft(act, draft)
-                act.objects.append(draft)
-            with self._changing(act) as compartment:
-                number, again = items.add(
-                    compartment,
-                    staged,
-                    description,
-                    code=act.code,
-                    file_name=file_name,
-                    words=words,
-                    revises=revises,
-                    now=self.now,
-                )
-                lost = None
-                if again and not self._is_whole(act, compartment, number):
-                    lost = items.replace_object(compartment, act.code, number, staged)
-                    act.objects.append(lost)
-                if not again or lost:
-                    compartment.keep_object_key(staged.object_id, ObjectKey(staged.key))
-                    act.objects.append(staged.object_id)
-                    act.before_commit.append(partial(place, staged, Path(staging), self.folder.objects))
-            if lost:
-                remove_object(self.folder.objects, lost)
-            act.outcome |= {"item": str(number), "size": staged.size_bytes, "digest": staged.sha256}
-            stored = Stored(items.details(compartment, act.code, number), again)
-        if draft is not None:
-            self.remove_draft(draft)
-        return stored
-
-    def _is_whole(self, act: Act, compartment: Compartment, number: int) -> bool:
-        """Whether every byte of an item is still what came in; if not, its owner brings the only way to heal it."""
-        row = items.stored_row(compartment, act.code, number)
-        try:
-            key = compartment.unwrap_object_key(act.receipt, blob(row, "object_id"))
-            ObjectReader(self.folder.objects, self._grant(act, row, key)).verify()
-        except errors.Damage:
-            return False
-        return True
-
-    def _grant(self, act: Act, row: Row, key: ObjectKey) -> ObjectGrant:
-        return items.grant(
-            row,
-            intent=act.receipt.number,
-            code=act.code,
-            case_id=act.needed_case.case_id,
-            folder_id=self.header.folder_id,
-            key=key,
-        )
-
-    def item_list(self, code: str) -> tuple[ItemSummary, ...]:
-        """The items of a case, by number."""
-        with self._act("item-list", code) as act:
-            return items.summaries(self._compartment(act), act.code)
-
-    def item_show(self, code: str, number: int, *, purpose: str | None = None) -> ItemDetails:
-        """Everything about an item besides its bytes. Raises ``NoSuchItem``."""
-        with self._act("item-show", code, item=str(number), purpose=purpose) as act:
-            return items.details(self._compartment(act), act.code, number)
-
-    def item_open(self, code: str, number: int, *, act_name: str, purpose: str | None = None) -> ObjectGrant:
-        """The key of an item's object, for one logged intent; ``item_close`` must follow."""
-        act = self._begin(f"item-{act_name}", code, item=str(number), purpose=purpose, grants=("object",))
-        with self._concluding(act):
-            compartment = self._compartment(act)
-            row = items.stored_row(compartment, act.code, number)
-            object_id = blob(row, "object_id")
-            key = compartment.unwrap_object_key(act.receipt, object_id)
-        act.receipt.void()
-        self._reads[act.receipt.number] = act
-        return self._grant(act, row, key)
-
-    def verify_serving(self) -> None:
-        """See that this vault is still open, while something long is prepared for it. Raises ``VaultClosed``."""
-        if not self.is_usable:
-            raise errors.VaultClosed
-
-    def is_reading(self, intent: int) -> bool:
-        """Whether an ``item_open`` has no outcome yet."""
-        return intent in self._reads
-
-    def item_close(
-        self, intent: int, phase: str, *, size: int | None = None, digest: str | None = None, reason: str | None = None
-    ) -> None:
-        """Record what came of ``item_open``: done or failed, and how much was given out."""
-        self._written.pop(intent, None)
-        if self._reads.pop(intent, None) is None:
-            raise errors.ReceiptRefused
-        try:
-            self.log.conclude(intent, phase, size=size, digest=digest, reason=reason)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
-
-    def item_edit(self, code: str, number: int, values: dict[str, str | None]) -> ItemDetails:
-        """Change what is said of an item; the old values stay in its history."""
-        with self._act("item-edit", code, item=str(number)) as act:
-            with self._changing(act) as compartment:
-                items.edit(compartment, act.code, number, values)
-            return items.details(compartment, act.code, number)
-
-    def item_note(self, code: str, number: int, remark: str) -> Note:
-        """A further remark on an item."""
-        with self._act("item-note", code, item=str(number)) as act, self._changing(act) as compartment:
-            items.stored_row(compartment, act.code, number)
-            return cases.add_note(compartment, number, remark, now=self.now)
-
-    def item_tag(self, code: str, number: int, add: tuple[str, ...], remove: tuple[str, ...]) -> tuple[str, ...]:
-        """Add and remove tags of an item."""
-        with self._act("item-tag", code, item=str(number)) as act, self._changing(act) as compartment:
-            items.stored_row(compartment, act.code, number)
-            return cases.change_tags(compartment, number, add, remove)
-
-    def item_statement(self, code: str, number: int, values: dict[str, str | None]) -> ItemDetails:
-        """Say in which circumstances a statement was given; the old values stay in its history."""
-        with self._act("item-statement", code, item=str(number)) as act:
-            with self._changing(act) as compartment:
-                items.stored_row(compartment, act.code, number)
-                statements.change(compartment, act.code, number, values)
-            return items.details(compartment, act.code, number)
-
-    def item_delete(self, code: str, number: int, reason: str | None = None) -> Disposal:
-        """Delete an item: its row and key first, then its bytes. A record of it stays."""
-        with self._act("item-delete", code, item=str(number)) as act:
-            now = self.now
-            with self._changing(act) as compartment:
-                object_id = items.delete(compartment, act.code, number, reason, now=now)
-                act.objects.append(object_id)
-            compartment.store.overwrite_deleted()
-            remove_object(self.folder.objects, object_id)
-            return Disposal(references.item_reference(act.code, number), now, reason)
-
-    # Persons
-
-    def person_add(self, code: str, person: PersonFields) -> PersonDetails:
-        """A further person of a case."""
-        with self._act("person-add", code) as act:
-            with self._changing(act) as compartment:
-                number = persons.add(compartment, person, now=self.now)
-            act.outcome |= {"item": f"p{number}"}
-            return persons.details(compartment, act.code, number)
-
-    def person_list(self, code: str) -> tuple[PersonDetails, ...]:
-        """The persons of a case, by number."""
-        with self._act("person-list", code) as act:
-            return persons.everyone(self._compartment(act), act.code)
-
-    def person_show(self, code: str, number: int, *, purpose: str | None = None) -> PersonDetails:
-        """Everything about a person. Raises ``NoSuchPerson``."""
-        with self._act("person-show", code, item=f"p{number}", purpose=purpose) as act:
-            return persons.details(self._compartment(act), act.code, number)
-
-    def person_edit(self, code: str, number: int, values: dict[str, object]) -> PersonDetails:
-        """Change what is known of a person; the old values stay in the history."""
-        with self._act("person-edit", code, item=f"p{number}") as act:
-            with self._changing(act) as compartment:
-                persons.edit(compartment, act.code, number, values)
-            return persons.details(compartment, act.code, number)
-
-    def person_remove(self, code: str, number: int, reason: str | None = None) -> Disposal:
-        """Delete a person and everything known of them, old values too."""
-        with self._act("person-remove", code, item=f"p{number}") as act:
-            now = self.now
-            with self._changing(act) as compartment:
-                persons.remove(compartment, act.code, number, reason, now=now)
-            compartment.store.overwrite_deleted()
-            return Disposal(references.person_reference(act.code, number), now, reason)
-
     # Backups: the command's process copies, see ``vault.backing_up``
 
     def backup_begin(self, place: str, markers: tuple[bytes, ...], *, anew: bool = False) -> BackupBegun:
@@ -535,11 +370,19 @@ class Keeper(Drafting):
             raise errors.ReceiptRefused
         return self._backups[intent]
 
+    def abandon(self, intent: int, reason: str) -> None:
+        """Give what was begun and nobody will end its outcome: a reading, a writing, a backup or a check."""
+        begun: tuple[tuple[Container[int], Callable[..., object]], ...] = (
+            (self._backups, self.backup_end),
+            (self._checks, self.check_end),
+            (self._reads, self.item_close),
+        )
+        for running, end in begun:
+            if intent in running:
+                with contextlib.suppress(errors.VaultError):
+                    end(intent, "failed", reason=reason)
+
     def end_readings(self) -> None:
-        """Give every open reading and every backup that has not ended its outcome."""
-        for intent in list(self._backups):
-            with contextlib.suppress(errors.VaultError):
-                self.backup_end(intent, "failed", reason="closed")
-        for number in list(self._reads):
-            with contextlib.suppress(errors.VaultError):
-                self.item_close(number, "failed", reason="closed")
+        """Give everything that was begun its outcome."""
+        for intent in [*self._backups, *self._checks, *self._reads]:
+            self.abandon(intent, "closed")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from crypto import labels
@@ -86,6 +87,15 @@ class Log:
 
     # Writing
 
+    @contextmanager
+    def _durable(self) -> Iterator[int]:
+        """A step of the log. Raises ``LogUnavailable`` if it did not become durable."""
+        try:
+            with self._registry.step() as step:
+                yield step
+        except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
+            raise errors.LogUnavailable from error
+
     def intend(
         self,
         act: str,
@@ -102,67 +112,56 @@ class Log:
         ``vault_level``: the body speaks of a case but is sealed under the vault's key, because the case has no key yet
         or soon none any more.
         """
-        try:
-            with self._registry.step() as step:
-                number = self._append(
-                    step,
-                    None if vault_level else case,
-                    act=act,
-                    phase="intent",
-                    case=case.code if case else None,
-                    item=item,
-                    purpose=purpose,
-                    **fields,
-                )
-                case_id = case.case_id if case else None
-                self._put_unanswered(Unanswered(number, act, case_id, item, (), None))
-                if not self._said:
-                    self._registry.set(LAST_UNLOCK, f"{self._wall_time()[:19]}Z".encode())
-            self._said = True
-        except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
-            raise errors.LogUnavailable from error
+        with self._durable() as step:
+            number = self._append(
+                step,
+                None if vault_level else case,
+                act=act,
+                phase="intent",
+                case=case.code if case else None,
+                item=item,
+                purpose=purpose,
+                **fields,
+            )
+            case_id = case.case_id if case else None
+            self._put_unanswered(Unanswered(number, act, case_id, item, (), None))
+            if not self._said:
+                self._registry.set(LAST_UNLOCK, f"{self._wall_time()[:19]}Z".encode())
+        self._said = True
         return Receipt(number, act=act, case_id=case_id, item=item, grants=grants)
 
     def refine(self, receipt: Receipt, *, before: bytes, after: bytes, objects: tuple[bytes, ...]) -> None:
         """Record durably which states a change leads from and to, before it is made. Raises ``LogUnavailable``."""
         case = self._case(receipt.case_id)
-        try:
-            with self._registry.step() as step:
-                self._append(
-                    step,
-                    case,
-                    act=receipt.act,
-                    phase="intent",
-                    case=case.code if case else None,
-                    item=receipt.item,
-                    answers=receipt.number,
-                    objects=[object_id.hex() for object_id in objects] or None,
-                    state_before=before.hex(),
-                    state_after=after.hex(),
-                )
-                self._put_unanswered(
-                    Unanswered(receipt.number, receipt.act, receipt.case_id, receipt.item, objects, after)
-                )
-        except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
-            raise errors.LogUnavailable from error
+        with self._durable() as step:
+            self._append(
+                step,
+                case,
+                act=receipt.act,
+                phase="intent",
+                case=case.code if case else None,
+                item=receipt.item,
+                answers=receipt.number,
+                objects=[object_id.hex() for object_id in objects] or None,
+                state_before=before.hex(),
+                state_after=after.hex(),
+            )
+            self._put_unanswered(Unanswered(receipt.number, receipt.act, receipt.case_id, receipt.item, objects, after))
 
     def announce(self, receipt: Receipt, objects: tuple[bytes, ...], change: Callable[[], None]) -> None:
         """Record durably, in one step with a change of the index, what an intent is about. Raises ``LogUnavailable``."""
         case = self._case(receipt.case_id)
-        try:
-            with self._registry.step() as step:
-                self._append(
-                    step,
-                    case,
-                    act=receipt.act,
-                    phase="intent",
-                    case=case.code if case else None,
-                    answers=receipt.number,
-                    objects=[object_id.hex() for object_id in objects],
-                )
-                change()
-        except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
-            raise errors.LogUnavailable from error
+        with self._durable() as step:
+            self._append(
+                step,
+                case,
+                act=receipt.act,
+                phase="intent",
+                case=case.code if case else None,
+                answers=receipt.number,
+                objects=[object_id.hex() for object_id in objects],
+            )
+            change()
 
     def expect_removal(self, receipt: Receipt, objects: tuple[bytes, ...]) -> None:
         """Inside a step: keep in mind which files of a deleted case have still to go."""
@@ -187,28 +186,22 @@ class Log:
         intent = _unanswered(row)
         case = None if intent.case_id is None else self._registry.case_by_id(intent.case_id)
         fields = {"case": case.code if case else None, "item": intent.item, **fields}
-        try:
-            with self._registry.step() as step:
-                self._append(step, None if vault_level else case, act=intent.act, phase=phase, answers=number, **fields)
-                self._registry.erase(schema.UNANSWERED, number)
-                for change in also:
-                    change()
-        except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
-            raise errors.LogUnavailable from error
+        with self._durable() as step:
+            self._append(step, None if vault_level else case, act=intent.act, phase=phase, answers=number, **fields)
+            self._registry.erase(schema.UNANSWERED, number)
+            for change in also:
+                change()
 
     def note_hits(self, receipt: Receipt, cases: Iterable[CaseRow], query: str) -> None:
         """Record what a search looked for in each case that has it, under that case's key only, before it is shown.
 
         All of it is one durable step. Raises ``LogUnavailable``.
         """
-        try:
-            with self._registry.step() as step:
-                for case in cases:
-                    self._append(
-                        step, case, act=receipt.act, phase="done", case=case.code, answers=receipt.number, query=query
-                    )
-        except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
-            raise errors.LogUnavailable from error
+        with self._durable() as step:
+            for case in cases:
+                self._append(
+                    step, case, act=receipt.act, phase="done", case=case.code, answers=receipt.number, query=query
+                )
 
     def _append(self, step: int, sealed_under: CaseRow | None, **given: object) -> int:
         case = sealed_under and self._case(sealed_under.case_id)

@@ -373,3 +373,12 @@ class CheckReport:
     objects_not_read: int
     bytes_read: int
     log_entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckBegun:
+    """What a check found in the structure, and the items whose bytes can be read, each with a key of its own."""
+
+    intent: int
+    report: CheckReport
+    unread: tuple[str, ...]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vault import backing_up, backup_marker, backups, copying, errors, files, header, mark, opening, snapshot
+from vault import backing_up, backup_marker, backups, checking, copying, errors, files, header, mark, opening, snapshot
 from vault.compartment import Clock
 from vault.copying import Progress
 from vault.folder import SUBFOLDERS, Folder, is_database_name, is_draft_name, take_lock
@@ -90,7 +90,7 @@ def restore(
         keeper = opening.open_locked(folder, unlocker, clock=clock, state_dir=None)
         try:
             older = _declare(keeper, found, source, state_dir)
-            report = keeper.check(read_data=True, progress=progress)
+            report = checking.read_all(keeper, progress=progress)
             damage = tuple(each for each in report.findings if each.kind != "stray")
             damage += tuple(Finding("database", "", name) for name in found.altered)
             if damage and not despite_damage:

@@ -101,12 +101,52 @@ def test_errors_are_the_same_as_without_a_session(served: Served, tmp_path: Path
 
 def test_progress_comes_from_the_agent(served: Served, tmp_path: Path) -> None:
     with served.attach() as vault:
-        vault.cases.get("HARBOUR").items.add_text("x" * 3_000_000)
+        for code in ("BRIDGE", "MEADOW"):
+            vault.cases.new("Another", code=code)
         told: list[int] = []
-        vault.check(read_data=True, progress=told.append)
-        directly: list[int] = []
-        served.vault.keeper.check(read_data=True, progress=directly.append)
-        assert sum(told) == sum(directly) > 3_000_000
+        vault.change_passphrase(key_file(), key_file(1), progress=told.append)
+        assert sum(told) == 3
+
+
+def test_the_bytes_of_items_are_checked_by_the_client_while_the_agent_serves_others(served: Served) -> None:
+    with served.attach() as checking, served.attach() as other:
+        case = other.cases.get("HARBOUR")
+        for number in range(3):
+            case.items.add_text(f"{number}" * 300_000)
+        begun = len(other.log())
+        meanwhile: list[str] = []
+
+        def told(_count: int) -> None:
+            if not meanwhile:
+                meanwhile.append(case.items.add_text("added meanwhile").item.summary.reference)
+                case.items.get(4).delete("meanwhile")
+
+        report = checking.check(read_data=True, progress=told)
+        assert meanwhile == ["HARBOUR/5"]
+        assert report.findings == ()
+        assert (report.objects, report.objects_read) == (4, 3), "a deleted item is not missing"
+        assert other.info().last_check is not None
+        outcomes = [entry for entry in other.log()[begun:] if entry.act == "check"]
+        assert [entry.phase for entry in outcomes] == ["intent", "done"]
+
+
+def test_a_check_belongs_to_its_connection(served: Served) -> None:
+    mine, other = served.attach(), served.attach()
+    begun = mine.keeper.check_begin()
+    for ask in (
+        lambda: other.keeper.check_object(begun.intent, "HARBOUR/1"),
+        lambda: other.keeper.check_end(begun.intent, "done"),
+    ):
+        with pytest.raises(errors.ReceiptRefused):
+            ask()
+    assert mine.keeper.check_object(begun.intent, "HARBOUR/1").reference == "HARBOUR/1"
+    with pytest.raises(errors.ReceiptRefused):
+        mine.keeper.check_object(begun.intent, "HARBOUR/1")
+    mine.close()
+    other.cases.list()  # comes after whatever the agent still had to do
+    (outcome,) = [entry for entry in other.log() if entry.answers == begun.intent]
+    assert (outcome.act, outcome.phase) == ("check", "failed")
+    other.close()
 
 
 def test_several_clients_work_at_once_and_no_change_is_lost(served: Served) -> None:
@@ -426,6 +466,7 @@ def test_what_is_no_request_ends_the_connection_and_only_that(served: Served, da
     [
         {"call": "close", "positional": [], "named": {}},
         {"call": "end_readings", "positional": [], "named": {}},
+        {"call": "abandon", "positional": [0, "x"], "named": {}},
         {"call": "opened", "positional": [], "named": {}},
         {"call": "__init__", "positional": [], "named": {}},
         {"call": "_act", "positional": ["x"], "named": {}},

@@ -96,6 +96,7 @@ REQUESTS: dict[str, Callable[[Vault], object]] = {
     "person_remove": lambda vault: vault.keeper.person_remove("HARBOUR", 1),
     "search": lambda vault: vault.keeper.search("text"),
     "check": lambda vault: vault.keeper.check(),
+    "check_begin": lambda vault: vault.keeper.check_begin(),
     "log_entries": lambda vault: vault.keeper.log_entries(),
     "backup_begin": back_up,
     "change_passphrase": lambda vault: vault.keeper.change_passphrase(key_file(), key_file(1)),
@@ -113,6 +114,9 @@ EXEMPT = {
     "backup_snapshot": "ciphertext, for an intent that was recorded; see test_backing_up",
     "backup_known": "ids, for an intent that was recorded",
     "backup_end": "the outcome of an intent that was recorded",
+    "check_object": "one object's key, for an intent that was recorded",
+    "check_end": "the outcome of an intent that was recorded",
+    "abandon": "the outcome of an intent that was recorded",
     "item_close": "the outcome of an intent that was recorded",
     "draft_end": "the outcome of an intent that was recorded",
     "known_drafts": "inside",
@@ -184,6 +188,8 @@ def test_each_request_has_its_intent_before_and_its_outcome_after(vault: Vault, 
     REQUESTS[name](vault)
     if name == "item_open":
         vault.keeper.item_close(before, "done")
+    if name == "check_begin":
+        vault.keeper.check_end(before, "done")
     if name in ("draft_begin", "draft_resume"):
         vault.keeper.draft_end(before, 2, b"")
     added: list[LogEntry] = []

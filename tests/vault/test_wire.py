@@ -285,9 +285,9 @@ def test_calls_take_exactly_the_arguments_of_the_method() -> None:
     ):
         with pytest.raises(wire.Malformed):
             signature.decode(positional, named)
-    assert wire.Signature(REQUESTS["check"]).reports_progress
+    assert wire.Signature(REQUESTS["change_passphrase"]).reports_progress
     with pytest.raises(wire.Malformed):
-        wire.Signature(REQUESTS["check"]).decode([], {"progress": None})
+        wire.Signature(REQUESTS["change_passphrase"]).decode([], {"progress": None})
 
 
 def test_a_key_is_not_in_what_is_printed_of_a_grant() -> None:

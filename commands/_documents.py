@@ -146,8 +146,9 @@ BACKED_UP = {
     "objects_removed": "how many files were removed because they belong to no item any more",
     "damaged": "codes of cases whose database does not open in the vault; the backup keeps an earlier copy, if it has one",
     "lost": "number of files that the vault misses and the backup still has",
-    "shorter": "number of files that are shorter in the vault than in the backup, which keeps its own",
+    "shorter": "number of files that are not whole in the vault and for which the backup keeps its own",
     "unreadable": "number of files of the vault that cannot be read",
+    "missing": "number of files of items that are whole neither in the vault nor in the backup",
 }
 
 RESTORED = {

@@ -79,6 +79,14 @@ def _explain(done: BackedUp) -> None:
                 done.unreadable,
             ).format(number=done.unreadable)
         )
+    if done.missing:
+        _terminal.warn(
+            ngettext(
+                "{number} file of an item is missing or cut off in the vault, and the backup has it no better",
+                "{number} files of items are missing or cut off in the vault, and the backup has them no better",
+                done.missing,
+            ).format(number=done.missing)
+        )
     _terminal.say(_("It opens with what opens the vault today. Keep it in another place than the computer."))
     if not done.is_sound:
         _terminal.say(_("`casevault check` names what is damaged. Everything else is in the backup."))

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from vault import backup_marker, copying, errors, files
 from vault.copying import Progress
 from vault.folder import Folder, Staging, take_lock
-from vault.requests import BackupSnapshot
+from vault.objects import file_sizes
+from vault.requests import BackupSnapshot, KnownObject
 from vault.snapshot import OBJECTS_LIST, object_files
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ _KEPT_SUBFOLDERS = ("cases", "drafts", "objects")
 class BackedUp:
     """What a backup did: counts of files, and bytes. ``damaged`` names cases whose database does not open here.
 
-    ``lost`` and ``shorter`` count files of items that the vault misses or has shorter than the backup, which keeps them;
-    ``unreadable`` those that could not be read. All four are zero or empty for a sound vault.
+    ``lost`` and ``shorter`` count files of items that the vault misses or has not whole, and that the backup keeps;
+    ``unreadable`` those that could not be read, ``missing`` those that are whole nowhere. All are zero or empty for a
+    sound vault.
     """
 
     path: Path
@@ -49,11 +51,12 @@ class BackedUp:
     lost: int
     shorter: int
     unreadable: int
+    missing: int
 
     @property
     def is_sound(self) -> bool:
         """Whether nothing of the vault was found damaged on the way."""
-        return not (self.damaged or self.lost or self.shorter or self.unreadable)
+        return not (self.damaged or self.lost or self.shorter or self.unreadable or self.missing)
 
 
 def verified_place(path: Path, vault: Path) -> Path:
@@ -71,7 +74,9 @@ def verified_place(path: Path, vault: Path) -> Path:
         if not place.is_dir():
             raise errors.NotABackup(path=str(place))
         with files.translated(place):
-            names = {entry.name for entry in place.iterdir()} - {path.name for path in files.leftovers(place)}
+            # Other people name their files by 32 digits, too.
+            begun = {path.name for path in files.leftovers(place) if backup_marker.is_begun(path)}
+            names = {entry.name for entry in place.iterdir()} - begun
         if not backup_marker.is_backup(place) and names - {"lock"}:
             raise errors.NotABackup(path=str(place))
     return place
@@ -110,6 +115,7 @@ def back_up(keeper: Keeper, path: Path, *, anew: bool = False, progress: Progres
             sound = tuple(each.name for each in begun.kept if target.has(each.name, each.size_bytes, each.sha256))
             target.copy_objects(object_files(keeper.folder.objects))
             snapshot = _one_moment(keeper, begun.intent, sound, target)
+            _copy_differing(keeper, begun.intent, target)
             keep = _needed(keeper, begun.intent, target)
             target.commit(snapshot)
             target.remove_what_is_gone(snapshot, keep)
@@ -155,16 +161,36 @@ def _listed(path: Path) -> dict[str, int]:
     return {name: int(size) for name, _, size in lines}
 
 
+def _copy_differing(keeper: Keeper, intent: int, target: _Target) -> None:
+    """Where the vault's file and the backup's are of different sizes, only a case can say which is whole."""
+    known = _known(keeper, intent, {_object_id(name) for name in target.differing})
+    sizes = {name: size for each in known for name, size in file_sizes(each).items()}
+    whole = {name: size for name, size in target.differing.items() if sizes.get(name) == size}
+    target.shorter = target.differing.keys() - whole.keys()
+    for name in whole:
+        del target.present[name]
+    if not target.copy_objects(whole):
+        raise errors.VaultChanging
+
+
 def _needed(keeper: Keeper, intent: int, target: _Target) -> set[str]:
     """The files that the vault has no more and that belong to an item all the same: here is perhaps the only copy."""
     candidates: dict[bytes, list[str]] = {}
     for name in target.present.keys() - target.expected.keys():
         candidates.setdefault(_object_id(name), []).append(name)
-    ids = sorted(candidates)
-    known: list[bytes] = []
+    keep: set[str] = set()
+    for each in _known(keeper, intent, candidates):
+        sizes = file_sizes(each)
+        keep.update(name for name in candidates[each.object_id] if not sizes or name in sizes)
+    return keep
+
+
+def _known(keeper: Keeper, intent: int, object_ids: Iterable[bytes]) -> list[KnownObject]:
+    ids = sorted(object_ids)
+    known: list[KnownObject] = []
     for start in range(0, len(ids), _IDS_AT_ONCE):
         known += keeper.backup_known(intent, tuple(ids[start : start + _IDS_AT_ONCE]))
-    return {name for object_id in known for name in candidates[object_id]}
+    return known
 
 
 def _object_id(name: str) -> bytes:
@@ -183,6 +209,7 @@ class _Target:
     bytes_written: int = 0
     objects_written: int = 0
     objects_removed: int = 0
+    differing: dict[str, int] = field(default_factory=dict)
     shorter: set[str] = field(default_factory=set)
     unreadable: set[str] = field(default_factory=set)
     lost: int = 0
@@ -223,17 +250,12 @@ class _Target:
 
     def copy_objects(self, wanted: dict[str, int]) -> bool:
         """Copy what is not there; False if something vanished meanwhile."""
-        lacking = [name for name in sorted(wanted) if self._lacks(name, wanted[name])]
+        self.differing = {name: size for name, size in wanted.items() if self.present.get(name, size) != size}
+        lacking = [name for name in sorted(wanted) if name not in self.present and name not in self.unreadable]
         complete = True
         for start, stop in _by_folder(lacking):
             complete = self._copy_folder(lacking[start:stop]) and complete
         return complete
-
-    def _lacks(self, name: str, size: int) -> bool:
-        there = self.present.get(name)
-        if there is not None and there > size:
-            self.shorter.add(name)  # objects never change: it is the vault's that lost its end
-        return (there is None or there < size) and name not in self.unreadable
 
     def _copy_folder(self, names: list[str]) -> bool:
         """Copy objects of one folder; their names become durable together."""
@@ -310,6 +332,9 @@ class _Target:
             lost=self.lost,
             shorter=len(self.shorter),
             unreadable=len(self.unreadable),
+            missing=sum(
+                self.present.get(name) != size for each in snapshot.missing for name, size in file_sizes(each).items()
+            ),
         )
 
 

@@ -35,6 +35,7 @@ _FIXED = struct.Struct(">16sIQ")
 _LENGTH = struct.Struct(">I")
 _SEALED_AT = _FIXED.size + header.SIZE + _LENGTH.size
 _LARGEST = 256 << 20
+_DAMAGED = b"\0"  # of a file that is there, and that is not one that was never written
 _NAME = re.compile(
     r"vault-[1-9][0-9]*-[1-9][0-9]*\.db|cases/[0-9a-f]{32}-[1-9][0-9]*-[1-9][0-9]*\.db|drafts/[0-9a-f]{30}-[1-9][0-9]*"
 )
@@ -209,6 +210,13 @@ def is_backup(path: Path) -> bool:
     return bool(there) and there.isdisjoint(header.FILE_NAMES)
 
 
+def is_begun(path: Path) -> bool:
+    """Whether a file with a temporary name is a marker that was being written, as far as it came. Raises ``OSError``."""
+    with open(path, "rb", opener=files.open_at_once) as file:
+        content = file.read(len(MAGIC))
+    return MAGIC.startswith(content)
+
+
 def read(path: Path) -> tuple[bytes, ...]:
     """The content of both copies, empty for one that is not there or cannot be read."""
     return tuple(_content(path / name) for name in FILE_NAMES)
@@ -217,8 +225,8 @@ def read(path: Path) -> tuple[bytes, ...]:
 def _content(path: Path) -> bytes:
     try:
         with open(path, "rb", opener=files.open_at_once) as file:
-            return file.read(_LARGEST)
+            return file.read(_LARGEST) or _DAMAGED
     except FileNotFoundError:
         return b""
     except OSError:
-        return b"\0"  # there, and damaged
+        return _DAMAGED

@@ -200,7 +200,8 @@ def take_lock(path: Path, vault_path: Path, *, patience_seconds: float = 0) -> F
     lock = FileLock(path, timeout=patience_seconds, poll_interval=0.02, thread_local=False)
     try:
         # For the owner alone from the start; the library would change the mode later, which some sticks refuse.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # A link would lead to a file elsewhere, which some versions of the library would empty.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
         lock.acquire()
     except Timeout:
         raise errors.VaultInUse(path=str(vault_path)) from None

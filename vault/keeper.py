@@ -42,6 +42,7 @@ from vault.requests import (
     Finding,
     Hit,
     KeyLabel,
+    KnownObject,
     LogEntry,
     Note,
     ObjectGrant,
@@ -346,7 +347,7 @@ class Keeper(Filing):
         """
         return snapshot.take(self, self._backup(intent), Path(staging), sound)
 
-    def backup_known(self, intent: int, object_ids: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    def backup_known(self, intent: int, object_ids: tuple[bytes, ...]) -> tuple[KnownObject, ...]:
         """Which of these objects belong to an item still."""
         return snapshot.known_objects(self, self._backup(intent), object_ids)
 

@@ -30,7 +30,7 @@ from crypto.objects import (
 from crypto.padding import padded_size
 from vault import errors, files
 from vault.pipeline import BUFFER_BYTES, Pipeline
-from vault.requests import ObjectGrant
+from vault.requests import KnownObject, ObjectGrant
 
 OBJECT_ID_BYTES = 16
 _CHUNKS_AT_ONCE = 16
@@ -73,6 +73,16 @@ def segment_path(objects: Path, object_id: bytes, segment: int) -> Path:
     """Where a segment of a stored object lies."""
     name = object_id.hex()
     return objects / name[:2] / f"{name[2:]}.{segment}"
+
+
+def file_sizes(known: KnownObject) -> dict[str, int]:
+    """The files of a stored object, each with its folder's name, and their sizes; none where the length is not known."""
+    if not known.padded_bytes:
+        return {}
+    paths = (segment_path(Path(), known.object_id, each) for each in range(segment_count(known.padded_bytes)))
+    return {
+        path.as_posix(): ciphertext_size(segment_size(known.padded_bytes, number)) for number, path in enumerate(paths)
+    }
 
 
 def staged_path(folder: Path, object_id: bytes, segment: int) -> Path:

@@ -305,9 +305,18 @@ class BackupBegun:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownObject:
+    """An object that belongs to an item; its padded length is 0 where no case that opens can tell it."""
+
+    object_id: bytes
+    padded_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class BackupSnapshot:
     """All databases at one moment: the marker that names them, those that lie in the staging folder to be copied, and
-    the codes of cases whose database is damaged.
+    the codes of cases whose database is damaged. ``missing`` are the objects of a case to be copied that the vault has
+    not whole.
     """
 
     marker: bytes
@@ -315,6 +324,7 @@ class BackupSnapshot:
     databases: tuple[BackupFile, ...]
     staged: tuple[str, ...]
     damaged: tuple[str, ...]
+    missing: tuple[KnownObject, ...]
 
 
 @dataclass(frozen=True, slots=True)

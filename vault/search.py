@@ -20,6 +20,8 @@ _EXCERPT_BEFORE, _EXCERPT_CHARACTERS = 60, 200
 _LARGEST_TEXT = 4 << 20
 _MOST_WORDS = 100
 _LONGEST_QUERY = 10_000
+# Putting the marks of one letter in order takes time that grows as the square of their number.
+_SIGNS = re.compile(r"([^\w\s!-~]{30})[^\w\s!-~]+")
 # Of two hits, the one in a field that says more in fewer words comes first.
 _FIELDS = {name: place for place, name in enumerate(("person", "contact", "title", "tag", "file name", "note"))}
 
@@ -40,13 +42,18 @@ def index(compartment: Compartment, reference: str, field: str, text: str | None
     if not text:
         return
     follow_rules(compartment)
-    # Words and single spaces: an excerpt is one line.
-    content = " ".join(unicodedata.normalize("NFC", text[:_LARGEST_TEXT]).split())
+    # An excerpt is one line.
+    bounded = _SIGNS.sub(r"\1", text[:_LARGEST_TEXT])
+    content = _in_one_line(unicodedata.normalize("NFC", bounded))
     compartment.store.execute("INSERT INTO indexed (reference, field) VALUES (?, ?)", (reference, field))
     ((number,),) = compartment.store.execute("SELECT last_insert_rowid()")
     compartment.store.execute(
         "INSERT INTO words (rowid, content, terms) VALUES (?, ?, ?)", (number, content, Terms().of_text(content))
     )
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def forget(compartment: Compartment, reference: str, *fields: str) -> None:
@@ -79,7 +86,7 @@ def query(words: str) -> Query:
     """
     if len(words) > _LONGEST_QUERY:
         raise errors.BadValue(field="search", reason="it is too long")
-    found = list(pieces(words))
+    found = list(pieces(_in_one_line(words)))
     singles = [piece for piece in found if piece.parts == 1 and piece.sounding]
     if not singles:
         raise errors.BadValue(field="search", reason="it holds no word")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,14 @@ from vault import backup_marker, copying, errors, files, mark, schema
 from vault.backup_marker import BEGUN, Contents, DatabaseCopy, Marker
 from vault.folder import is_draft_name, is_object_name
 from vault.header import Unreadable
+from vault.objects import file_sizes
 from vault.receipts import Receipt
 from vault.registry import WHAT, CaseRow, Registry, case_grant
-from vault.requests import BackupBegun, BackupFile, BackupSnapshot, KnownBackup
-from vault.tables import blob, text
+from vault.requests import BackupBegun, BackupFile, BackupSnapshot, KnownBackup, KnownObject
+from vault.tables import blob, integer, text
 
 if TYPE_CHECKING:
+    from vault.compartment import Compartment
     from vault.door import Door
 
 _ID_BYTES = 16
@@ -130,19 +133,21 @@ def take(door: Door, running: Running, staging: Path, sound: tuple[str, ...]) ->
     databases: list[DatabaseCopy] = []
     staged: list[str] = []
     damaged: list[str] = []
+    missing: list[KnownObject] = []
     for code in [case.code for case in registry.cases()]:
         case = registry.case(code)
         old = before.get(case.case_id)
         if old is not None and old.name not in sound:
             old = None
-        state = b""  # of one that is damaged: the next backup tries again
+        state = b""  # of one that is damaged or incomplete: the next backup tries again
         try:
             case = door.settled_case(code)
             if old is not None and (old.epoch, old.state) == (case.epoch, case.state):
                 databases.append(old)
                 continue
-            _verify_case(door, receipt, case)
-            state = case.state
+            incomplete = _verify_case(door, receipt, case)
+            missing += incomplete
+            state = b"" if incomplete else case.state
         except (errors.Damage, errors.ReadOnly, errors.DiskFailed):
             damaged.append(code)
             if old is not None:
@@ -174,15 +179,20 @@ def take(door: Door, running: Running, staging: Path, sound: tuple[str, ...]) ->
         databases=tuple(_file(each) for each in databases),
         staged=tuple(staged),
         damaged=tuple(damaged),
+        missing=tuple(missing),
     )
 
 
-def _verify_case(door: Door, receipt: Receipt, case: CaseRow) -> None:
-    """Open a case and leave it closed, its write-ahead log in the database. Raises ``Damage``."""
+def _verify_case(door: Door, receipt: Receipt, case: CaseRow) -> list[KnownObject]:
+    """Open a case and leave it closed, its write-ahead log in the database; the objects that are not whole.
+
+    Raises ``Damage``.
+    """
     compartment = door.opened(case, door.registry.unwrap_case_key(receipt, case.case_id))
     try:
         if compartment.store.problems():
             raise errors.DatabaseDamaged(what=case.code)
+        return [each for each in _objects_of(compartment) if not _is_whole(door.folder.objects, each)]
     finally:
         door.drop(case.case_id)
 
@@ -237,25 +247,44 @@ def object_files(objects: Path) -> dict[str, int]:
             name = f"{parent.name}/{entry.name}"
             if is_object_name(name):
                 with contextlib.suppress(FileNotFoundError):
-                    found[name] = entry.lstat().st_size
+                    status = entry.lstat()
+                    # What only bears the name of a file is none.
+                    found[name] = status.st_size if stat.S_ISREG(status.st_mode) else -1
     return found
 
 
-def known_objects(door: Door, running: Running, object_ids: tuple[bytes, ...]) -> tuple[bytes, ...]:
+def known_objects(door: Door, running: Running, object_ids: tuple[bytes, ...]) -> tuple[KnownObject, ...]:
     """Which of these objects some case has a key for; all, where a case does not open and nobody can say."""
     receipt = receipt_for(running, door.registry.cases())
-    asked, known = set(object_ids), set()
+    asked = set(object_ids)
+    known: list[KnownObject] = []
+    unsure = False
     for case in door.registry.cases():
         was_open = door.is_open(case.case_id)
         try:
             compartment = door.opened(case, door.registry.unwrap_case_key(receipt, case.case_id))
-            known |= compartment.object_ids() & asked
+            known += [each for each in _objects_of(compartment) if each.object_id in asked]
         except (errors.Damage, errors.ReadOnly, errors.DiskFailed):
-            return object_ids
+            unsure = True
         finally:
             if not was_open:
                 door.drop(case.case_id)
-    return tuple(sorted(known))
+    if unsure:
+        known += [KnownObject(each, 0) for each in asked - {each.object_id for each in known}]
+    return tuple(known)
+
+
+def _objects_of(compartment: Compartment) -> list[KnownObject]:
+    """All objects whose keys are here, with the lengths that their items tell."""
+    sizes = {blob(row, "object_id"): integer(row, "padded_bytes") for row in compartment.rows(schema.ITEMS)}
+    return [KnownObject(each, sizes.get(each, 0)) for each in sorted(compartment.object_ids())]
+
+
+def _is_whole(objects: Path, known: KnownObject) -> bool:
+    try:
+        return all((objects / name).stat().st_size == size for name, size in file_sizes(known).items())
+    except OSError:
+        return False
 
 
 # What vault.db keeps of backups

@@ -19,12 +19,13 @@ from vault.spelling import CYRILLIC, LATIN, OTHER
 
 # The number of the rules of this module, of ``vault.spelling`` and of the libraries behind them. Whoever changes what
 # a text's terms are counts it up: an index that was made by other rules is then made anew.
-RULES = 1
+RULES = 2
 
 WORD = "e"
 _STEM, _SOUND, _NUMBER = "s", "f", "n"  # and coarse sounds begin with the letter of their script
 
 _LONGEST_WORD = 64
+_MOST_MARKS = 32  # of a letter, with itself
 _MOST_JOINED = 4
 _MOST_FORMS = 30_000  # distinct words of one text that get more than themselves: more are no text that a person wrote
 _SHORTEST_SOUNDS, _SHORTEST_COARSE = 4, 3  # as a beginning: what is shorter begins too much
@@ -33,9 +34,10 @@ _FEWEST_DIGITS, _LONGEST_PREFIX = 5, 3  # the latter: of a country, or for a cal
 
 # Written inside a name, or for a sign that the keyboard does not have; what they join are also words of their own.
 _JOINING = "'’‘`´′ʹʺʼ\\-‐‑!|"
-# Written inside words and not seen: soft hyphen, zero-width space and joiners, word joiner.
-_UNSEEN = "\u00ad\u200b-\u200d\u2060\ufeff"
-_DIGITS = re.compile(r"(?<![^\W_])\+?\d(?:[ ()./\-\u2010-\u2013]{0,3}\d){4,}(?![^\W_])")
+# Written inside words and not seen: soft hyphen, zero-width space and joiners, word joiner, signs of direction.
+_UNSEEN = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+_DIGITS = re.compile(rf"(?<![^\W_])\+?\d(?:[ ()./\-\u2010-\u2015\u2212{_UNSEEN}]{{0,3}}\d){{4,}}(?![^\W_])")
+_DIGIT = re.compile(r"\d")
 _STEMMER_LETTERS = str.maketrans("ёєіїґ", "ееииг")
 
 
@@ -78,7 +80,7 @@ def pieces(text: str) -> Iterator[Piece]:
     for run in words.finditer(text):
         yield from _run(run[0], run.start(), loose)
     for run in _DIGITS.finditer(text):
-        yield _number(run)
+        yield from _numbers(run)
 
 
 def _different_pieces(text: str) -> Iterator[Piece]:
@@ -89,10 +91,11 @@ def _different_pieces(text: str) -> Iterator[Piece]:
         if run[0] not in seen:
             seen.add(run[0])
             yield from _run(run[0], run.start(), loose)
+    seen.clear()  # what is a word is perhaps a number, too
     for run in _DIGITS.finditer(text):
         if run[0] not in seen:
             seen.add(run[0])
-            yield _number(run)
+            yield from _numbers(run)
 
 
 def _run(whole: str, place: int, loose: re.Pattern[str]) -> Iterator[Piece]:
@@ -109,15 +112,20 @@ def _run(whole: str, place: int, loose: re.Pattern[str]) -> Iterator[Piece]:
         yield _piece(_JOINED.sub("", whole), start, loose, length=len(whole), parts=parts)
 
 
-def _number(run: re.Match[str]) -> Piece:
-    digits = (str(unicodedata.digit(sign, "")) for sign in run[0][: 4 * _MOST_DIGITS])
-    return Piece(run.start(), run.end(), "".join(digits)[:_MOST_DIGITS])
+def _numbers(run: re.Match[str]) -> Iterator[Piece]:
+    """A number; a long list of numbers in pieces that overlap, so that each number of it is whole in one."""
+    places = [found.start() for found in _DIGIT.finditer(run[0])]
+    digits = "".join(str(unicodedata.digit(run[0][place])) for place in places)
+    for first in range(0, max(1, len(digits) - _DIGITS_OF_A_TERM), _MOST_DIGITS - _DIGITS_OF_A_TERM):
+        last = min(first + _MOST_DIGITS, len(digits)) - 1
+        start = run.start() + (places[first] if first else 0)
+        yield Piece(start, run.start() + places[last] + 1, digits[first : last + 1])
 
 
 def _piece(written: str, start: int, loose: re.Pattern[str], *, length: int | None = None, parts: int = 1) -> Piece:
     end = start + (len(written) if length is None else length)
     # A letter and its mark may be one character or two (macOS writes file names so); a word is found either way.
-    sounding = written[: 4 * _LONGEST_WORD].casefold()
+    sounding = written[: _MOST_MARKS * _LONGEST_WORD].casefold()
     if sounding.isascii():
         return Piece(start, end, sounding[:_LONGEST_WORD], sounding[:_LONGEST_WORD], parts)
     sounding = loose.sub("", unicodedata.normalize("NFC", sounding))[:_LONGEST_WORD]

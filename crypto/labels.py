@@ -27,7 +27,7 @@ DRAFT_KEY_WRAP: Final = b"casevault/v1/draft-key-wrap"
 LOG_BODY: Final = b"casevault/v1/log-body"
 OBJECT: Final = b"casevault/v1/object"
 MARK: Final = b"casevault/v1/mark"
-DRAFT: Final = b"casevault/v1/draft"
+DRAFT: Final = b"casevault/v1/draft-text"
 BACKUP: Final = b"casevault/v1/backup"
 
 # Hashes

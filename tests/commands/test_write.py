@@ -52,8 +52,8 @@ class Disk(files.Disk):
             raise OSError(errno.ENOSPC, "full")
         super().write(descriptor, data)
 files.disk = Disk()
-from commands.cli import main
-sys.exit(main())
+from commands.__main__ import start
+start()
 """
 
 

@@ -8,6 +8,7 @@ import errno
 import os
 from collections.abc import Iterator
 
+from commands import _terminal
 from commands._terminal import visible
 from commands._text import _
 from vault import errors
@@ -207,6 +208,8 @@ def described(error: BaseException) -> tuple[int, str, str]:
 
 
 def _described_os_error(error: OSError) -> tuple[int, str, str]:
+    if error.errno == errno.EIO and _terminal.is_gone():
+        return INTERRUPTED, _("the terminal was closed"), ""
     reason = os.strerror(error.errno) if error.errno else type(error).__name__
     path = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
     status = {

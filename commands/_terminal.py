@@ -129,6 +129,22 @@ def can_ask() -> bool:
     return True
 
 
+def is_gone() -> bool:
+    """Whether a terminal that this program was started on has been closed since."""
+    if sys.platform == "win32":
+        return False
+    import errno
+    import termios
+
+    for descriptor in range(3):
+        try:
+            termios.tcgetattr(descriptor)
+        except termios.error as error:
+            if error.args[0] == errno.EIO:  # what is no terminal says ENOTTY
+                return True
+    return False
+
+
 def _is_terminal(stream: TextIO | None) -> bool:
     try:
         return stream is not None and stream.isatty()

@@ -75,7 +75,7 @@ class Sessions(Bench):
         space.answer([*space.program, "add", "BENCH", str(FILM)])
         with space.session():
             tasks = {
-                "view": Task(space.library("first_frame", *ONE_FRAME)),
+                "view": Task(space.direct("first_frame", *ONE_FRAME)),
                 "mpv": Task(["mpv", "--no-config", *ONE_FRAME, FILM]),
             }
             costs = self.rounds(tasks, START_ROUNDS)

@@ -128,7 +128,7 @@ class Storing(Bench):
 
         change = Task([*space.program, "passphrase", "change", "--new-passphrase-file", words], before, after)
         taken = seconds(self.rounds({"change": change})["change"])
-        argon2id = json.loads(space.answer(space.library("argon2id", self.pairs, vault=False)))
+        argon2id = json.loads(space.answer(space.direct("argon2id", self.pairs, vault=False)))
         net = statistics.median(taken) - statistics.median(argon2id)
         self.rows.append(
             Row(
@@ -217,7 +217,7 @@ class Storing(Bench):
         space = self.workspace
         space.new_vault()
         run([*space.program, "add", "BENCH", ROOT / "pyproject.toml"], space.environment)
-        inside = json.loads(space.answer(space.library("show", READS)))
+        inside = json.loads(space.answer(space.direct("show", READS)))
         whole = seconds(self.rounds({"show": Task([*space.program, "show", "BENCH/1"])}, START_ROUNDS)["show"])
         inside.sort()
         self.rows.append(

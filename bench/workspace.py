@@ -62,10 +62,10 @@ class Workspace:
         found = subprocess.run(["age-keygen", "-y", self.age_key], check=True, capture_output=True, text=True)
         return found.stdout.strip()
 
-    def library(self, what: str, *arguments: object, vault: bool = True) -> list[str]:
+    def direct(self, what: str, *arguments: object, vault: bool = True) -> list[str]:
         """The command that calls the library."""
         place = [str(self.vault), str(self.key_file)] if vault else []
-        return [sys.executable, "-m", "bench.library", what, *place, *(str(argument) for argument in arguments)]
+        return [sys.executable, "-m", "bench.direct", what, *place, *(str(argument) for argument in arguments)]
 
     def age_files(self, what: str, *arguments: object) -> list[str]:
         """The command that reads and writes age files by the library alone."""
@@ -115,7 +115,7 @@ class Workspace:
             [
                 sys.executable,
                 "-m",
-                "bench.library",
+                "bench.direct",
                 "make_large",
                 str(vault),
                 str(self.key_file),

@@ -1,4 +1,4 @@
-"""What is measured or prepared without the command line, each in a process of its own: `python -m bench.library WHAT …`.
+"""What is measured or prepared without the command line, each in a process of its own: `python -m bench.direct WHAT …`.
 
 The bench itself imports nothing of the vault: a child's peak memory counts from that of the process that starts it.
 """

@@ -106,7 +106,7 @@ class Workspace:
 
     def new_vault(self, cases: int = 1) -> None:
         self.remove(self.vault, self.path / "state")
-        self.answer(self.library("make", cases))
+        self.answer(self.direct("make", cases))
 
     def new_large_vault(self, name: str, cases: int, items_in_each: int) -> list[str]:
         """Another vault, and the program that works with it."""

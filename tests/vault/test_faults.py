@@ -178,7 +178,7 @@ base.close()
 
 
 @pytest.fixture(scope="session")
-def direct(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("sqlcipher3", reason="no SQLCipher, so its writes were not made to fail")
     found = shim(tmp_path_factory.mktemp("preload"))
     if found is None:

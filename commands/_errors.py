@@ -147,6 +147,10 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
         "nothing can be opened where the log cannot be written: `casevault restore` makes a vault from it, in another place",
     ),
     errors.DiskFailed: (NO_SPACE, "copy the vault's folder to another disk before anything else"),
+    errors.SealedFileRefused: (
+        PROOF,
+        "nothing of it was stored; ask the sender to send it again by another way, and tell them that this one was refused",
+    ),
     errors.UnsafeLibrary: (OTHER, "install casevault again, in an environment of its own"),
 }
 

@@ -383,6 +383,18 @@ class DiskFailed(VaultError):
     template = "The disk failed at {path}: {reason}"
 
 
+# Sealed files
+
+
+class SealedFileRefused(VaultError):
+    """A sealed file is not as one is written, or its digests or signatures do not hold: ``reason`` says what."""
+
+    template = "This sealed file is refused: {reason}"
+
+
+# The installation
+
+
 class UnsafeLibrary(VaultError):
     """The database library would write temporary files in the clear."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from filelock import FileLock
 
+    from vault.arrivals import Arrived
     from vault.backing_up import BackedUp
     from vault.client import Client, SessionState
     from vault.folder import FolderFacts
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from vault.requests import CheckReport, Hit, KeyLabel, LogEntry, VaultInfo
     from vault.restoring import Restored
     from vault.unlock import RecoveryUnlocker, SecretUnlocker, Unlocker
+    from vault.unsealing import Accept, Found, Spoken
 
 
 def utc_now() -> str:
@@ -262,6 +264,34 @@ class Vault:
         from vault import backing_up
 
         return backing_up.back_up(self.keeper, path, anew=anew, progress=progress)
+
+    def inspect_file(self, path: Path, *, spoken: Spoken, progress: Callable[[int], None] | None = None) -> Found:
+        """What is in a file that somebody sealed, and who they are; it is read to its end and nothing is stored.
+
+        ``spoken`` is asked for the passphrase of a file that has one. Raises as ``open_file`` does.
+        """
+        from vault import unsealing
+
+        return unsealing.inspect(self.keeper, path, spoken=spoken, progress=progress)
+
+    def open_file(
+        self,
+        path: Path,
+        *,
+        spoken: Spoken,
+        into: str | None = None,
+        code: str | None = None,
+        accept: Accept | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> tuple[Found, Arrived]:
+        """Store a file that somebody sealed, in the case ``into`` or a new one; see ``unsealing.unseal`` for the steps
+        and the errors.
+        """
+        from vault import unsealing
+
+        return unsealing.unseal(
+            self.keeper, path, spoken=spoken, into=into, code=code, accept=accept, progress=progress
+        )
 
     def log(self, case: str | None = None) -> tuple[LogEntry, ...]:
         """The access log, oldest first, of everything or of one case."""

@@ -26,6 +26,7 @@ from typing import Any
 from vault import errors, meeting, platform, wire
 from vault._vault import Vault
 from vault._version import __version__
+from vault.arrivals import OpenGrant
 from vault.client import LOOK, USE, WATCH, SessionState
 from vault.door import Door
 from vault.folder import sweep_staging
@@ -44,8 +45,8 @@ _READ_BYTES = 1 << 18
 _SECOND = 1_000_000_000
 
 # Answers that begin something, and the requests that end it.
-_BEGUN = (ObjectGrant, DraftGrant, BackupBegun, CheckBegun)
-_ENDS = frozenset({"item_close", "draft_end", "backup_end", "check_end"})
+_BEGUN = (ObjectGrant, DraftGrant, BackupBegun, CheckBegun, OpenGrant)
+_ENDS = frozenset({"item_close", "draft_end", "backup_end", "check_end", "open_end", "open_finish"})
 
 # What the keeper does for this process alone.
 _NOT_SERVED = frozenset(

@@ -45,12 +45,12 @@ class Origin:
 class OpenGrant:
     """What the intent to read a file gives: its key, and where what it holds will belong.
 
-    ``recipients`` are the fingerprints under which this vault can be meant, by the kind of address: card or age.
+    ``recipients`` are the fingerprints under which somebody may know this vault.
     """
 
     intent: int
     file_key: bytes | None = field(repr=False)
-    recipients: tuple[tuple[str, str], ...]
+    recipients: tuple[str, ...]
     code: str | None
     case_id: bytes | None
     folder_id: bytes
@@ -69,9 +69,6 @@ class Claim:
     case: str | None = None
     sequence: int | None = None
     previous: str | None = None
-    to: str | None = None
-    to_kind: str | None = None
-    made: str | None = None
     purpose: str | None = None
     terms: str | None = None
 

@@ -28,9 +28,9 @@ from vault import (
 )
 from vault.compartment import Clock, Compartment
 from vault.door import Act
-from vault.filing import Filing
 from vault.folder import Folder
 from vault.header import Header
+from vault.receiving import Opening, Receiving
 from vault.registry import CaseRow, Registry, case_grant, seal_title
 from vault.requests import (
     BackupBegun,
@@ -52,13 +52,14 @@ from vault.tables import text
 from vault.unlock import SecretUnlocker, Unlocker
 
 
-class Keeper(Filing):
+class Keeper(Receiving):
     """An open vault, as those who ask see it."""
 
     def __init__(self, folder: Folder, found: Header, registry: Registry, *, actor: str, clock: Clock) -> None:
         super().__init__(folder, found, registry, actor=actor, clock=clock)
         self._backups: dict[int, snapshot.Running] = {}
         self._checks: dict[int, checking.Check] = {}
+        self._openings: dict[int, Opening] = {}
 
     # The vault
 
@@ -371,10 +372,12 @@ class Keeper(Filing):
         return self._backups[intent]
 
     def abandon(self, intent: int, reason: str) -> None:
-        """Give what was begun and nobody will end its outcome: a reading, a writing, a backup or a check."""
+        """Give what was begun and nobody will end its outcome: a reading, a writing, a backup, a check or a file
+        that is opened."""
         begun: tuple[tuple[Container[int], Callable[..., object]], ...] = (
             (self._backups, self.backup_end),
             (self._checks, self.check_end),
+            (self._openings, self.open_end),
             (self._reads, self.item_close),
         )
         for running, end in begun:
@@ -384,5 +387,5 @@ class Keeper(Filing):
 
     def end_readings(self) -> None:
         """Give everything that was begun its outcome."""
-        for intent in [*self._backups, *self._checks, *self._reads]:
+        for intent in [*self._backups, *self._checks, *self._openings, *self._reads]:
             self.abandon(intent, "closed")

@@ -130,8 +130,19 @@ class Log:
         self._said = True
         return Receipt(number, act=act, case_id=case_id, item=item, grants=grants)
 
-    def refine(self, receipt: Receipt, *, before: bytes, after: bytes, objects: tuple[bytes, ...]) -> None:
-        """Record durably which states a change leads from and to, before it is made. Raises ``LogUnavailable``."""
+    def refine(
+        self,
+        receipt: Receipt,
+        *,
+        before: bytes,
+        after: bytes,
+        objects: tuple[bytes, ...],
+        also: Iterable[Callable[[], None]] = (),
+    ) -> None:
+        """Record durably which states a change leads from and to, before it is made. ``also`` runs in the same step.
+
+        Raises ``LogUnavailable``.
+        """
         case = self._case(receipt.case_id)
         with self._durable() as step:
             self._append(
@@ -147,6 +158,8 @@ class Log:
                 state_after=after.hex(),
             )
             self._put_unanswered(Unanswered(receipt.number, receipt.act, receipt.case_id, receipt.item, objects, after))
+            for change in also:
+                change()
 
     def announce(self, receipt: Receipt, objects: tuple[bytes, ...], change: Callable[[], None]) -> None:
         """Record durably, in one step with a change of the index, what an intent is about. Raises ``LogUnavailable``."""

@@ -23,6 +23,7 @@ Record = tuple[Any, ...]
 
 _PAGE_BYTES = 4096
 _LITTLE_KIB = 256
+_PAGES_OF_LOG = 1000  # SQLite's own
 _SUFFIXES = ("", "-wal", "-shm", "-journal")
 _FULL, _READ_ONLY, _IO = 13, 8, 10
 _DAMAGED = (11, 26)  # SQLITE_CORRUPT, SQLITE_NOTADB
@@ -119,6 +120,10 @@ class Store:
         """Give back the memory of the pages that were read, and keep fewer from now on: many databases are open."""
         self.execute("PRAGMA shrink_memory")
         self.execute(f"PRAGMA cache_size = -{_LITTLE_KIB}")
+
+    def keep_in_log(self, held: bool) -> None:
+        """Let what is committed stay in the write-ahead log alone, until told otherwise: ``was_closed`` tells by that."""
+        self.execute(f"PRAGMA wal_autocheckpoint = {0 if held else _PAGES_OF_LOG}")
 
     @contextmanager
     def atomic(self) -> Iterator[None]:

@@ -133,6 +133,19 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
     errors.BadReference: (USAGE, "a case is named like HARBOUR, an item like HARBOUR/3, a person like HARBOUR/p2"),
     errors.BadValue: (USAGE, "nothing was changed"),
     errors.Refused: (REFUSED, _NO_HINT),
+    errors.NoSuchPartner: (NOT_FOUND, "`casevault partner list` shows all partners"),
+    errors.PartnerTaken: (REFUSED, "nothing was changed; one partner has one name here"),
+    errors.PartnerChanged: (
+        REFUSED,
+        "somebody may be in between. Ask them by a way that you trust, best in person, then `casevault partner verify`; "
+        "until it agrees nothing is sealed for them",
+    ),
+    errors.BadCard: (PROOF, "nothing was stored; ask for the card again, as a file, by another way"),
+    errors.FingerprintDiffers: (
+        PROOF,
+        "nothing was changed. Read it to each other once more; if it still differs, the card is not theirs, and "
+        "whoever made it could read what you seal for them: do not use it, and ask for the card by another way",
+    ),
     errors.LogUnavailable: (NO_SPACE, "free some space, or look whether the disk can be written to"),
     errors.OutcomeUnrecorded: (NO_SPACE, "free some space, then run any command: do not repeat this one"),
     errors.ReceiptRefused: (REFUSED, "start the command again; if it stays so, run `casevault check`"),

@@ -254,6 +254,39 @@ class Refused(VaultError):
     template = "Refused: {reason}"
 
 
+# Partners and cards
+
+
+class NoSuchPartner(VaultError):
+    """No partner has ``name``."""
+
+    template = "There is no partner {name}"
+
+
+class PartnerTaken(VaultError):
+    """The partner ``name`` has this very card or recipient."""
+
+    template = "This is known already, as {name}"
+
+
+class PartnerChanged(VaultError):
+    """Another card than before was given for ``name``, and nobody compared it yet."""
+
+    template = "The card of {name} is another one than before, and it was not compared yet"
+
+
+class BadCard(VaultError):
+    """A card that cannot be read, or whose signatures do not hold: ``reason`` says which."""
+
+    template = "This card is not taken: {reason}"
+
+
+class FingerprintDiffers(VaultError):
+    """What was read out is not the fingerprint of the card that ``name`` has here."""
+
+    template = "What you heard is not the fingerprint of the card of {name}"
+
+
 # The log
 
 

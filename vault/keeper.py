@@ -30,7 +30,7 @@ from vault.compartment import Clock, Compartment
 from vault.door import Act
 from vault.folder import Folder
 from vault.header import Header
-from vault.receiving import Opening, Receiving
+from vault.receiving import Receiving
 from vault.registry import CaseRow, Registry, case_grant, seal_title
 from vault.requests import (
     BackupBegun,
@@ -59,7 +59,6 @@ class Keeper(Receiving):
         super().__init__(folder, found, registry, actor=actor, clock=clock)
         self._backups: dict[int, snapshot.Running] = {}
         self._checks: dict[int, checking.Check] = {}
-        self._openings: dict[int, Opening] = {}
 
     # The vault
 
@@ -373,7 +372,8 @@ class Keeper(Receiving):
 
     def abandon(self, intent: int, reason: str) -> None:
         """Give what was begun and nobody will end its outcome: a reading, a writing, a backup, a check or a file
-        that is opened."""
+        that is opened.
+        """
         begun: tuple[tuple[Container[int], Callable[..., object]], ...] = (
             (self._backups, self.backup_end),
             (self._checks, self.check_end),

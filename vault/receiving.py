@@ -10,16 +10,17 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from crypto.keys import CaseKey, ObjectKey
 from vault import cases, errors, items, persons, references, schema, senders, statements
 from vault.arrivals import CHANGED, SHARE, Arrival, Arrived, Claim, OpenGrant, Origin, Verdict
 from vault.compartment import Compartment, all_objects_grant
 from vault.door import Act
-from vault.filing import Filing
+from vault.introductions import Introductions
 from vault.objects import Staged, place, remove_object
 from vault.registry import CaseRow, case_grant, seal_title
 from vault.requests import Description, PersonFields
@@ -31,7 +32,7 @@ _WHAT = {"share": "sealed file", "drop": "dropped file", "age": "age file"}
 
 
 @dataclass
-class Opening:
+class _Opening:
     """A file that is being read, between its intent and its outcome."""
 
     act: Act
@@ -42,10 +43,12 @@ class Opening:
     arrivals: list[tuple[Staged, Arrival]] = field(default_factory=list)
 
 
-class Receiving(Filing):
+class Receiving(Introductions):
     """The part of the keeper that takes in what others sealed."""
 
-    _openings: dict[int, Opening]
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._openings: dict[int, _Opening] = {}
 
     def open_begin(
         self, header: bytes | None, *, stores: bool = True, into: str | None = None, code: str | None = None
@@ -79,7 +82,7 @@ class Receiving(Filing):
                 case_id=case.case_id if case else None,
                 folder_id=self.header.folder_id,
             )
-        self._openings[receipt.number] = Opening(act, stores, is_new)
+        self._openings[receipt.number] = _Opening(act, stores, is_new)
         return grant
 
     def _new_case(self, code: str | None) -> CaseRow:
@@ -181,19 +184,20 @@ class Receiving(Filing):
         except errors.LogUnavailable as error:
             raise errors.OutcomeUnrecorded from error
 
-    def _opening(self, intent: int) -> Opening:
+    def _opening(self, intent: int) -> _Opening:
         if intent not in self._openings:
             raise errors.ReceiptRefused
         return self._openings[intent]
 
 
-def _told(opening: Opening) -> dict[str, object]:
+def _told(opening: _Opening) -> dict[str, Any]:
     """What the log keeps of a file: digest, sender and purpose."""
     claim, verdict = opening.claim, opening.verdict
     if claim is None:
         return {}
-    sender = verdict.sender.fingerprint if verdict is not None else None
-    return {"digest": claim.digest, "counterparty": sender, "purpose": claim.purpose}
+    sender = verdict.sender if verdict is not None else None
+    name = (sender.name or sender.fingerprint) if sender is not None else None
+    return {"digest": claim.digest, "counterparty": name, "purpose": cases.optional_checked_text("purpose", claim.purpose)}
 
 
 class _Storing:
@@ -202,7 +206,7 @@ class _Storing:
     def __init__(
         self,
         keeper: Receiving,
-        opening: Opening,
+        opening: _Opening,
         claim: Claim,
         verdict: Verdict,
         staging: Path,
@@ -331,13 +335,17 @@ class _Storing:
         sender = self.verdict.sender
         return Description(
             kind=arrival.kind,
-            title=arrival.title or arrival.file_name or arrival.path,
+            title=arrival.title or arrival.file_name or self._untitled(arrival),
             tags=arrival.tags,
             source=sender.name,
             via=_WHAT[self.claim.kind],
             recorded=arrival.recorded,
-            received=arrival.received,
         )
+
+    def _untitled(self, arrival: Arrival) -> str | None:
+        """What an item is called that came without a name."""
+        claim = self.claim
+        return None if arrival.number is None else f"Item {arrival.number} of {claim.case}-{claim.sequence}"
 
     def _origin(self, arrival: Arrival) -> Origin:
         claim, sender = self.claim, self.verdict.sender

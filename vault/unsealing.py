@@ -291,9 +291,7 @@ class _Unsealing:
                 for place, member in reader.items(tags, manifest.items):
                     self._compare(manifest.items[place], *self._digests(member))
                 reader.finish(tags, manifest.items)
-                found = Found(
-                    self.file.outside, manifest.kind, manifest, manifest.payload_bytes, verdict, whole=True
-                )
+                found = Found(self.file.outside, manifest.kind, manifest, manifest.payload_bytes, verdict, whole=True)
             self.keeper.open_end(grant.intent, "done", size=found.size_bytes)
             self.grant = None
             return found

@@ -197,7 +197,11 @@ def _told(opening: _Opening) -> dict[str, Any]:
         return {}
     sender = verdict.sender if verdict is not None else None
     name = (sender.name or sender.fingerprint) if sender is not None else None
-    return {"digest": claim.digest, "counterparty": name, "purpose": cases.optional_checked_text("purpose", claim.purpose)}
+    return {
+        "digest": claim.digest,
+        "counterparty": name,
+        "purpose": cases.optional_checked_text("purpose", claim.purpose),
+    }
 
 
 class _Storing:

@@ -10,9 +10,11 @@ from commands import _terminal
 from commands._documents import DROPPED
 from commands._options import PathName, Settings, command, pass_settings
 from commands._output import Output, exact_size, progress, values
-from commands._session import read_card
 from commands._terminal import visible
 from commands._text import _, ngettext
+from vault import errors
+
+_LARGEST_CARD_BYTES = 64 << 10
 
 
 @command("drop", example="casevault drop video.mp4 notes.txt --to anna.card", fields=DROPPED)
@@ -25,11 +27,12 @@ def drop(settings: Settings, sources: tuple[Path, ...], card: Path, target: Path
 
     It is signed by nobody: whoever opens it is told that the sender is unproven. The names of the files go along, inside.
     """
-    from vault import dropping, utc_now
+    from vault import dropping
+    from vault._vault import utc_now
 
     with progress(settings, _("sealing"), None) as further:
         done = dropping.drop(
-            sources, read_card(card), target, clock=utc_now, progress=further, expect=further and further.expect
+            sources, _card(card), target, clock=utc_now, progress=further, expect=further and further.expect
         )
     output = Output(settings)
     if output.json:
@@ -57,3 +60,16 @@ def drop(settings: Settings, sources: tuple[Path, ...], card: Path, target: Path
             done.files,
         ).format(number=done.files)
     )
+
+
+def _card(path: Path) -> bytes:
+    """The content of a card's file. Raises ``SourceMissing``, ``SourceUnreadable``, ``NotAFile``."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_LARGEST_CARD_BYTES)
+    except IsADirectoryError:
+        raise errors.NotAFile(path=str(path)) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise errors.SourceMissing(path=str(path)) from None
+    except OSError:
+        raise errors.SourceUnreadable(path=str(path)) from None

@@ -342,7 +342,7 @@ def _explain(found: Found, arrived: Arrived, file: Path) -> None:
 
 
 def _document(outside: Outside, found: Found | None) -> dict[str, Any]:
-    document = values(outside) | {"path": _text_of(outside.path), "opened": found is not None}
+    document: dict[str, Any] = values(outside) | {"path": _text_of(outside.path), "opened": found is not None}
     return document | (_found_values(found) if found is not None else dict.fromkeys(_FOUND))
 
 
@@ -400,7 +400,8 @@ def _found_values(found: Found) -> dict[str, Any]:
 
 def _opened_document(found: Found, arrived: Arrived) -> dict[str, Any]:
     said = _found_values(found)
-    return values(arrived) | {name: said[name] for name in ("kind", "sender", "gap", "late", "rival")}
+    document: dict[str, Any] = values(arrived)
+    return document | {name: said[name] for name in ("kind", "sender", "gap", "late", "rival")}
 
 
 def _text_of(path: Path) -> str:

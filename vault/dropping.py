@@ -187,7 +187,7 @@ def _tags(manifest: SealedManifest) -> dict[str, bytes]:
     tags = {
         **manifest.derived_tags,
         bag.SEALED: manifest.to_bytes(),
-        bag.GUIDE: guide.read_me(manifest),
+        bag.GUIDE: guide.read_me(manifest.top),
     }
     tags[bag.TAGMANIFEST] = bag.tagmanifest(tags)
     return {name: tags[name] for name in bag.TAGS["drop"]}

@@ -105,20 +105,36 @@ class Door:
         item: str | None = None,
         purpose: str | None = None,
         grants: tuple[str, ...] = (),
+        counterparty: str | None = None,
     ) -> Iterator[Act]:
-        act = self._begin(name, code, item=item, purpose=purpose, grants=grants)
+        act = self._begin(name, code, item=item, purpose=purpose, grants=grants, counterparty=counterparty)
         with self._concluding(act):
             yield act
         self._end(act)
 
     def _begin(
-        self, name: str, code: str | None, *, item: str | None, purpose: str | None, grants: tuple[str, ...]
+        self,
+        name: str,
+        code: str | None,
+        *,
+        item: str | None,
+        purpose: str | None,
+        grants: tuple[str, ...],
+        counterparty: str | None = None,
+        **fields: object,
     ) -> Act:
         case = None if code is None else self.settled_case(code)
         purpose = cases.optional_checked_text("purpose", purpose)
         allowed = (*grants, case_grant(case)) if case else grants
         receipt = self.log.intend(
-            name, case=case, item=item, purpose=purpose, grants=allowed, vault_level=name in VAULT_LEVEL
+            name,
+            case=case,
+            item=item,
+            purpose=purpose,
+            grants=allowed,
+            vault_level=name in VAULT_LEVEL,
+            counterparty=cases.optional_checked_text("name", counterparty),
+            **fields,
         )
         return Act(receipt, case)
 

@@ -251,6 +251,7 @@ class LogEntry:
     """One entry of the access log, readable because its body could be unsealed.
 
     ``item`` is the whole reference of an item or person; of ``key-add`` and ``key-remove`` it is the label.
+    ``counterparty`` is a partner's name, ``recipients`` are fingerprints.
     """
 
     number: int
@@ -265,6 +266,8 @@ class LogEntry:
     purpose: str | None
     answers: int | None
     reason: str | None
+    counterparty: str | None = None
+    recipients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

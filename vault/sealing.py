@@ -242,7 +242,11 @@ def remove_leftovers(folder: Path) -> None:
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(folder)):
             with contextlib.suppress(OSError, errors.VaultError):
-                if _PARTIAL.fullmatch(entry.name) and entry.is_file(follow_symlinks=False) and _is_left(Path(entry.path)):
+                if (
+                    _PARTIAL.fullmatch(entry.name)
+                    and entry.is_file(follow_symlinks=False)
+                    and _is_left(Path(entry.path))
+                ):
                     files.remove(Path(entry.path))
 
 

@@ -53,7 +53,7 @@ class SharePlan:
 
     ``recipient`` is a fingerprint in hexadecimal, empty for a passphrase, ``recipient_kind`` card, age or passphrase;
     ``grade`` how the partner's card was compared (None for a passphrase); ``protection`` the kind of the one stanza:
-    mlkem768x25519, X25519 or scrypt. ``size_bytes`` is that of the whole file.
+    mlkem768x25519, X25519 or scrypt. ``sender`` is what our card calls us. ``size_bytes`` is that of the whole file.
     """
 
     intent: int
@@ -65,6 +65,7 @@ class SharePlan:
     grade: str | None
     protection: str
     age_recipient: str
+    sender: str | None
     items: tuple[PlannedItem, ...]
     persons: tuple[PlannedPerson, ...]
     includes: tuple[str, ...]

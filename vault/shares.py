@@ -5,8 +5,9 @@ Which items went, and what for, is sealed under the key of the case, so that it 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crypto import labels
 from crypto.encoding import canonical_json, length_prefixed, parse_canonical_json
@@ -58,11 +59,16 @@ def open_told(key: RecordKey, row: Row) -> Told | None:
         return None
     try:
         value = parse_canonical_json(decrypt_record(key, sealed, context=_context(blob(row, "share_id"))))
-        if not isinstance(value, dict):
-            raise TypeError
-        return Told(**{name: tuple(each) if isinstance(each, list) else each for name, each in value.items()})
-    except (CryptoError, TypeError) as error:
+    except CryptoError as error:
         raise errors.DatabaseDamaged(what=WHAT) from error
+    told: Mapping[str, Any] = value if isinstance(value, dict) else {}
+    return Told(
+        items=tuple(told["items"]),
+        persons=tuple(told["persons"]),
+        includes=tuple(told["includes"]),
+        purpose=told["purpose"],
+        terms=told["terms"],
+    )
 
 
 def _context(share_id: bytes) -> bytes:

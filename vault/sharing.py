@@ -10,14 +10,29 @@ import hashlib
 import io
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from crypto import age, ed25519, mldsa
 from crypto.keys import RecordKey
 from crypto.labels import SignedKind
 from crypto.sshsig import SSHSignature
-from vault import bag, cases, custody, errors, guide, identity, items, partners, persons, references, schema, sealed, shares
+from vault import (
+    bag,
+    cases,
+    custody,
+    errors,
+    guide,
+    identity,
+    items,
+    partners,
+    persons,
+    references,
+    schema,
+    sealed,
+    shares,
+)
 from vault.compartment import Compartment, all_objects_grant
 from vault.door import Act
 from vault.identity import OwnIdentity
@@ -62,6 +77,7 @@ class _Running:
     told_key: RecordKey
     manifest: SealedManifest
     grants: dict[int, ObjectGrant]
+    logged: dict[str, Any] = field(default_factory=dict)
     row: Row | None = None
 
 
@@ -153,6 +169,7 @@ class Sharing(Introductions):
             grade=to.grade if to else None,
             protection=manifest.sealed_for,
             age_recipient=to.recipient if to else "",
+            sender=own.card(date="").name,
             items=tuple(
                 PlannedItem(
                     number=number,
@@ -216,15 +233,13 @@ class Sharing(Introductions):
         tags = _tags(manifest, running.identity.card_bytes(date=manifest.made[:10]))
         digest = hashlib.sha256(tags[bag.SEALED]).digest()
         row = self._row(running, manifest, digest)
-        self.log.announce(
-            act.receipt,
-            (),
-            lambda: self.registry.put(schema.SHARES, row),
-            item=ranges(item.number for item in manifest.items),
-            purpose=manifest.purpose,
-            digest=digest.hex(),
+        running.logged = {
+            "item": ranges(item.number for item in manifest.items),
+            "purpose": manifest.purpose,
             **_logged(running.to),
-        )
+        }
+        change = partial(self.registry.put, schema.SHARES, row)
+        self.log.announce(act.receipt, (), change, digest=digest.hex(), **running.logged)
         running.row = row
         tags[bag.TAGMANIFEST] = bag.tagmanifest(tags)
         signatures = running.identity.sign(SignedKind.SEALED_FILE, tags[bag.TAGMANIFEST])
@@ -233,6 +248,7 @@ class Sharing(Introductions):
         return ShareSigned(
             share_id=manifest.share_id,
             top=manifest.top,
+            sequence=manifest.sequence,
             tag_files=tuple(TagFile(name, tags[name]) for name in bag.ORDER),
             padding_bytes=layout.padding_bytes,
             size_bytes=layout.size_bytes,
@@ -288,9 +304,9 @@ class Sharing(Introductions):
         if row is not None and (phase == "done" or nothing_left):
             state = shares.SENT if phase == "done" else shares.FAILED
             ended: Row = {**row, "state": state, "size_bytes": size, "sha256": digest}
-            also.append(lambda: self.registry.put(schema.SHARES, ended))
+            also.append(partial(self.registry.put, schema.SHARES, ended))
         try:
-            self.log.conclude(intent, phase, size=size, digest=digest, reason=reason, also=also)
+            self.log.conclude(intent, phase, size=size, digest=digest, reason=reason, also=also, **running.logged)
         except errors.LogUnavailable as error:
             raise errors.OutcomeUnrecorded from error
 

@@ -109,6 +109,8 @@ LOG_ENTRY = {
     "purpose": "what it was for, or null",
     "answers": "number of the intent that this entry answers, or null",
     "reason": "why it failed, or null",
+    "counterparty": "the partner whom it was about, by the name that we gave, or null",
+    "recipients": "list of fingerprints (hexadecimal)",
 }
 
 CHECKED = {

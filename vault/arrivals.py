@@ -59,13 +59,15 @@ class OpenGrant:
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a file says of itself, after all of its own proofs hold: ``digest`` is that of its sealed.json, or of all of
-    it where it has none. ``card`` is the sender's, None where nothing is signed.
+    it where it has none. ``card`` is the sender's, None where nothing is signed. ``recipient`` is the fingerprint for which
+    it was sealed: files to one fingerprint are numbered; None where it was a passphrase.
     """
 
     kind: str
     digest: str
     card: bytes | None = None
     share_id: str | None = None
+    recipient: str | None = None
     case: str | None = None
     sequence: int | None = None
     previous: str | None = None

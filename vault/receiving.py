@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from crypto.keys import CaseKey, ObjectKey
 from vault import cases, errors, items, persons, references, schema, senders, statements
-from vault.arrivals import CHANGED, SHARE, Arrival, Arrived, Claim, OpenGrant, Origin, Verdict
+from vault.arrivals import SHARE, Arrival, Arrived, Claim, OpenGrant, Origin, Verdict
 from vault.compartment import Compartment, all_objects_grant
 from vault.door import Act
 from vault.objects import Staged, place, remove_object
@@ -100,18 +100,16 @@ class Receiving(Sharing):
         before = [row for row in self.registry.rows(schema.RECEIVED) if row["sender"] == proven and row["stored"]]
         digest = bytes.fromhex(claim.digest)
         same = next((row for row in before if row["digest"] == digest), None)
-        others = [row for row in before if row["kind"] == SHARE and row["digest"] != digest]
-        last = max((integer(row, "sequence") for row in others), default=None)
         verdict = Verdict(sender=sender, again=() if same is None else self._still_there(opening.act, same))
-        if claim.kind == SHARE and claim.sequence is not None and sender.trust != CHANGED:
-            digests = {blob(row, "digest").hex() for row in others}
-            verdict = Verdict(
-                sender=sender,
-                again=verdict.again,
-                gap=claim.previous not in digests if claim.previous else bool(others),
-                late=last is not None and claim.sequence < last,
-                rival=any(integer(row, "sequence") == claim.sequence for row in others),
-                last_sequence=last,
+        if claim.kind == SHARE and claim.recipient is not None and claim.sequence is not None:
+            others = [row for row in before if row["recipient"] == claim.recipient and row["digest"] != digest]
+            numbers = {integer(row, "sequence") for row in others}
+            verdict = replace(
+                verdict,
+                gap=claim.sequence > 1 and claim.previous not in {blob(row, "digest").hex() for row in others},
+                late=any(number > claim.sequence for number in numbers),
+                rival=claim.sequence in numbers,
+                last_sequence=max(numbers, default=None),
             )
         opening.claim, opening.verdict = claim, verdict
         return verdict
@@ -382,6 +380,7 @@ class _Storing:
             "sender": self.verdict.sender.fingerprint or "",
             "kind": claim.kind,
             "share_id": claim.share_id,
+            "recipient": claim.recipient if claim.kind == SHARE else None,
             "sequence": claim.sequence,
             "case_id": self.act.needed_case.case_id,
             "items": json.dumps(sorted({*self.stored, *self.again})),

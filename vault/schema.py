@@ -323,6 +323,7 @@ RECEIVED = Table(
         "sender": NEEDED_TEXT,
         "kind": NEEDED_TEXT,
         "share_id": TEXT,
+        "recipient": TEXT,
         "sequence": INTEGER,
         "case_id": NEEDED_BLOB,
         "items": NEEDED_TEXT,

@@ -345,6 +345,7 @@ class _Unsealing:
             digest=verified.digest,
             card=tags.files.get(bag.CARD),
             share_id=manifest.share_id,
+            recipient=manifest.to or None,
             case=manifest.case,
             sequence=manifest.sequence,
             previous=manifest.previous,

@@ -370,7 +370,13 @@ def test_what_is_missing_late_or_twice_is_said_and_not_refused(ours: Ours) -> No
     rival = dataclasses.replace(manifests[2], share_id="ff" * 16)
     assert _verdict(ours, sealed(bags.packed(ANNA.members(rival)), to.hybrid)) == (False, False, True)
     anew = ANNA.share(to.fingerprint, share_id="ee" * 16)
-    assert _verdict(ours, sealed(bags.packed(ANNA.members(anew)), to.hybrid)) == (True, True, True)
+    assert _verdict(ours, sealed(bags.packed(ANNA.members(anew)), to.hybrid)) == (False, True, True)
+    # A file for a passphrase stands in no order.
+    spoken = ANNA.share(b"", to_kind="passphrase", sealed_for="scrypt", share_id="dd" * 16)
+    passphrase = age.passphrase_recipient("spoken", work_factor=10)
+    ours.file.write_bytes(sealed(bags.packed(ANNA.members(spoken)), passphrase))
+    found, _ = ours.vault.open_file(ours.file, spoken=lambda: "spoken")
+    assert (found.verdict.gap, found.verdict.late, found.verdict.rival) == (False, False, False)
     # Somebody else's numbers are their own.
     ours.vault.partners.add("Boris", card=BORIS.card_bytes)
     ours.vault.partners.get("Boris").verify(BORIS.reads_out())

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from vault.folder import FolderFacts
     from vault.keeper import Keeper
     from vault.opening import Cost
+    from vault.receipt_files import Written
+    from vault.receipt_requests import ReceiptTaken
     from vault.requests import CheckReport, Hit, KeyLabel, LogEntry, VaultInfo
     from vault.restoring import Restored
     from vault.sealing_requests import ShareSummary
@@ -308,6 +310,25 @@ class Vault:
         return unsealing.unseal(
             self.keeper, path, spoken=spoken, into=into, code=code, accept=accept, progress=progress
         )
+
+    def write_receipt(self, found: Found, target: Path) -> Written:
+        """Confirm to its sender that a file came which ``open_file`` stored, by a new file that only they can read.
+
+        ``target`` is that file, or a folder in which it gets a random name. Raises ``NoReceipt`` where nothing proves who sent
+        the file, or they could not verify who confirms it.
+        """
+        from vault import receipt_files
+
+        return receipt_files.write(self.keeper, found, target)
+
+    def take_receipt(self, path: Path) -> ReceiptTaken:
+        """Take in a partner's receipt for a file that we sent; whatever is not one changes nothing.
+
+        Raises ``BadReceipt``, ``NotForUs``, ``PartnerChanged``, ``NotAnAgeFile``.
+        """
+        from vault import receipt_files
+
+        return receipt_files.take(self.keeper, path)
 
     def shares(self, *, case: str | None = None, partner: str | None = None) -> tuple[ShareSummary, ...]:
         """Who has what: the files that were sealed, oldest first, of one case and for one partner if these are named."""

@@ -41,6 +41,7 @@ class Act:
     also: list[Callable[[], None]] = field(default_factory=list)
     objects: list[bytes] = field(default_factory=list)
     announced: list[Callable[[], None]] = field(default_factory=list)
+    noted: list[tuple[CaseRow, dict[str, object]]] = field(default_factory=list)
     before_commit: list[Callable[[], None]] = field(default_factory=list)
     compartment: Compartment | None = None
     refined: bool = False
@@ -107,8 +108,9 @@ class Door:
         purpose: str | None = None,
         grants: tuple[str, ...] = (),
         counterparty: str | None = None,
+        **fields: object,
     ) -> Iterator[Act]:
-        act = self._begin(name, code, item=item, purpose=purpose, grants=grants, counterparty=counterparty)
+        act = self._begin(name, code, item=item, purpose=purpose, grants=grants, counterparty=counterparty, **fields)
         with self._concluding(act):
             yield act
         self._end(act)
@@ -168,6 +170,7 @@ class Door:
                 "done",
                 vault_level=act.receipt.act in VAULT_LEVEL,
                 also=act.also,
+                noted=act.noted,
                 **act.outcome,
             )
         except errors.LogUnavailable as error:
@@ -317,7 +320,7 @@ class Door:
             also.append(partial(self._confirm, case.case_id, compartment, title=title))
             is_kept = compartment.state == intent.state_after
         also.append(partial(self._settle_received, intent.number, kept=is_kept))
-        self.log.conclude(intent.number, phase, vault_level=intent.act in VAULT_LEVEL, also=also, **outcome)
+        self.log.conclude(intent.number, phase, vault_level=intent.act in VAULT_LEVEL, also=also, noted=(), **outcome)
         for draft_id in stored:
             self.remove_draft(draft_id)
 

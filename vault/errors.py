@@ -449,6 +449,18 @@ class SenderUnproven(VaultError):
     template = "Nobody has compared the key of whoever sent this file ({words}), so it was not stored"
 
 
+class BadReceipt(VaultError):
+    """What came as a receipt is none, or is not about a file that we sent to whoever signed it: ``reason`` says which."""
+
+    template = "This receipt is not taken: {reason}"
+
+
+class NoReceipt(VaultError):
+    """No receipt can be written for a file; ``reason`` says why."""
+
+    template = "No receipt was written: {reason}"
+
+
 class WrongFilePassphrase(VaultError):
     """The file was sealed with another passphrase."""
 

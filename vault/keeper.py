@@ -28,10 +28,10 @@ from vault import (
     ways,
 )
 from vault.compartment import Clock, Compartment
+from vault.confirming import Confirming
 from vault.door import Act
 from vault.folder import Folder
 from vault.header import Header
-from vault.receiving import Receiving
 from vault.registry import CaseRow, Registry, case_grant, seal_title
 from vault.requests import (
     BackupBegun,
@@ -53,7 +53,7 @@ from vault.tables import text
 from vault.unlock import SecretUnlocker, Unlocker
 
 
-class Keeper(Receiving):
+class Keeper(Confirming):
     """An open vault, as those who ask see it."""
 
     def __init__(self, folder: Folder, found: Header, registry: Registry, *, actor: str, clock: Clock) -> None:

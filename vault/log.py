@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -190,9 +190,11 @@ class Log:
         *,
         vault_level: bool = False,
         also: Iterable[Callable[[], None]] = (),
+        noted: Iterable[tuple[CaseRow, Mapping[str, object]]] = (),
         **fields: object,
     ) -> None:
-        """Record what came of an intent: phase done, failed or recovered. ``also`` runs in the same step.
+        """Record what came of an intent: phase done, failed or recovered. ``also`` runs in the same step. Cases that
+        it touched besides are ``noted``, each under its own key.
 
         Raises ``LogUnavailable``; the intent then stays without an outcome until the next start.
         """
@@ -204,6 +206,8 @@ class Log:
         fields = {"case": case.code if case else None, "item": intent.item, **fields}
         with self._durable() as step:
             self._append(step, None if vault_level else case, act=intent.act, phase=phase, answers=number, **fields)
+            for touched, said in noted:
+                self._append(step, touched, act=intent.act, phase=phase, case=touched.code, answers=number, **said)
             self._registry.erase(schema.UNANSWERED, number)
             for change in also:
                 change()

@@ -306,6 +306,7 @@ SHARES = Table(
         "made": NEEDED_TEXT,
         "told": NEEDED_BLOB,
         "digest": NEEDED_BLOB,
+        "manifest": NEEDED_BLOB,
         "state": NEEDED_TEXT,
         "size_bytes": INTEGER,
         "sha256": TEXT,

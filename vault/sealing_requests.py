@@ -103,7 +103,8 @@ class ShareSummary:
 
     ``state`` is sent; signed where it is not known whether the file was finished (the program was killed); failed where
     nothing of it is left. Of a deleted case nothing is known of items, persons, purpose and terms. ``removed`` is when
-    the partner was.
+    the partner was. ``confirmed`` is when their receipt was taken in: with ``arrived``, ``complete`` and ``arrived_items``
+    they say when the file came, whether all of it did, and how many items.
     """
 
     share_id: str
@@ -120,6 +121,9 @@ class ShareSummary:
     size_bytes: int | None
     sha256: str | None
     confirmed: str | None
+    arrived: str | None
+    complete: bool | None
+    arrived_items: int | None
     items: tuple[int, ...]
     persons: tuple[int, ...]
     includes: tuple[str, ...]

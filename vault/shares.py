@@ -15,9 +15,10 @@ from crypto.errors import CryptoError
 from crypto.keys import CaseKey, RecordKey, derive
 from crypto.records import decrypt_record, encrypt_record
 from vault import errors, schema
+from vault.confirmations import Confirmation, Parts
 from vault.registry import WHAT
 from vault.sealing_requests import ShareSummary
-from vault.tables import Row, blob, integer, optional_text, text
+from vault.tables import Row, blob, integer, optional_blob, optional_text, text
 
 if TYPE_CHECKING:
     from vault.registry import Registry
@@ -115,8 +116,20 @@ def of_case(registry: Registry, case_id: bytes) -> list[Row]:
     return [row for row in registry.rows(schema.SHARES) if row["case_id"] == case_id]
 
 
+def confirmation(row: Row) -> Confirmation | None:
+    """What the recipient has signed of a file, as it was taken in. Raises ``DatabaseDamaged``."""
+    kept = optional_blob(row, "receipt")
+    if kept is None:
+        return None
+    try:
+        return Confirmation.from_bytes(Parts.from_signed_bytes(kept).receipt)
+    except errors.BadReceipt as error:
+        raise errors.DatabaseDamaged(what=WHAT) from error
+
+
 def summary(row: Row, told: Told | None, partner: Row | None) -> ShareSummary:
     """A row as it is shown."""
+    said = confirmation(row)
     return ShareSummary(
         share_id=blob(row, "share_id").hex(),
         code=text(row, "code"),
@@ -132,6 +145,9 @@ def summary(row: Row, told: Told | None, partner: Row | None) -> ShareSummary:
         size_bytes=None if row["size_bytes"] is None else integer(row, "size_bytes"),
         sha256=optional_text(row, "sha256"),
         confirmed=optional_text(row, "confirmed"),
+        arrived=None if said is None else said.arrived,
+        complete=None if said is None else said.complete,
+        arrived_items=None if said is None else said.items,
         items=() if told is None else told.items,
         persons=() if told is None else told.persons,
         includes=() if told is None else told.includes,

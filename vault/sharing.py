@@ -276,6 +276,7 @@ class Sharing(Introductions):
             "made": manifest.made,
             "told": shares.seal_told(running.told_key, share_id, told),
             "digest": digest,
+            "manifest": bytes.fromhex(manifest.manifest_sha256),
             "state": shares.SIGNED,
             "size_bytes": None,
             "sha256": None,
@@ -311,11 +312,14 @@ class Sharing(Introductions):
             raise errors.OutcomeUnrecorded from error
 
     def share_list(self, code: str | None = None, partner: str | None = None) -> tuple[ShareSummary, ...]:
-        """Who has what: the files that were sealed from a case (None: all) for a partner (None: all), oldest first."""
+        """Who has what: the files that were sealed from a case (None: all) for a partner (None: all), oldest first.
+
+        Where no case is named, each one that is told of has an entry of its own in the log.
+        """
         known = {integer(row, "number"): row for row in self.registry.rows(schema.PARTNERS)}
         grants = tuple(case_grant(case) for case in self.registry.cases()) if code is None else ()
         with self._act("grants", code, grants=grants, counterparty=partner) as act:
-            present = {case.case_id for case in self.registry.cases()}
+            present = {case.case_id: case for case in self.registry.cases()}
             keys: dict[bytes, RecordKey] = {}
             found = []
             for row in sorted(self.registry.rows(schema.SHARES), key=lambda row: (text(row, "made"), str(row["code"]))):
@@ -327,6 +331,7 @@ class Sharing(Introductions):
                     continue
                 if case_id in present and case_id not in keys:
                     keys[case_id] = shares.told_key(self.registry.unwrap_case_key(act.receipt, case_id))
+                    act.noted += [(present[case_id], {"counterparty": partner})] if act.case is None else []
                 told = shares.open_told(keys[case_id], row) if case_id in keys else None
                 found.append(shares.summary(row, told, of))
             return tuple(found)

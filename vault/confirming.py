@@ -1,0 +1,209 @@
+"""Requests about receipts: ours, for a file that came, and those of partners for what we sent.
+
+A receipt is small, so all of it is made and read here, where the private keys are. What a partner's receipt says is
+believed only when both keys of the card that lies here have signed it, and when it is about a file that was sealed for
+that card.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from functools import partial
+
+from crypto import age
+from crypto.errors import AgeFailure, HeaderFailure
+from vault import confirmations, errors, identity, partners, schema, senders, shares
+from vault.arrivals import CHANGED, SHARE
+from vault.cards import Card
+from vault.confirmations import Confirmation, Parts
+from vault.door import Act
+from vault.receipt_requests import ReceiptRequest, ReceiptTaken
+from vault.receiving import Receiving
+from vault.sharing_requests import CARD
+from vault.tables import Row, blob, integer, optional_text, text
+
+_LIMITS = age.HeaderLimits(size_bytes=8 << 10, stanzas=1)
+
+
+class Confirming(Receiving):
+    """The part of the keeper that writes receipts and takes them in."""
+
+    # Ours
+
+    def receipt_make(self, request: ReceiptRequest) -> bytes:
+        """A receipt for a file that came: an age file for its sender alone, signed by us.
+
+        Raises ``NoReceipt`` where nothing proves who sent it, or they could not verify it; ``PartnerChanged``.
+        """
+        sender = self._confirmable(request)
+        name, card = text(sender, "name"), Card.from_bytes(blob(sender, "card"))
+        logged = {"counterparty": name, "recipients": [card.fingerprint.hex()]}
+        self._need_identity()
+        with self._act(
+            "receipt-make", grants=(identity.GRANT,), counterparty=name, recipients=logged["recipients"]
+        ) as act:
+            own = self._identity(act)
+            came = self._came(request, own.fingerprint.hex())
+            said = Confirmation(
+                by=own.fingerprint.hex(),
+                to=card.fingerprint.hex(),
+                share_id=request.share_id or "",
+                digest=request.digest,
+                manifest_sha256=request.manifest_sha256 or "",
+                items=request.items if request.came is None else request.came,
+                complete=request.came is None,
+                arrived=came,
+                made=self.now,
+            )
+            signed = said.to_bytes()
+            signatures = own.sign(confirmations.KIND, signed)
+            parts = Parts(signed, signatures.sshsig, signatures.mldsa65, own.card_bytes(date=self.now[:10]))
+            file = _sealed(parts, card)
+            act.outcome |= logged | {"size": len(file), "digest": hashlib.sha256(file).hexdigest()}
+        return file
+
+    def _confirmable(self, request: ReceiptRequest) -> Row:
+        """The partner to whom a receipt for this file goes. Raises ``NoReceipt``, ``PartnerChanged``."""
+        if request.kind != SHARE or request.sender is None:
+            raise errors.NoReceipt(reason="nobody signed this file, so nobody is known to have sent it")
+        if request.to_kind == "passphrase":
+            raise errors.NoReceipt(reason="this file was for whoever has its passphrase, not for you by your card")
+        if request.to_kind != CARD:
+            raise errors.NoReceipt(
+                reason="its sender knows you by an age recipient alone, and could not verify your signature"
+            )
+        found = partners.by_fingerprint(self.registry, bytes.fromhex(request.sender))
+        if found is None:
+            raise errors.NoReceipt(reason="its sender's card is not among your partners")
+        if found["pending"] is not None:
+            raise errors.PartnerChanged(name=text(found, "name"))
+        return found
+
+    def _came(self, request: ReceiptRequest, ours: str) -> str:
+        """When the file came. Raises ``NoReceipt`` unless it is as the request says."""
+        row = self.registry.row(schema.RECEIVED, bytes.fromhex(request.digest), request.sender)
+        stored = row is not None and row["stored"] == 1
+        if request.came is not None:
+            if stored or not 0 <= request.came < request.items:
+                raise errors.NoReceipt(reason="all of this file came")
+            return self.now
+        if row is None or not stored or row["recipient"] != ours or row["share_id"] != request.share_id:
+            raise errors.NoReceipt(reason="this file was not stored")
+        return text(row, "happened")
+
+    # Those of partners
+
+    def receipt_take(self, file: bytes) -> ReceiptTaken:
+        """Take in a partner's receipt for a file that we sent, or refuse it: then nothing changes but the log.
+
+        1. It has one stanza of the hybrid kind, opens with our key, and is read to its end.
+        2. The card in it is one that a partner has or had here, and both keys of the card that lies here signed it.
+        3. It has the one form.
+        4. It was made for us, by the one whose card it is.
+        5. It is about a file that we sealed for this card, with the digests that this file had.
+        6. Whoever has said before that all of it came says nothing new; else the row of the file is marked.
+
+        Raises ``NotForUs``, ``BadReceipt``, ``PartnerChanged``.
+        """
+        with self._act("receipt-take", grants=(identity.GRANT,)) as act:
+            act.outcome["digest"] = hashlib.sha256(file).hexdigest()
+            parts = self._opened_receipt(act, file)  # 1
+            card = self._card_of(parts)  # 2
+            said = parts.verified(card)  # 2 and 3
+            if said.to != self._own_fingerprint():  # 4
+                raise errors.NotForUs(reason="whoever signed it made it for another vault")
+            if said.by != card.fingerprint.hex():
+                raise errors.BadReceipt(reason="it names another vault than the one that signed it")
+            row = self._sent(said)  # 5
+            before = shares.confirmation(row)
+            again = before is not None and (before.complete or not said.complete)  # 6
+            if not again:
+                row = {**row, "state": shares.SENT, "confirmed": self.now, "receipt": parts.signed_bytes()}
+                act.also.append(partial(self.registry.put, schema.SHARES, row))
+            taken = self._taken(row, said if before is None or not again else before, again=again)
+            act.outcome |= {
+                "counterparty": taken.partner,
+                "recipients": [said.by],
+                "condition": "complete" if said.complete else "incomplete",
+            }
+            self._note_receipt(act, row, taken)
+        return taken
+
+    def _own_fingerprint(self) -> str:
+        found = identity.own_fingerprint(self.registry)
+        return "" if found is None else found.hex()
+
+    def _opened_receipt(self, act: Act, file: bytes) -> Parts:
+        if len(file) > confirmations.LARGEST_FILE_BYTES:
+            raise errors.BadReceipt(reason="it is larger than any receipt")
+        try:
+            header = age.read_header(io.BytesIO(file), limits=_LIMITS)
+            if [stanza.kind for stanza in header.stanzas] != [age.HYBRID]:
+                raise errors.BadReceipt(reason="it is not sealed as casevault seals receipts")
+            key = age.FileKey(senders.file_key(self.registry, act.receipt, header.text))
+            payload, _ = age.open_reader(io.BytesIO(file), [age.FileKeyIdentity(key)], limits=_LIMITS)
+            content = io.BytesIO()
+            while (chunk := payload.next_chunk()) is not None:
+                content.write(chunk)
+        except HeaderFailure:
+            raise errors.BadReceipt(reason="its header is not as age writes it") from None
+        except errors.SealedFileRefused as error:
+            raise errors.BadReceipt(reason=error.fields["reason"]) from None
+        except AgeFailure:
+            raise errors.BadReceipt(reason="it was cut off or changed on its way") from None
+        content.seek(0)
+        return Parts.unpack(content)
+
+    def _card_of(self, parts: Parts) -> Card:
+        """The card, as it lies here, of whoever seems to have signed a receipt. Raises ``BadReceipt``, ``PartnerChanged``."""
+        try:
+            fingerprint = Card.from_bytes(parts.card).fingerprint
+        except errors.BadCard:
+            raise errors.BadReceipt(reason="the card in it does not hold") from None
+        for row in partners.everyone(self.registry):
+            if row["kind"] == CARD and row["fingerprint"] == fingerprint:
+                return Card.from_bytes(blob(row, "card"))
+        judged = senders.judge(self.registry, parts.card)
+        if judged.trust == CHANGED:
+            raise errors.PartnerChanged(name=judged.name)
+        raise errors.BadReceipt(reason="no partner here has the card of whoever signed it")
+
+    def _sent(self, said: Confirmation) -> Row:
+        """The file that a receipt is about. Raises ``BadReceipt``."""
+        row = self.registry.row(schema.SHARES, bytes.fromhex(said.share_id))
+        if row is None:
+            raise errors.BadReceipt(reason="it is about a file that this vault never sealed")
+        if row["recipient_kind"] != CARD or row["recipient"] != said.by:
+            raise errors.BadReceipt(reason="it is about a file that was sealed for somebody else")
+        if (blob(row, "digest").hex(), blob(row, "manifest").hex()) != (said.digest, said.manifest_sha256):
+            raise errors.BadReceipt(reason="the file that it is about is not the one that was sealed")
+        return row
+
+    def _taken(self, row: Row, said: Confirmation, *, again: bool) -> ReceiptTaken:
+        partner = self.registry.row(schema.PARTNERS, row["partner"])
+        return ReceiptTaken(
+            partner=text(partner, "name") if partner else "",
+            share_id=said.share_id,
+            code=text(row, "code"),
+            sequence=integer(row, "sequence"),
+            arrived=said.arrived,
+            complete=said.complete,
+            items=said.items,
+            confirmed=optional_text(row, "confirmed") or "",
+            again=again,
+        )
+
+    def _note_receipt(self, act: Act, row: Row, taken: ReceiptTaken) -> None:
+        """Under the key of the case that the file was from, its log says so too, in the step of the outcome."""
+        case = self.registry.case_by_id(blob(row, "case_id"))
+        if case is not None:
+            act.noted.append((case, {"counterparty": taken.partner, "digest": blob(row, "digest").hex()}))
+
+
+def _sealed(parts: Parts, card: Card) -> bytes:
+    sink = io.BytesIO()
+    writer = age.open_writer(sink, [age.parse_recipient(card.age_recipient)])
+    parts.pack(writer)
+    writer.finish()
+    return sink.getvalue()

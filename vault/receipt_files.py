@@ -1,0 +1,104 @@
+"""Receipts on disk, in the command's process: ours becomes a new file, a partner's is read."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crypto import age
+from vault import confirmations, errors, files, intake, platform
+from vault.receipt_requests import ReceiptRequest
+from vault.sealing import remove_leftovers
+
+if TYPE_CHECKING:
+    from vault.keeper import Keeper
+    from vault.receipt_requests import ReceiptTaken
+    from vault.unsealing import Found
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A receipt that was written. ``owner_only`` says whether the disk keeps it from other users."""
+
+    path: Path
+    size_bytes: int
+    sha256: str
+    owner_only: bool
+
+
+def placed(keeper: Keeper, target: Path) -> Path:
+    """Where a receipt goes: the file ``target``, or one in the folder ``target``, called as sealed files are.
+
+    Raises ``AlreadyThere``, ``NoSuchFolder``; ``Refused`` inside the vault's own folder.
+    """
+    path = target / f"sealed-{secrets.token_hex(16)}.age" if target.is_dir() else target
+    if os.path.lexists(path):
+        raise errors.AlreadyThere(path=str(path))
+    if not path.parent.is_dir():
+        raise errors.NoSuchFolder(path=str(path.parent))
+    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(keeper.folder.path)):
+        raise errors.Refused(reason="a sealed file must not lie in the vault's own folder")
+    return path
+
+
+def write(keeper: Keeper, found: Found, target: Path) -> Written:
+    """Confirm to its sender that a file came, by a new file which only they can read; never over anything.
+
+    Raises ``NoReceipt``, ``PartnerChanged``, ``LogUnavailable``, ``NoSpace``, ``ReadOnly``, and as ``placed`` does. After an
+    error nothing of it is left.
+    """
+    path = placed(keeper, target)
+    remove_leftovers(path.parent)
+    content = keeper.receipt_make(_request(found))
+    partial = path.with_name(f"sealed-{secrets.token_hex(16)}.partial")
+    with files.NewFile(partial, held=True) as file:
+        file.write(content)
+    try:
+        files.move(partial, path)
+    except BaseException as error:
+        with contextlib.suppress(errors.VaultError, OSError):
+            files.remove(partial if os.path.lexists(partial) else path)
+        if isinstance(error, FileExistsError):
+            raise errors.AlreadyThere(path=str(path)) from None
+        raise
+    return Written(path, len(content), hashlib.sha256(content).hexdigest(), platform.owner_only(path))
+
+
+def _request(found: Found) -> ReceiptRequest:
+    manifest = found.manifest
+    if manifest is None:
+        return ReceiptRequest(kind=found.kind, digest="", sender=None)
+    return ReceiptRequest(
+        kind=manifest.kind,
+        digest=hashlib.sha256(manifest.to_bytes()).hexdigest(),
+        sender=found.verdict.sender.fingerprint,
+        to_kind=manifest.to_kind,
+        share_id=manifest.share_id,
+        manifest_sha256=manifest.manifest_sha256,
+        items=len(manifest.items),
+    )
+
+
+def take(keeper: Keeper, path: Path) -> ReceiptTaken:
+    """Take in a partner's receipt. See ``Keeper.receipt_take``; raises also ``NotAnAgeFile`` and what reading raises."""
+    with intake.SourceFile(path) as source:
+        content = _read(source)
+    if not content.startswith(age.VERSION_LINE):
+        raise errors.NotAnAgeFile(path=str(path))
+    return keeper.receipt_take(content)
+
+
+def _read(source: intake.SourceFile) -> bytes:
+    """All of a file, or as much of it as shows that it is no receipt."""
+    most = confirmations.LARGEST_FILE_BYTES + 1
+    content = bytearray(min(most, source.size_bytes + 1))
+    done = 0
+    with memoryview(content) as view:
+        while done < len(content) and (count := source.readinto(view[done:])):
+            done += count
+    return bytes(content[:done])

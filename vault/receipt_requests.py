@@ -1,0 +1,43 @@
+"""What may be asked about receipts for sealed files, and the answers: plain values, as all in ``vault.requests``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRequest:
+    """The file that a receipt is to be about, as it was read and verified.
+
+    ``kind`` is share, drop or age, ``to_kind`` card, age or passphrase. ``digest`` is that of its sealed.json, ``sender``
+    the fingerprint that signed it, ``items`` how many it holds. ``came`` is how many of them came whole when the file was
+    refused after its signatures had held; None when it was stored.
+    """
+
+    kind: str
+    digest: str
+    sender: str | None
+    to_kind: str | None = None
+    share_id: str | None = None
+    manifest_sha256: str | None = None
+    items: int = 0
+    came: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptTaken:
+    """What a partner's receipt says of a file that we sent.
+
+    ``arrived`` is when the file came there, as they say; ``items`` how many items came whole. With ``again`` it changed
+    nothing: this receipt, or one that says as much, was taken before. ``confirmed`` is when.
+    """
+
+    partner: str
+    share_id: str
+    code: str
+    sequence: int
+    arrived: str
+    complete: bool
+    items: int
+    confirmed: str
+    again: bool

@@ -45,6 +45,8 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("tag", "commands.describe", "tag", "Add or remove tags of an item or a case."),
     ("person", "commands.person", "person", "Persons of a case: add, list, show, edit, remove."),
     ("seal", "commands.seal", "seal", "Seal items of a case for one partner, in one file."),
+    ("identity", "commands.identity", "identity", "Who we are to partners: show, name, card."),
+    ("partner", "commands.partner", "partner", "Whom we share with: add, list, show, verify, remove."),
     ("search", "commands.search", "search", "Find words in cases, items, notes and persons."),
     ("inspect", "commands.open", "inspect", "Say what a file is that somebody sealed."),
     ("open", "commands.open", "open_", "Verify a file that somebody sealed for us, and store it."),

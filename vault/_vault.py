@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from vault.restoring import Restored
     from vault.sealing_requests import ShareSummary
     from vault.unlock import RecoveryUnlocker, SecretUnlocker, Unlocker
-    from vault.unsealing import Accept, Found, Spoken
+    from vault.unsealing import Accept, Found, Incomplete, Spoken
 
 
 def utc_now() -> str:
@@ -300,6 +300,7 @@ class Vault:
         into: str | None = None,
         code: str | None = None,
         accept: Accept | None = None,
+        incomplete: Incomplete | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> tuple[Found, Arrived]:
         """Store a file that somebody sealed, in the case ``into`` or a new one; see ``unsealing.unseal`` for the steps
@@ -308,18 +309,32 @@ class Vault:
         from vault import unsealing
 
         return unsealing.unseal(
-            self.keeper, path, spoken=spoken, into=into, code=code, accept=accept, progress=progress
+            self.keeper,
+            path,
+            spoken=spoken,
+            into=into,
+            code=code,
+            accept=accept,
+            incomplete=incomplete,
+            progress=progress,
         )
 
-    def write_receipt(self, found: Found, target: Path) -> Written:
+    def verify_receipt_place(self, target: Path) -> None:
+        """See that a receipt can be written there, before a file is opened. Raises ``AlreadyThere``, ``NoSuchFolder``, ``Refused``."""
+        from vault import receipt_files
+
+        receipt_files.placed(self.keeper, target)
+
+    def write_receipt(self, found: Found, target: Path, *, came: int | None = None) -> Written:
         """Confirm to its sender that a file came which ``open_file`` stored, by a new file that only they can read.
 
-        ``target`` is that file, or a folder in which it gets a random name. Raises ``NoReceipt`` where nothing proves who sent
-        the file, or they could not verify who confirms it.
+        ``target`` is that file, or a folder in which it gets a random name. ``came`` is how many items came whole of a file
+        that was refused. Raises ``NoReceipt`` where nothing proves who sent the file, or they could not verify who
+        confirms it.
         """
         from vault import receipt_files
 
-        return receipt_files.write(self.keeper, found, target)
+        return receipt_files.write(self.keeper, found, target, came=came)
 
     def take_receipt(self, path: Path) -> ReceiptTaken:
         """Take in a partner's receipt for a file that we sent; whatever is not one changes nothing.

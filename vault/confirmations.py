@@ -195,5 +195,12 @@ class Parts:
         return self.receipt, self.sshsig, self.mldsa65, self.card
 
 
+def is_beginning(start: bytes) -> bool:
+    """Whether what is in an age file begins as a receipt does."""
+    name, _, _ = start.partition(b"\0")
+    top, _, member = name.decode("ascii", "replace").partition("/")
+    return bool(_TOP.fullmatch(top)) and member == RECEIPT
+
+
 def _not_one() -> errors.BadReceipt:
     return errors.BadReceipt(reason="it is not a receipt as casevault writes them")

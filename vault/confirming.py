@@ -85,7 +85,7 @@ class Confirming(Receiving):
         row = self.registry.row(schema.RECEIVED, bytes.fromhex(request.digest), request.sender)
         stored = row is not None and row["stored"] == 1
         if request.came is not None:
-            if stored or not 0 <= request.came < request.items:
+            if stored or not 0 <= request.came <= request.items:
                 raise errors.NoReceipt(reason="all of this file came")
             return self.now
         if row is None or not stored or row["recipient"] != ours or row["share_id"] != request.share_id:

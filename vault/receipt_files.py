@@ -46,15 +46,17 @@ def placed(keeper: Keeper, target: Path) -> Path:
     return path
 
 
-def write(keeper: Keeper, found: Found, target: Path) -> Written:
+def write(keeper: Keeper, found: Found, target: Path, *, came: int | None = None) -> Written:
     """Confirm to its sender that a file came, by a new file which only they can read; never over anything.
+
+    ``came`` is how many items came whole of a file that was refused, None of one that was stored.
 
     Raises ``NoReceipt``, ``PartnerChanged``, ``LogUnavailable``, ``NoSpace``, ``ReadOnly``, and as ``placed`` does. After an
     error nothing of it is left.
     """
     path = placed(keeper, target)
     remove_leftovers(path.parent)
-    content = keeper.receipt_make(_request(found))
+    content = keeper.receipt_make(_request(found, came))
     partial = path.with_name(f"sealed-{secrets.token_hex(16)}.partial")
     with files.NewFile(partial, held=True) as file:
         file.write(content)
@@ -69,7 +71,7 @@ def write(keeper: Keeper, found: Found, target: Path) -> Written:
     return Written(path, len(content), hashlib.sha256(content).hexdigest(), platform.owner_only(path))
 
 
-def _request(found: Found) -> ReceiptRequest:
+def _request(found: Found, came: int | None) -> ReceiptRequest:
     manifest = found.manifest
     if manifest is None:
         return ReceiptRequest(kind=found.kind, digest="", sender=None)
@@ -81,6 +83,7 @@ def _request(found: Found) -> ReceiptRequest:
         share_id=manifest.share_id,
         manifest_sha256=manifest.manifest_sha256,
         items=len(manifest.items),
+        came=came,
     )
 
 

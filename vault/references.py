@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 from vault import errors
 
@@ -95,3 +95,14 @@ def generate_code(taken: Container[str]) -> str:
         code = letters + secrets.choice(_DIGITS) + secrets.choice(_DIGITS)
         if code not in taken:
             return code
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Numbers as the log has them: ``1,3-5``."""
+    parts: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1][1:] = [number]
+        else:
+            parts.append([number])
+    return ",".join("-".join(map(str, part)) for part in parts)

@@ -101,7 +101,7 @@ class Sharing(Introductions):
         act = self._begin(
             "share",
             case.code,
-            item=None if request.items is None else ranges(request.items),
+            item=None if request.items is None else references.ranges(request.items),
             purpose=request.purpose,
             grants=(all_objects_grant(case.case_id), identity.GRANT),
             **_logged(to),
@@ -234,7 +234,7 @@ class Sharing(Introductions):
         digest = hashlib.sha256(tags[bag.SEALED]).digest()
         row = self._row(running, manifest, digest)
         running.logged = {
-            "item": ranges(item.number for item in manifest.items),
+            "item": references.ranges(item.number for item in manifest.items),
             "purpose": manifest.purpose,
             **_logged(running.to),
         }
@@ -340,17 +340,6 @@ class Sharing(Introductions):
         if intent not in self._shares:
             raise errors.ReceiptRefused
         return self._shares[intent]
-
-
-def ranges(numbers: Iterable[int]) -> str:
-    """Numbers as the log has them: ``1,3-5``."""
-    parts: list[list[int]] = []
-    for number in sorted(set(numbers)):
-        if parts and number == parts[-1][-1] + 1:
-            parts[-1][1:] = [number]
-        else:
-            parts.append([number])
-    return ",".join("-".join(map(str, part)) for part in parts)
 
 
 def _checked(request: ShareRequest) -> ShareRequest:

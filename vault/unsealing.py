@@ -20,7 +20,7 @@ from crypto import age
 from crypto.errors import AgeFailure, CryptoError, HeaderFailure, NoMatch
 from crypto.objects import ciphertext_size
 from crypto.padding import padded_size
-from vault import bag, errors, intake, passphrases
+from vault import bag, confirmations, errors, intake, passphrases
 from vault.archive import ArchiveWriter, Member, refused
 from vault.arrivals import PLAIN, SHARE, UNKNOWN, UNVERIFIED, Arrival, Arrived, Claim, OpenGrant, Verdict
 from vault.bag import BagReader, Tags
@@ -72,6 +72,7 @@ class Found:
 
 Spoken = Callable[[], str]
 Accept = Callable[[Found], bool]
+Incomplete = Callable[[Found, int], None]
 
 
 class _Stream:
@@ -245,6 +246,7 @@ def unseal(
     into: str | None = None,
     code: str | None = None,
     accept: Accept | None = None,
+    incomplete: Incomplete | None = None,
     progress: Progress | None = None,
 ) -> tuple[Found, Arrived]:
     """Take in a file: all of it, or nothing.
@@ -259,12 +261,20 @@ def unseal(
     7. The tag files are staged as they came, so that anybody can verify them later.
     8. The service stores everything in one transaction of the case.
 
+    Where the file is refused after the fourth step, ``incomplete`` is told what it was to be, and how many items had come
+    whole.
+
     Raises ``NotForUs``, ``SealedFileRefused``, ``WrongFilePassphrase``, ``BadCard``, ``SenderUnproven``, ``PartnerChanged``,
     ``NoSuchCase``, ``CodeTaken``, ``NoSpace``, ``ReadOnly``.
     """
     with SealedFile(path) as file:
         unsealing = _Unsealing(keeper, file, spoken, progress, stores=True)
-        return unsealing.store(into=into, code=code, accept=accept)
+        try:
+            return unsealing.store(into=into, code=code, accept=accept)
+        except errors.SealedFileRefused:
+            if incomplete is not None and unsealing.admitted is not None:
+                incomplete(unsealing.admitted, unsealing.came)
+            raise
 
 
 class _Unsealing:
@@ -276,6 +286,8 @@ class _Unsealing:
         self.keeper, self.file, self.spoken, self.stores = keeper, file, spoken, stores
         self._progress = progress
         self.grant: OpenGrant | None = None
+        self.admitted: Found | None = None
+        self.came = 0
 
     def inspect(self) -> Found:
         """Steps 1 to 6, with nothing staged."""
@@ -331,6 +343,8 @@ class _Unsealing:
     # Steps 2 and 3
 
     def _container(self, content: _Peeked) -> BagReader | None:
+        if confirmations.is_beginning(content.start):
+            raise errors.Refused(reason="this is a receipt, which `casevault receipt` takes in")
         return BagReader(content) if any(mark in content.start for mark in _MARKS) else None
 
     def _judged(self, grant: OpenGrant, reader: BagReader) -> tuple[BagReader, Tags, SealedManifest, Verdict]:
@@ -364,11 +378,13 @@ class _Unsealing:
         if verdict.again:
             return found, self._known(grant, verdict)
         accepted = self._accepted(found, accept)
+        self.admitted = found
         for place, member in reader.items(tags, manifest.items, admit=self._admit):
             item = manifest.items[place]
             collector = intake.TextCollector(member, item.file_name or item.path, size_bytes=item.size_bytes)
             staged = self._stage(grant, staging, collector, item.size_bytes)
             self._compare(item, staged.sha256, staged.sha512 or "")
+            self.came += 1
             self.keeper.open_stage(grant.intent, staged, _arrival(manifest, item, collector.text()))
         reader.finish(tags, manifest.items)
         if manifest.kind == SHARE:

@@ -182,6 +182,16 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
         "compare these words with the sender by a way that you trust, add their card with `casevault partner add` and "
         "verify it; `--accept-unverified` stores it as it is",
     ),
+    errors.BadReceipt: (
+        PROOF,
+        "nothing was changed; ask the partner to make it again with `open FILE --receipt`. What was sealed for you is taken in "
+        "with `casevault open`",
+    ),
+    errors.NoReceipt: (
+        REFUSED,
+        "a receipt goes to a partner whose card you have, for a file that they signed and sealed for your card; what was stored "
+        "is stored. With their card here, the same command writes it",
+    ),
     errors.WrongFilePassphrase: (
         WRONG_SECRET,
         "this is the passphrase that the sender told you, not that of your vault; let it be said again, word by word",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from commands import _terminal
 from commands._output import Fact, Output, exact_size, moment
 from commands._terminal import visible
-from commands._text import _
+from commands._text import _, ngettext
 from commands._words import word
 
 if TYPE_CHECKING:
@@ -119,13 +119,21 @@ def say_who_has(shares: Sequence[ShareSummary]) -> None:
         _terminal.say("  " + _who_has(share))
 
 
+def arrived_items(share: ShareSummary) -> str:
+    """How much came of a file of which not all did."""
+    number = share.arrived_items or 0
+    return ngettext("only {number} item came whole", "only {number} items came whole", number).format(number=number)
+
+
 def _who_has(share: ShareSummary) -> str:
     name = visible(share.partner) if share.partner else _("whoever was told the passphrase")
     about = {"name": name, "file": f"{share.code}-{share.sequence}", "when": moment(share.made)}
     if share.state == "signed":
         return _("{name} perhaps has {file} of {when}: it is not known whether it was finished").format(**about)
-    if share.confirmed:
+    if share.complete:
         return _("{name} has {file} of {when}, and has confirmed it").format(**about)
+    if share.complete is not None:
+        return _("{name} has or had a part of {file} of {when}: {items}").format(items=arrived_items(share), **about)
     return _("{name} has, or can get, {file} of {when}; not confirmed").format(**about)
 
 

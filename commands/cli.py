@@ -51,6 +51,8 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("inspect", "commands.open", "inspect", "Say what a file is that somebody sealed."),
     ("open", "commands.open", "open_", "Verify a file that somebody sealed for us, and store it."),
     ("drop", "commands.drop", "drop", "Seal files for somebody's card, without a vault."),
+    ("receipt", "commands.receipt", "receipt", "Take in a partner's receipt for what you sealed."),
+    ("grants", "commands.receipt", "grants", "Who has what, since when, confirmed or not."),
     ("check", "commands.check", "check", "Look for damage; changes nothing."),
     ("backup", "commands.backup", "backup", "Copy the vault to a stick or disk, still encrypted."),
     ("restore", "commands.backup", "restore", "Make a vault from a backup, in a new place."),

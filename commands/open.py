@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,10 @@ import click
 
 from commands import _terminal
 from commands._documents import INSPECTED, OPENED
-from commands._errors import LOCKED, USAGE, Stop
+from commands._errors import LOCKED, USAGE, Stop, message_of
 from commands._options import PathName, Settings, command, complete_files, pass_settings
 from commands._output import Fact, Output, exact_size, moment, progress, values
-from commands._session import opened, read_passphrase
+from commands._session import Session, opened, read_passphrase
 from commands._show import stored as show_stored
 from commands._terminal import visible
 from commands._text import _, ngettext
@@ -23,6 +24,7 @@ from vault import errors, references
 
 if TYPE_CHECKING:
     from vault.arrivals import Arrived, Sender, Verdict
+    from vault.receipt_files import Written
     from vault.sealed import SealedManifest
     from vault.unsealing import Found, Outside, Spoken
 
@@ -91,15 +93,31 @@ def _inspected(settings: Settings, file: Path, outside: Outside, spoken_file: st
 @click.option(
     "--accept-unverified", is_flag=True, help="Store it although nobody compared the sender's key; it is marked so."
 )
+@click.option(
+    "--receipt",
+    "receipt",
+    type=PathName(),
+    metavar="FILE",
+    help="Write a receipt for the sender: a new file, or the folder for one of a random name.",
+)
 @_spoken_option
 @pass_settings
 def open_(
-    settings: Settings, file: Path, into: str | None, code: str | None, accept_unverified: bool, spoken_file: str | None
+    settings: Settings,
+    file: Path,
+    into: str | None,
+    code: str | None,
+    accept_unverified: bool,
+    receipt: Path | None,
+    spoken_file: str | None,
 ) -> None:
     """Verify a file that somebody sealed for us, and store what is in it: all of it, or nothing.
 
     Nothing of it is ever on the disk in the clear. A file whose signatures or digests do not hold, or that was sealed for
     somebody else, is refused. What nobody signed, as a dropped file, is stored and marked: sender unproven.
+
+    A receipt says what came, and when, and that you signed it; only the sender can read it. It can be written later, too:
+    the same file again is recognised.
     """
     _hint_at_view(file)
     if into is not None and code is not None:
@@ -111,16 +129,56 @@ def open_(
     def accept(found: Found) -> bool:
         return _agreed(settings, found, accept_unverified=accept_unverified)
 
-    with opened(settings) as session, progress(settings, file.name, size) as further:
-        found, arrived = session.vault.open_file(
-            file, spoken=_spoken(spoken_file), into=into, code=code, accept=accept, progress=further
-        )
+    with opened(settings) as session:
+        if receipt is not None:
+            session.vault.verify_receipt_place(receipt)
+        with progress(settings, file.name, size) as further:
+            found, arrived = session.vault.open_file(
+                file,
+                spoken=_spoken(spoken_file),
+                into=into,
+                code=code,
+                accept=accept,
+                incomplete=None if receipt is None else partial(_confirm_part, session, receipt),
+                progress=further,
+            )
+        written, refusal = (None, None) if receipt is None else _confirmed(session, found, receipt)
     if output.json:
-        output.answer(_opened_document(found, arrived))
+        output.answer(_opened_document(found, arrived) | {"receipt": written and str(written.path)})
     else:
         for each in arrived.items:
             show_stored(output, each)
     _explain(found, arrived, file)
+    if written is not None:
+        _terminal.say(
+            _("The receipt is {path}. Send it to {name} by any way; only they can read it.").format(
+                path=visible(str(written.path)), name=visible(found.verdict.sender.name or "")
+            )
+        )
+    if refusal is not None:
+        raise refusal
+
+
+def _confirmed(session: Session, found: Found, target: Path) -> tuple[Written | None, errors.VaultError | None]:
+    """The receipt, or why there is none: what came is stored, and is told, whatever becomes of the receipt."""
+    try:
+        return session.vault.write_receipt(found, target), None
+    except errors.VaultError as error:
+        return None, error
+
+
+def _confirm_part(session: Session, target: Path, found: Found, came: int) -> None:
+    """The file is refused, and its sender is to know that it did not come whole; that it is refused is said after this."""
+    try:
+        written = session.vault.write_receipt(found, target, came=came)
+    except errors.VaultError as error:
+        _terminal.say(message_of(error))
+        return
+    _terminal.say(
+        _("Not all of the file came. {path} says so to {name}, who alone can read it: send it to them.").format(
+            path=visible(str(written.path)), name=visible(found.verdict.sender.name or "")
+        )
+    )
 
 
 def _hint_at_view(file: Path) -> None:

@@ -23,6 +23,7 @@ from commands._options import (
 from commands._output import Fact, Output, moment, values
 from commands._public import read_public
 from commands._session import Session, opened
+from commands._show import say_who_has
 from commands._terminal import visible
 from commands._text import _
 from commands._words import grade, kind_of_partner

@@ -405,5 +405,5 @@ def _tags(manifest: SealedManifest, card: bytes) -> dict[str, bytes]:
         bag.CARD: card,
         bag.SEALED: manifest.to_bytes(),
         bag.CUSTODY: custody.to_bytes(manifest),
-        bag.GUIDE: guide.read_me_first(),
+        bag.GUIDE: guide.read_me(manifest.top),
     }

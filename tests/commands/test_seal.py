@@ -155,7 +155,9 @@ def test_json_says_what_was_sealed(filled: Any) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_what_cannot_be_sealed_is_refused_and_leaves_nothing(filled: Any, arguments: tuple[str, ...], status: int) -> None:
+def test_what_cannot_be_sealed_is_refused_and_leaves_nothing(
+    filled: Any, arguments: tuple[str, ...], status: int
+) -> None:
     before = sorted(path.name for path in filled.folder.iterdir())
     done = filled("seal", "HARBOUR", *arguments, "--yes", status=status)
     assert done.stdout == ""

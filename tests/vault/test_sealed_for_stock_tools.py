@@ -113,7 +113,17 @@ def test_a_spoken_passphrase_opens_it_everywhere(case, out, node, tmp_path, prog
     assert node(path, passphrase=WORDS) == plaintext
     if sys.platform == "win32":
         pytest.skip("left out: no pseudo-terminals on this system")
-    command = [sys.executable, "-c", AT_A_TERMINAL, WORDS, program("age"), "-d", "-o", str(tmp_path / "x.tar"), str(path)]
+    command = [
+        sys.executable,
+        "-c",
+        AT_A_TERMINAL,
+        WORDS,
+        program("age"),
+        "-d",
+        "-o",
+        str(tmp_path / "x.tar"),
+        str(path),
+    ]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
     assert done.returncode == 0, done.stdout
     assert (tmp_path / "x.tar").read_bytes() == plaintext
@@ -130,7 +140,9 @@ def bag(case: Case, out: Path, tmp_path: Path) -> Path:
 
 
 def test_the_bag_is_valid_for_the_library_of_congress(bag):
-    done = subprocess.run([sys.executable, "-W", "ignore", "-m", "bagit", "--validate", bag], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "bagit", "--validate", bag], capture_output=True, text=True
+    )
     assert (done.returncode, "is valid" in done.stderr) == (0, True), done.stderr
 
 

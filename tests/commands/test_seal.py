@@ -211,6 +211,8 @@ def test_a_passphrase_is_shown_once_on_the_second_screen_and_opens_the_file(fill
     assert (status, passphrase[0] in rest) == (0, False)
     (path,) = made(filled.folder)
     assert opened(path, age.passphrase_identity(passphrase[0])).items[0] == FILM
+    for each in filled.folder.rglob("*"):
+        assert not each.is_file() or passphrase[0].encode() not in each.read_bytes()
 
 
 def test_it_is_the_same_within_a_session(filled: Any, home: Path) -> None:
@@ -224,6 +226,13 @@ def test_it_is_the_same_within_a_session(filled: Any, home: Path) -> None:
         filled("lock")
 
 
+def test_what_a_removed_partner_still_has_is_said(filled: Any) -> None:
+    filled("seal", "HARBOUR", "--all", "--to", "Bear", "--yes")
+    done = filled("partner", "remove", "Bear", "--yes")
+    assert "Bear has, or can get, HARBOUR-1" in done.stderr
+    filled("seal", "HARBOUR", "--all", "--to", "Bear", "--yes", status=14)
+
+
 def test_what_was_sealed_is_named_before_a_case_is_deleted(filled: Any) -> None:
     filled("seal", "HARBOUR", "--all", "--to", "Bear", "--yes")
     done = filled("case", "delete", "HARBOUR", "--confirm", "HARBOUR")
@@ -231,18 +240,44 @@ def test_what_was_sealed_is_named_before_a_case_is_deleted(filled: Any) -> None:
     assert "Bear has, or can get, HARBOUR-1" in done.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="left out: signals")
-def test_an_interruption_in_the_middle_of_the_file_leaves_nothing(filled: Any) -> None:
+def add_large(filled: Any) -> None:
     with Vault.open(filled.vault, KeyFileUnlocker(KEY)) as vault:
         large = filled.file("large.bin", bytes(120_000_000))
         vault.cases.get("HARBOUR").items.add_file(large)
         large.unlink()
-    process = filled.start("seal", "HARBOUR", "--all", "--to", "Bear", "--yes")
+
+
+def until_it_writes(filled: Any, process: Any) -> None:
     end = time.monotonic() + 60
     while not any(path.stat().st_size for path in made(filled.folder)):
         assert time.monotonic() < end
         assert process.poll() is None
         time.sleep(0.002)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="left out: signals")
+def test_of_two_at_once_one_seals_and_the_other_says_who_holds_the_vault(filled: Any) -> None:
+    add_large(filled)
+    process = filled.start("seal", "HARBOUR", "--all", "--to", "Bear", "--yes")
+    until_it_writes(filled, process)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        before = made(filled.folder)
+        filled("seal", "HARBOUR", "--item", "1", "--to", "Crane", "--yes", status=11)
+        assert [path.name for path in made(filled.folder)] == [path.name for path in before]
+    finally:
+        process.send_signal(signal.SIGCONT)
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    (path,) = made(filled.folder)
+    assert path.suffix == ".age"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="left out: signals")
+def test_an_interruption_in_the_middle_of_the_file_leaves_nothing(filled: Any) -> None:
+    add_large(filled)
+    process = filled.start("seal", "HARBOUR", "--all", "--to", "Bear", "--yes")
+    until_it_writes(filled, process)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert (process.returncode, made(filled.folder)) in ((130, []), (0, made(filled.folder)))

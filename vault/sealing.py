@@ -199,7 +199,7 @@ class Sealing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._give_up("not sealed" if kind is None else kind.__name__)
+        self._give_up(reason="not sealed" if kind is None else kind.__name__)
 
 
 class _Buffered:

@@ -95,12 +95,13 @@ class Sealing:
         path = self._placed(target)
         remove_leftovers(path.parent)
         partial = path.with_name(f"sealed-{secrets.token_hex(16)}.partial")
+        made = [partial]
         try:
             signed = self._keeper.share_sign(self.plan.intent, self._missing_digests(progress))
             size_bytes, digest = self._write(partial, signed, passphrase, progress)
-            self._move(partial, path)
+            self._move(partial, path, made)
         except BaseException as error:
-            self._fail(error, partial)
+            self._fail(error, made)
             raise
         self._ended = True
         self._keeper.share_end(self.plan.intent, "done", size=size_bytes, digest=digest)
@@ -169,21 +170,21 @@ class Sealing:
             return file.size_bytes, digest.hexdigest()
 
     @staticmethod
-    def _move(partial: Path, path: Path) -> None:
+    def _move(partial: Path, path: Path, made: list[Path]) -> None:
         try:
             files.move(partial, path)
         except FileExistsError:
             raise errors.AlreadyThere(path=str(path)) from None
         except BaseException:
-            if not partial.exists():  # it has its name already, which may not be durable
-                with contextlib.suppress(errors.VaultError, OSError):
-                    files.remove(path)
+            if not os.path.lexists(partial):  # it has its name already, which may not be durable
+                made.append(path)
             raise
 
-    def _fail(self, error: BaseException, partial: Path) -> None:
-        with contextlib.suppress(errors.VaultError, OSError):
-            files.remove(partial)
-        self._give_up(type(error).__name__, nothing_left=not os.path.lexists(partial))
+    def _fail(self, error: BaseException, made: list[Path]) -> None:
+        for path in made:
+            with contextlib.suppress(errors.VaultError, OSError):
+                files.remove(path)
+        self._give_up(type(error).__name__, nothing_left=not any(map(os.path.lexists, made)))
 
     def _give_up(self, reason: str, *, nothing_left: bool = True) -> None:
         if self._ended:
@@ -198,7 +199,7 @@ class Sealing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._give_up("not sealed" if kind is None else kind.__name__)
+        self._give_up(reason="not sealed" if kind is None else kind.__name__)
 
 
 class _Buffered:

@@ -267,11 +267,26 @@ def test_each_file_names_the_one_before_to_the_same_partner(vault, case, out):
     assert second.digest == hashlib.sha256(second.tags.files[SEALED]).hexdigest()
 
 
+def test_two_at_once_get_numbers_in_the_order_in_which_they_are_signed(vault, out, tmp_path):
+    with session(vault, tmp_path / "run") as served, served.attach() as one, served.attach() as other:
+        begun = [client.cases.get("HARBOUR").seal(to="Crane", items=(2,)) for client in (one, other)]
+        later, earlier = begun
+        second_in_line = opened(earlier.write(out).path, CRANE.hybrid, CRANE.fingerprint)
+        third = opened(later.write(out).path, CRANE.hybrid, CRANE.fingerprint)
+        assert (second_in_line.manifest.sequence, second_in_line.manifest.previous) == (1, None)
+        assert (third.manifest.sequence, third.manifest.previous) == (2, second_in_line.digest)
+        with pytest.raises(errors.ReceiptRefused):
+            other.keeper.share_end(begun[0].plan.intent, "done")
+
+
 def test_a_file_that_failed_leaves_its_number_unused_and_is_in_no_chain(case, out):
     first = opened(sealed(case, out).path, BEAR.hybrid, BEAR.fingerprint)
-    with case.seal(to=CANARIES["partner"], items="all") as running, replaced(FaultyDisk().fail_nth(2)):
-        with pytest.raises(errors.NoSpace):
-            running.write(out)
+    with (
+        case.seal(to=CANARIES["partner"], items="all") as running,
+        replaced(FaultyDisk().fail_nth(2)),
+        pytest.raises(errors.NoSpace),
+    ):
+        running.write(out)
     assert len(list(out.iterdir())) == 1
     third = opened(sealed(case, out).path, BEAR.hybrid, BEAR.fingerprint)
     assert (third.manifest.sequence, third.manifest.previous) == (3, first.digest)
@@ -409,7 +424,7 @@ def test_an_item_of_several_segments_goes(tmp_path, out):
 
 def test_without_room_nothing_is_begun(vault, case, out, monkeypatch):
     usage = shutil.disk_usage(out)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=100_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=100_000))
     with case.seal(to="Crane", items="all") as running:
         with pytest.raises(errors.NoSpace):
             running.verify_room(out)

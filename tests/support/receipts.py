@@ -1,0 +1,79 @@
+"""Receipts as a recipient writes them who has an identity and no vault: right ones, and any part of them put wrong."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from somebody import Somebody
+
+from crypto import age, mldsa, sshsig
+from crypto.encoding import canonical_json
+from crypto.labels import SignedKind
+from vault import Vault, archive, bag
+from vault.confirmations import CARD, MLDSA_SIGNATURE, PADDING, RECEIPT, SIGNATURE
+from vault.tables import Row
+
+TOP = "receipt-0123456789abcdef"
+
+
+def said(by: Somebody, to: str, row: Row, **values: Any) -> dict[str, Any]:
+    """What receipt.json says of a file that a vault sealed, with its row of ``shares``."""
+    return {
+        "form": 1,
+        "checkpoint": None,
+        "by": by.fingerprint.hex(),
+        "to": to,
+        "share_id": row["share_id"].hex(),
+        "digest": row["digest"].hex(),
+        "manifest_sha256": row["manifest"].hex(),
+        "items": 2,
+        "complete": True,
+        "arrived": "2026-11-23T10:00:00Z",
+        "made": "2026-11-23T10:05:00Z",
+    } | values
+
+
+def parts(
+    by: Somebody, content: dict[str, Any] | bytes, *, kind: SignedKind = SignedKind.RECEIPT, **replaced: bytes
+) -> dict[str, bytes]:
+    """The members before the padding; ``replaced`` takes receipt, sshsig, mldsa65, card after the signing."""
+    receipt = content if isinstance(content, bytes) else canonical_json(content)
+    return {
+        RECEIPT: replaced.get("receipt", receipt),
+        SIGNATURE: replaced.get("sshsig", sshsig.sign(by.ed25519, receipt, kind=kind)),
+        MLDSA_SIGNATURE: replaced.get("mldsa65", mldsa.sign(by.mldsa65, receipt, kind=kind)),
+        CARD: replaced.get("card", by.card()),
+    }
+
+
+def members(found: dict[str, bytes], *, top: str = TOP) -> list[tuple[str, bytes]]:
+    named = [(f"{top}/{name}", data) for name, data in found.items()]
+    layout = bag.padded([(name, len(data)) for name, data in named], f"{top}/{PADDING}")
+    return [*named, (f"{top}/{PADDING}", bytes(layout.padding_bytes))]
+
+
+def packed(found: Sequence[tuple[str, bytes]]) -> bytes:
+    sink = io.BytesIO()
+    writer = archive.ArchiveWriter(sink)
+    for name, data in found:
+        writer.write_member(name, data)
+    writer.finish()
+    return sink.getvalue()
+
+
+def sealed(plaintext: bytes, *recipients: age.Recipient) -> bytes:
+    sink = io.BytesIO()
+    age.encrypt(io.BytesIO(plaintext), sink, recipients)
+    return sink.getvalue()
+
+
+def hybrid(vault: Vault) -> age.Recipient:
+    """For whom a receipt to this vault is sealed."""
+    return age.parse_recipient(vault.identity.show().age_recipient)
+
+
+def receipt(by: Somebody, to: Vault, content: dict[str, Any] | bytes, **wrong: Any) -> bytes:
+    """A whole receipt for a vault."""
+    return sealed(packed(members(parts(by, content, **wrong))), hybrid(to))

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 import pytest
+from somebody import Somebody
 
 from commands import cli
 from commands._options import Command
@@ -36,6 +37,15 @@ STORY: tuple[tuple[str, ...], ...] = (
     ("person", "list"),
     ("person", "show", "HARBOUR/p1"),
     ("person", "edit", "HARBOUR/p1", "--role", "witness"),
+    ("identity", "show"),
+    ("identity", "name", "Harbour Office"),
+    ("identity", "card", "-o", "our.card"),
+    ("partner", "add", "lena.card", "--name", "Lena"),
+    ("partner", "add", "lena-later.card", "--name", "Lena"),
+    ("partner", "list"),
+    ("partner", "show", "Lena"),
+    ("partner", "verify", "Lena", "--heard", "heard"),
+    ("partner", "remove", "Lena", "--yes"),
     ("unlock",),
     ("status",),
     ("search", "Name"),
@@ -75,6 +85,9 @@ def test_every_document_has_the_fields_of_its_page(cv: Any) -> None:
     cv.file("file.txt", b"a")
     (cv.folder / "out").mkdir()
     cv.file("file2.txt", b"b")
+    cv.file("lena.card", Somebody().card())
+    cv.file("lena-later.card", Somebody().card(date="2026-11-23"))
+    cv.file("heard", Somebody().reads_out().encode())
     vault = ("--vault", cv.folder / "v", "--json")
     for arguments in STORY:
         command = known[path_of(arguments, known)]

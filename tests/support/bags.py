@@ -6,43 +6,22 @@ import dataclasses
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from somebody import Somebody
 
 from crypto import mldsa, sshsig
-from crypto.keys import IdentityEd25519Key, IdentityMLDSAKey
 from crypto.labels import SignedKind
 from vault import archive, bag
 from vault.sealed import SealedItem, SealedManifest, SealedPerson
 
-TO = hashlib.sha256(b"the recipient").digest()
+RECIPIENT = Somebody(1)
+TO = RECIPIENT.fingerprint
 CONTENTS = (b"a film" * 1000, b"", "Слова".encode())
 MEDIA = ("video/mp4", None, "text/plain")
 
 
-@dataclass(frozen=True)
-class Card:
-    """What `verify_tags` asks of a card."""
-
-    vault_id: bytes
-    ed25519: bytes
-    mldsa65: bytes
-
-    def to_bytes(self) -> bytes:
-        return self.vault_id + self.ed25519 + self.mldsa65
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Card:
-        return cls(data[:32], data[32:64], data[64:])
-
-
-class Sender:
-    """An identity from a seed."""
-
-    def __init__(self, name: str = "sender") -> None:
-        seed = hashlib.sha256(name.encode()).digest()
-        self.ed25519 = IdentityEd25519Key(hashlib.sha256(b"ed25519" + seed).digest())
-        self.mldsa65 = IdentityMLDSAKey(hashlib.sha256(b"mldsa65" + seed).digest())
-        self.card = Card(seed, sshsig.public_key(self.ed25519), mldsa.public_key(self.mldsa65))
+class Sender(Somebody):
+    """An identity that signs sealed files."""
 
     def signatures(self, message: bytes, kind: SignedKind = SignedKind.SEALED_FILE) -> dict[str, bytes]:
         return {
@@ -74,7 +53,7 @@ def share(contents: Sequence[bytes] = CONTENTS, **values: object) -> SealedManif
     """What a share of these contents says of itself."""
     manifest = SealedManifest(
         kind="share",
-        vault_id=Sender().card.vault_id.hex(),
+        vault_id=Sender().vault_id.hex(),
         share_id="5a" * 16,
         case="HARBOUR",
         sequence=3,
@@ -110,7 +89,7 @@ def tags_of(
     signed = manifest.kind == "share"
     if signed:
         sender = sender or Sender()
-        files |= {bag.CARD: sender.card.to_bytes(), bag.CUSTODY: b"[]"}
+        files |= {bag.CARD: sender.card(), bag.CUSTODY: b"[]"}
     files |= replaced or {}
     files.setdefault(bag.TAGMANIFEST, bag.tagmanifest(files))
     if signed and sender:

@@ -41,9 +41,9 @@ ITEM_DETAILS = ITEM | {
     "received": "when it was received, as given, or null",
     "language": "its language, or null",
     "receptions": "each time these bytes came in: list of `when`, `file_name`, `source`, `via`, `recorded`, `received`, "
-    "and `origin`: null, or what the sender of a sealed file said: `kind` (share, drop, age), `sender` (fingerprint, null "
-    "where nothing is proven), `sender_name`, `grade`, `file_digest`, `share_id`, `sequence`, `path`, `reference`, `added`, "
-    "`recorded`, `received`, `revises`, `purpose`, `terms`",
+    "`origin` (null, or what the sender of a sealed file said: kind, being share, drop or age; sender, a fingerprint, null where "
+    "nothing is proven; sender_name, grade, file_digest, share_id, sequence, path, reference, added, recorded, received, revises, "
+    "purpose, terms)",
     "revisions": "references of later versions",
     "notes": "list of `text`, `written`",
     "history": "what was replaced: list of `when`, `field`, `before`, `after`",

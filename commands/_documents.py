@@ -282,7 +282,7 @@ INSPECTED = {
 OPENED = {
     "code": "the case that took it in",
     "new_case": "whether the case was made for it",
-    "items": "what was stored: list of items, each as `items` lists it",
+    "items": "what was stored: list of items, each as the command items lists it",
     "again": "references of items whose bytes were there already",
     "persons": "references of the persons that came",
     "proofs": "the item that keeps signatures and manifests, or null",

@@ -55,7 +55,6 @@ STORY: tuple[tuple[str, ...], ...] = (
     ("log",),
     ("backup", "backup"),
     ("restore", "backup", "--vault", "restored"),
-    ("identity", "card", "-o", "our.card"),
     ("drop", "file.txt", "--to", "our.card", "-o", "dropped.age"),
     ("inspect", "dropped.age"),
     ("open", "dropped.age"),

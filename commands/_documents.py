@@ -41,9 +41,9 @@ ITEM_DETAILS = ITEM | {
     "received": "when it was received, as given, or null",
     "language": "its language, or null",
     "receptions": "each time these bytes came in: list of `when`, `file_name`, `source`, `via`, `recorded`, `received`, "
-    "and `origin`: null, or what the sender of a sealed file said: `kind` (share, drop, age), `sender` (fingerprint, null "
-    "where nothing is proven), `sender_name`, `grade`, `file_digest`, `share_id`, `sequence`, `path`, `reference`, `added`, "
-    "`recorded`, `received`, `revises`, `purpose`, `terms`",
+    "`origin` (null, or what the sender of a sealed file said: kind, being share, drop or age; sender, a fingerprint, null where "
+    "nothing is proven; sender_name, grade, file_digest, share_id, sequence, path, reference, added, recorded, received, revises, "
+    "purpose, terms)",
     "revisions": "references of later versions",
     "notes": "list of `text`, `written`",
     "history": "what was replaced: list of `when`, `field`, `before`, `after`",
@@ -282,7 +282,7 @@ INSPECTED = {
 OPENED = {
     "code": "the case that took it in",
     "new_case": "whether the case was made for it",
-    "items": "what was stored: list of items, each as `items` lists it",
+    "items": "what was stored: list of items, each as the command items lists it",
     "again": "references of items whose bytes were there already",
     "persons": "references of the persons that came",
     "proofs": "the item that keeps signatures and manifests, or null",

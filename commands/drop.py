@@ -10,11 +10,9 @@ from commands import _terminal
 from commands._documents import DROPPED
 from commands._options import PathName, Settings, command, pass_settings
 from commands._output import Output, exact_size, progress, values
+from commands._public import read_public
 from commands._terminal import visible
 from commands._text import _, ngettext
-from vault import errors
-
-_LARGEST_CARD_BYTES = 64 << 10
 
 
 @command("drop", example="casevault drop video.mp4 notes.txt --to anna.card", fields=DROPPED)
@@ -32,7 +30,7 @@ def drop(settings: Settings, sources: tuple[Path, ...], card: Path, target: Path
 
     with progress(settings, _("sealing"), None) as further:
         done = dropping.drop(
-            sources, _card(card), target, clock=utc_now, progress=further, expect=further and further.expect
+            sources, read_public(card), target, clock=utc_now, progress=further, expect=further and further.expect
         )
     output = Output(settings)
     if output.json:
@@ -60,16 +58,3 @@ def drop(settings: Settings, sources: tuple[Path, ...], card: Path, target: Path
             done.files,
         ).format(number=done.files)
     )
-
-
-def _card(path: Path) -> bytes:
-    """The content of a card's file. Raises ``SourceMissing``, ``SourceUnreadable``, ``NotAFile``."""
-    try:
-        with path.open("rb") as file:
-            return file.read(_LARGEST_CARD_BYTES)
-    except IsADirectoryError:
-        raise errors.NotAFile(path=str(path)) from None
-    except (FileNotFoundError, NotADirectoryError):
-        raise errors.SourceMissing(path=str(path)) from None
-    except OSError:
-        raise errors.SourceUnreadable(path=str(path)) from None

@@ -16,6 +16,7 @@ from commands._errors import LOCKED, USAGE, Stop, message_of
 from commands._options import PathName, Settings, command, complete_files, pass_settings
 from commands._output import Fact, Output, exact_size, moment, progress, values
 from commands._session import Session, opened, read_passphrase
+from commands._show import sender_grade
 from commands._show import stored as show_stored
 from commands._terminal import visible
 from commands._text import _, ngettext
@@ -286,19 +287,12 @@ def _content_facts(found: Found) -> list[Fact]:
 
 
 def _sender_facts(sender: Sender) -> list[Fact]:
-    grades = {
-        "unverified": _("nobody compared the key yet"),
-        "voice": _("key compared by voice"),
-        "person": _("key compared in person"),
-    }
     trusts = {
         "unknown": _("not known here; the signatures hold, for a key that nobody here has compared"),
         "changed": _("NOT the key that is known here under this name"),
         "unproven": _("not proven: anybody can have made this file"),
     }
-    known = trusts.get(sender.trust) or _("{name} ({grade})").format(
-        name=sender.name, grade=grades.get(sender.grade or "", sender.grade)
-    )
+    known = trusts.get(sender.trust) or _("{name} ({grade})").format(name=sender.name, grade=sender_grade(sender.grade))
     return [
         (_("Sender"), known),
         (_("Name in the sender's card (proves nothing)"), sender.claimed),

@@ -36,6 +36,8 @@ KILLS = {
     "draft save": 40,
     "draft store": 40,
     "seal": 60,
+    "open": 40,
+    "open anew": 40,
 }
 SIZES = {"add": 6_000_000}
 
@@ -83,6 +85,8 @@ def test_a_killed_process_leaves_the_old_state_or_the_new(act: str, place: Path)
                 state = scenario.verify_keys(scenario.path, done=not ended.killed)
             if act == "seal":
                 state = scenario.verify_sealed(scenario.path, done=not ended.killed)
+            if scenario.opens:
+                scenario.verify_received(scenario.path, state)
             states[scenarios.verify_secret(scenario.path) if scenario.changes_secret else state] += 1
             scenario.source.verify()
     print(f"{act}: {inside} of {KILLS[act]} kills inside, within {span:.3f} s; {dict(states)}")

@@ -7,6 +7,7 @@ to before it is made, so that a crash at any moment can be settled.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -185,7 +186,7 @@ class Door:
             return  # without an outcome it tells the next open to remove what lies there
         for intent in self.log.unanswered():
             if intent.number == act.receipt.number:
-                if act.refined and act.case:
+                if act.refined and act.case and self.registry.case_by_id(act.case.case_id):
                     self.drop(act.case.case_id)
                 self.settle(intent, phase="failed", reason=reason)
 
@@ -294,10 +295,13 @@ class Door:
             ]
             perhaps_alive = intent.act in ("case-new", "open") and phase == "recovered"
             alive = [path for path in paths if perhaps_alive and was_closed(path)]
-            self.drop(intent.case_id)
+            # Closed and not gone it would look as if it had lived on; only Windows removes no file that is open.
+            if sys.platform == "win32":
+                self.drop(intent.case_id)
             for path in paths:
                 if path not in alive:
                     remove_database(path)
+            self.drop(intent.case_id)
             for object_id in () if alive else intent.objects:
                 if len(object_id) == DRAFT_ID_SIZE:
                     drafts.remove(self.folder.drafts, object_id)
@@ -350,6 +354,11 @@ class Door:
     def close(self) -> None:
         """Close the databases. A reading that is still open gets its outcome at the next start."""
         self._closed = True
+        with contextlib.suppress(errors.VaultError, OSError):
+            # A case that never was, and whose files could not be removed when it failed.
+            for intent in self.log.unanswered():
+                if intent.case_id in self._open and self.registry.case_by_id(intent.case_id) is None:
+                    self.settle(intent, phase="failed", reason="interrupted")
         for case_id in list(self._open):
             self.drop(case_id)
         self.registry.close()

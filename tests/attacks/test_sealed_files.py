@@ -156,14 +156,8 @@ def test_another_signs_under_the_card_of_a_partner(ours: Ours) -> None:
     manifest = ANNA.share(ours.to.fingerprint)
     forger = Sender(1, "Anna")
     forger.card_bytes = ANNA.card_bytes
-    members = bags.members_of(manifest, bags.tags_of(manifest, sender=_signing(forger)), CONTENTS)
+    members = bags.members_of(manifest, bags.tags_of(manifest, sender=forger), CONTENTS)
     ours.refuses(sealed(bags.packed(members), ours.to.hybrid), errors.SealedFileRefused, "signatures do not hold")
-
-
-def _signing(sender: Sender) -> object:
-    from sealing import _Signing
-
-    return _Signing(sender)
 
 
 # For whom

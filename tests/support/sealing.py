@@ -7,38 +7,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import bags
-from somebody import Somebody
 
-from crypto import age, mldsa, sshsig
-from crypto.labels import SignedKind
-from vault import Vault, bag
+from crypto import age
+from vault import Vault
 from vault.sealed import SealedManifest
 
 CONTENTS = (b"a film of the road" * 20_000, b"", "Слова свидетеля, written down.\n".encode())
-DATA = "data/items/"
 
 
-class _Card:
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def to_bytes(self) -> bytes:
-        return self._data
-
-
-class Sender(Somebody):
-    """Seals for vaults. Files to one of them are numbered, and name the one before."""
+class Sender(bags.Sender):
+    """Seals for vaults, always with the same card; ``card_bytes`` may be another one."""
 
     def __init__(self, number: int = 0, name: str | None = "Anna") -> None:
         super().__init__(number)
-        self.name = name
-        self.card_bytes = self.card(name=name)
+        self.card_bytes = super().card(name=name)
 
-    def signatures(self, message: bytes, kind: SignedKind = SignedKind.SEALED_FILE) -> dict[str, bytes]:
-        return {
-            bag.SIGNATURE: sshsig.sign(self.ed25519, message, kind=kind),
-            bag.MLDSA_SIGNATURE: mldsa.sign(self.mldsa65, message, kind=kind),
-        }
+    def card(self, **_: Any) -> bytes:
+        return self.card_bytes
 
     def share(self, to: bytes, contents: Sequence[bytes] = CONTENTS, **values: Any) -> SealedManifest:
         """What a share says of itself; the first to this recipient unless ``values`` say otherwise."""
@@ -47,7 +32,7 @@ class Sender(Somebody):
 
     def tags(self, manifest: SealedManifest, replaced: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
         """The tag files, signed after those of ``replaced`` took their place."""
-        return bags.tags_of(manifest, sender=_Signing(self), replaced=replaced)  # type: ignore[arg-type]
+        return bags.tags_of(manifest, sender=self, replaced=replaced)
 
     def members(
         self,
@@ -61,12 +46,6 @@ class Sender(Somebody):
         """A whole file for a vault."""
         manifest = self.share(to.fingerprint, contents, **values)
         return sealed(bags.packed(self.members(manifest, contents)), to.hybrid)
-
-
-class _Signing:
-    def __init__(self, sender: Sender) -> None:
-        self.card = _Card(sender.card_bytes)
-        self.signatures = sender.signatures
 
 
 class To:

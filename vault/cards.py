@@ -101,6 +101,10 @@ class Card:
             mldsa.verify(card.mldsa65, unsigned, signature, kind=SignedKind.CARD)
         except CryptoError:
             raise errors.BadCard(reason="its signatures do not hold") from None
+        try:
+            _verify_values(card)
+        except (CryptoError, ValueError):
+            raise errors.BadCard(reason="something in it cannot be what it says") from None
         return card
 
 
@@ -146,7 +150,7 @@ def _parsed(unsigned: bytes) -> Card:
         else:
             values[field] += line
     _key_type, encoded_key = values["ed25519"].split(" ")
-    card = Card(
+    return Card(
         name=values.get("name"),
         date=values["date"],
         vault_id=bytes.fromhex(values["vault"]),
@@ -155,12 +159,10 @@ def _parsed(unsigned: bytes) -> Card:
         ed25519=parse_base64(encoded_key.encode("ascii"))[-ed25519.PUBLIC_KEY_SIZE :],
         mldsa65=parse_base64(values["mldsa65"].encode("ascii")),
     )
-    _verify_values(card)
-    return card
 
 
 def _verify_values(card: Card) -> None:
-    """Raises CryptoError, ValueError; ``BadValue`` is none of them and never leaves a parser."""
+    """That it can be used as it says. Raises CryptoError, ValueError."""
     if card.name is not None and _other_name(card.name):
         raise ValueError("no name")
     if not _DATE.fullmatch(card.date) or len(card.vault_id) != VAULT_ID_SIZE:

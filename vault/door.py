@@ -125,6 +125,7 @@ class Door:
         case = None if code is None else self.settled_case(code)
         purpose = cases.optional_checked_text("purpose", purpose)
         allowed = (*grants, case_grant(case)) if case else grants
+        counterparty = cases.optional_checked_text("name", counterparty)
         receipt = self.log.intend(
             name,
             case=case,
@@ -132,9 +133,9 @@ class Door:
             purpose=purpose,
             grants=allowed,
             vault_level=name in VAULT_LEVEL,
-            counterparty=cases.optional_checked_text("name", counterparty),
+            counterparty=counterparty,
         )
-        return Act(receipt, case)
+        return Act(receipt, case, outcome={"counterparty": counterparty})
 
     def settled_case(self, code: str) -> CaseRow:
         """A case, after every change of it whose outcome could not be recorded was given one.

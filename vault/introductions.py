@@ -98,7 +98,7 @@ class Introductions(Filing):
         """
         with self._act("partner-verify", counterparty=name) as act:
             before = partners.needed(self.registry, name)
-            row, took = partners.verified(before, heard, groups, in_person=in_person, now=self.now)
+            row, took = partners.verified(self.registry, before, heard, groups, in_person=in_person, now=self.now)
             self._put_partner(act, row, blob(row, "fingerprint"))
         return PartnerVerified(partners.details(row), took)
 

@@ -18,6 +18,7 @@ from vault import (
     checking,
     epochs,
     errors,
+    identity,
     items,
     persons,
     references,
@@ -99,6 +100,7 @@ class Keeper(Introductions):
             failed_unlocks=self.failed_unlocks,
             warnings=tuple(self.warnings),
             unknown_slot=self.unknown_slot,
+            has_identity=identity.own_fingerprint(registry) is not None,
         )
 
     def keys(self) -> tuple[KeyLabel, ...]:

@@ -6,6 +6,7 @@ somebody has compared it, and until then nothing is sealed for this partner.
 
 from __future__ import annotations
 
+import re
 import secrets
 import unicodedata
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from vault.tables import Row, blob, integer, optional_blob, optional_text, text
 # A look-alike key must agree in every group that is asked for, which nobody knows before: with eight of sixteen that is
 # work of 2^128 keys even for one who is lucky, as with the twelve words.
 DRAWN_GROUPS = 8
+
+_HEXADECIMAL = re.compile("[0-9A-Fa-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +49,13 @@ class Given:
     age_recipient: str
     age_classical: str | None
     fingerprint: bytes
-    dated: str | None
+    parsed: Card | None
 
     @classmethod
     def from_card(cls, data: bytes) -> Given:
         """A card, tidied or as it is. Raises ``BadCard``."""
         card = Card.from_bytes(data)
-        return cls(CARD, data, card.age_recipient, card.age_classical, card.fingerprint, card.date)
+        return cls(CARD, data, card.age_recipient, card.age_classical, card.fingerprint, card)
 
     @classmethod
     def from_recipient(cls, given: str) -> Given:
@@ -197,10 +200,7 @@ def added(registry: Registry, name: str, given: Given, *, now: str) -> Row:
     waits. Raises ``PartnerTaken``.
     """
     same, known = by_fingerprint(registry, given.fingerprint), find(registry, name)
-    for other in present(registry):
-        # Of two names for one key the second would look like a second person; a card names the recipient, too.
-        if other is not known and given.age_recipient == other["age_recipient"]:
-            raise errors.PartnerTaken(name=text(other, "name"))
+    _refuse_second_name(registry, known, given)
     if known is None:
         number = max((integer(row, "number") for row in everyone(registry)), default=0) + 1
         waiting = {"verified": None, "removed": None, "pending": None, "pending_since": None}
@@ -215,33 +215,46 @@ def added(registry: Registry, name: str, given: Given, *, now: str) -> Row:
     if same is None:
         return {**known, "pending": given.to_bytes(), "pending_since": now}
     card = _stored_card(known)
-    if given.card == known["card"] or given.dated is None or (card is not None and given.dated < card.date):
+    if given.parsed is None or card is None or given.parsed == card or given.parsed.date < card.date:
         raise errors.PartnerTaken(name=text(known, "name"))
     return {**known, **given.columns()}
 
 
-def verified(row: Row, heard: str, groups: tuple[int, ...], *, in_person: bool, now: str) -> tuple[Row, str]:
+def _refuse_second_name(registry: Registry, known: Row | None, given: Given) -> None:
+    """Of two names for one key the second would look like a second person. A card names the recipient, too."""
+    for other in present(registry):
+        if given.age_recipient == other["age_recipient"] and (known is None or other["number"] != known["number"]):
+            raise errors.PartnerTaken(name=text(other, "name"))
+
+
+def verified(
+    registry: Registry, row: Row, heard: str, groups: tuple[int, ...], *, in_person: bool, now: str
+) -> tuple[Row, str]:
     """The row after somebody compared, and what that took (see ``PartnerVerified``).
 
     ``heard`` is everything, or the groups with these numbers, in their order. Raises ``FingerprintDiffers``, ``BadValue``,
-    ``Refused``.
+    ``Refused``; ``PartnerTaken`` where the card that waits has become another partner meanwhile.
     """
     name = text(row, "name")
-    settled = {"grade": PERSON if in_person else VOICE, "verified": now, "pending": None, "pending_since": None}
+    settled: Row = {"grade": PERSON if in_person else VOICE, "verified": now, "pending": None, "pending_since": None}
     current = blob(row, "fingerprint")
     pending = optional_blob(row, "pending")
     if pending is None:
         if not _is_heard(current, heard, groups, in_person=in_person):
             raise errors.FingerprintDiffers(name=name)
-        better = text(row, "grade") == PERSON
-        return {**row, **settled, "grade": PERSON if better else settled["grade"]}, "same"
+        return {**row, **settled, "grade": _better(row, settled)}, "same"
     changed = Given.from_bytes(pending)
     if _is_heard(changed.fingerprint, heard, groups, in_person=in_person):
+        _refuse_second_name(registry, row, changed)
         return {**row, **changed.columns(), **settled}, "changed"
     if _is_heard(current, heard, groups, in_person=in_person):
-        better = text(row, "grade") == PERSON
-        return {**row, **settled, "grade": PERSON if better else settled["grade"]}, "kept"
+        return {**row, **settled, "grade": _better(row, settled)}, "kept"
     raise errors.FingerprintDiffers(name=name)
+
+
+def _better(row: Row, settled: Row) -> str:
+    # Of the same key: what was compared in person stays so.
+    return PERSON if row["grade"] == PERSON else text(settled, "grade")
 
 
 def _is_heard(fingerprint: bytes, heard: str, groups: tuple[int, ...], *, in_person: bool) -> bool:
@@ -269,10 +282,15 @@ _REASONS = {
 
 
 def _verify_whole(fingerprint: bytes, heard: str) -> bool:
-    """Raises FingerprintMismatch, BadFingerprint."""
-    given = heard.strip()
-    if given.startswith("age1"):  # somebody who is known by that string alone can read out the string itself
+    """Whether all of it was compared. Raises FingerprintMismatch, BadFingerprint.
+
+    Who is known by an age recipient alone has no digits to read out, but that string, and what ``sha256sum`` makes of it.
+    """
+    given = "".join(heard.split())
+    if given.startswith("age1") and given.isascii():
         heard = " ".join(fingerprints.digits(fingerprints.recipient_fingerprint(given)))
+    elif _HEXADECIMAL.fullmatch(given):
+        heard = " ".join(fingerprints.digits(bytes.fromhex(given)))
     return fingerprints.verify_heard(fingerprint, heard)
 
 

@@ -337,7 +337,8 @@ class VaultInfo:
     """What an open vault says of itself.
 
     ``last_unlock`` is when it had been used before it was opened this time, ``failed_unlocks`` how many attempts to open
-    it this machine counted between the two. ``unknown_slot`` is the one that opened it, if the vault does not know it.
+    it this machine counted between the two. ``unknown_slot`` is the one that opened it, if the vault does not know it. ``has_identity``: partners may have
+    a card of ours.
     """
 
     vault_id: str
@@ -355,6 +356,7 @@ class VaultInfo:
     failed_unlocks: int
     warnings: tuple[str, ...]
     unknown_slot: int | None = None
+    has_identity: bool = False
 
 
 @dataclass(frozen=True, slots=True)

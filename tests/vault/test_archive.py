@@ -232,9 +232,8 @@ class Endless:
 def test_a_million_members_are_refused_at_the_limit() -> None:
     source = Endless()
     with pytest.raises(SealedFileRefused):
-        list(archive.ArchiveReader(source, max_members=1000))
-    assert source.made == 1001
-    assert archive.MAX_MEMBERS == 100_000
+        list(archive.ArchiveReader(source))
+    assert source.made == 100_001
 
 
 def test_an_announced_size_takes_no_memory() -> None:

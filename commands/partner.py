@@ -53,10 +53,10 @@ def add(settings: Settings, card: Path | None, age: str | None, name: str | None
     if card is None and age is None:
         refuse_unasked(None, name="CARD")
     refuse_unasked(name, name="--name")
-    content = None if card is None else read_public(card)
     with opened(settings) as session:
         if card is None and age is None:
-            content = read_public(Path(required(None, _("Where is the card?"), name="CARD").strip()))
+            card = Path(required(None, _("Where is the card?"), name="CARD").strip())
+        content = None if card is None else read_public(card)
         recipient = optional(age, _("The age recipient:"))
         called = required(name, _("What do we call them?"), name="--name")
         added = session.go_on().partners.add(called, card=content, age=recipient)
@@ -163,13 +163,14 @@ def verify(settings: Settings, name: str | None, in_person: bool, heard: Path | 
     refuse_unasked(name, name="NAME")
     if heard is None:
         refuse_unasked(None, name="--heard")
-    text = None if heard is None else read_public(heard).decode("utf-8", "replace")
     with opened(settings) as session:
         called = _name(session, name)
         handle = session.vault.partners.get(called)
         before = handle.show()
         groups: tuple[int, ...] = ()
-        if text is None:
+        if heard is not None:
+            text = read_public(heard).decode("utf-8", "replace")
+        else:
             text, groups = _heard(before, handle.draw(), in_person=in_person)
         found = session.go_on().partners.get(called).verify(text, groups=groups, in_person=in_person)
     details = found.partner

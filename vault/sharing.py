@@ -53,7 +53,7 @@ from vault.sealing_requests import (
 )
 from vault.shares import Told
 from vault.sharing_requests import CARD
-from vault.tables import Row, blob, integer, text
+from vault.tables import Row, blob, integer
 
 _SHARE_ID_BYTES = 16
 _UNKNOWN_SHA512 = "0" * 128
@@ -322,7 +322,9 @@ class Sharing(Introductions):
             present = {case.case_id: case for case in self.registry.cases()}
             keys: dict[bytes, RecordKey] = {}
             found = []
-            for row in sorted(self.registry.rows(schema.SHARES), key=lambda row: (text(row, "made"), str(row["code"]))):
+            for row in sorted(
+                self.registry.rows(schema.SHARES), key=lambda row: (row["made"], row["code"], row["sequence"])
+            ):
                 case_id = blob(row, "case_id")
                 of = None if row["partner"] is None else known.get(integer(row, "partner"))
                 if act.case is not None and case_id != act.case.case_id:

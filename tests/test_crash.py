@@ -38,6 +38,8 @@ KILLS = {
     "seal": 60,
     "open": 40,
     "open anew": 40,
+    "receipt make": 30,
+    "receipt take": 30,
 }
 SIZES = {"add": 6_000_000}
 
@@ -85,6 +87,8 @@ def test_a_killed_process_leaves_the_old_state_or_the_new(act: str, place: Path)
                 state = scenario.verify_keys(scenario.path, done=not ended.killed)
             if act == "seal":
                 state = scenario.verify_sealed(scenario.path, done=not ended.killed)
+            if scenario.confirms:
+                state = scenario.verify_confirmed(scenario.path, done=not ended.killed)
             if scenario.opens:
                 scenario.verify_received(scenario.path, state)
             states[scenarios.verify_secret(scenario.path) if scenario.changes_secret else state] += 1

@@ -43,6 +43,8 @@ from vault import (
     objects,
     schema,
 )
+from vault.cards import Card
+from vault.confirmations import Parts
 
 OLD_KEY = b"the key file before the change.."
 OLD = KeyFileUnlocker(OLD_KEY)
@@ -188,6 +190,15 @@ def _open_anew(vault: Vault, material: Path) -> None:
     vault.open_file(material / "sealed.age", spoken=_nobody_spoke, code="QUAY")
 
 
+def _receipt_make(vault: Vault, material: Path) -> None:
+    found, _arrived = vault.open_file(material / "sealed.age", spoken=_nobody_spoke)
+    vault.write_receipt(found, material / "exported")
+
+
+def _receipt_take(vault: Vault, material: Path) -> None:
+    vault.take_receipt(material / "receipt.age")
+
+
 def _nobody_spoke() -> str:
     raise AssertionError("the file has no passphrase")
 
@@ -211,6 +222,8 @@ ACTS: dict[str, Callable[[Vault, Path], None]] = {
     "draft discard": _draft_discard,
     "open": _open,
     "open anew": _open_anew,
+    "receipt make": _receipt_make,
+    "receipt take": _receipt_take,
 }
 
 
@@ -274,17 +287,63 @@ class Scenario:
         if act == "key remove":
             with Vault.open(self._template, OLD, clock=clock) as vault:
                 vault.add_key(OLD, NEW, label="new")
-        if self.opens:
+        if self.opens or act == "receipt make":
             self._receive(size)
+        if act == "receipt make":
+            with Vault.open(self._template, OLD, clock=clock) as vault:
+                _open(vault, self.material)
+        if act == "receipt take":
+            self._be_confirmed()
         self.source = Fingerprint(self.material / "statement.mp4")
         self.both = self._seen(more=False)
         self.after_more = self._seen(more=True)
-        assert (self.both[0] == self.both[1]) is (act in ("export", "seal", "change", "key add", "key remove"))
+        same = act in ("export", "seal", "change", "key add", "key remove") or self.confirms
+        assert (self.both[0] == self.both[1]) is same
 
     @property
     def opens(self) -> bool:
         """Whether the act takes in what somebody sealed."""
         return self.act_name.startswith("open")
+
+    @property
+    def confirms(self) -> bool:
+        """Whether the act writes a receipt or takes one in."""
+        return self.act_name.startswith("receipt")
+
+    def _be_confirmed(self) -> None:
+        """A file for a partner, and the partner's receipt for it."""
+        import receipts
+
+        with Vault.open(self._template, OLD, clock=clock) as vault:
+            _seal(vault, self.material)
+            (row,) = vault.keeper.registry.rows(schema.SHARES)
+            content = receipts.said(PARTNER, vault.identity.show().fingerprint, row)
+            (self.material / "receipt.age").write_bytes(receipts.receipt(PARTNER, vault, content))
+        self.clear_exported()
+
+    def verify_confirmed(self, path: Path, *, done: bool) -> str:
+        """After `verify`: a receipt was taken in wholly or not at all; one that was written is whole or not there."""
+        with Vault.open(path, OLD, clock=clock) as vault:
+            if self.act_name == "receipt take":
+                (share,) = vault.shares()
+                assert (share.state, share.complete is True) == ("sent", share.confirmed is not None)
+                is_there = share.confirmed is not None
+                assert vault.take_receipt(self.material / "receipt.age").again is is_there
+            else:
+                is_there = self._is_written(Card.from_bytes(vault.identity.card()))
+        assert is_there or not done, "what was reported as done is there"
+        return "after" if is_there else "before"
+
+    def _is_written(self, ours: Card) -> bool:
+        import sealing
+
+        found = sorted((self.material / "exported").iterdir())
+        files = [each for each in found if each.suffix == ".age"]
+        assert all(_PARTIAL.fullmatch(each.name) for each in found if each not in files)
+        for each in files:
+            content = io.BytesIO(sealing.opened(each.read_bytes(), sealing.Sender().hybrid))
+            assert Parts.unpack(content).verified(ours).complete
+        return bool(files)
 
     def _receive(self, size: int) -> None:
         """A file from a partner, who was compared: an item that is new, one whose bytes are in HARBOUR, and a person."""

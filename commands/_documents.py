@@ -303,3 +303,19 @@ DROPPED = {
     "words": "the fingerprint in words: list of text",
     "claimed": "the name in the card, which proves nothing, or null",
 }
+
+SEALED = {
+    "path": "the file",
+    "size_bytes": "its size",
+    "sha256": "its digest",
+    "share_id": "its id, as in sealed.json",
+    "code": "the case",
+    "sequence": "its number among the files to this partner; its folder is called by code and number",
+    "partner": "for whom, or null for a passphrase",
+    "grade": "how the partner's card was compared: unverified, voice, person; null for a passphrase",
+    "protection": "mlkem768x25519 (safe against quantum computers), X25519 or scrypt (a passphrase)",
+    "items": "references of the items in it",
+    "persons": "references of the persons in it",
+    "exceeds": "limits that its size is above: list of mail, signal, fat32",
+    "owner_only": "whether the disk keeps it from other users",
+}

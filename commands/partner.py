@@ -23,6 +23,7 @@ from commands._options import (
 from commands._output import Fact, Output, moment, values
 from commands._public import read_public
 from commands._session import Session, opened
+from commands._show import say_who_has
 from commands._terminal import visible
 from commands._text import _
 from commands._words import grade, kind_of_partner
@@ -52,10 +53,10 @@ def add(settings: Settings, card: Path | None, age: str | None, name: str | None
     if card is None and age is None:
         refuse_unasked(None, name="CARD")
     refuse_unasked(name, name="--name")
-    content = None if card is None else read_public(card)
     with opened(settings) as session:
         if card is None and age is None:
-            content = read_public(Path(required(None, _("Where is the card?"), name="CARD").strip()))
+            card = Path(required(None, _("Where is the card?"), name="CARD").strip())
+        content = None if card is None else read_public(card)
         recipient = optional(age, _("The age recipient:"))
         called = required(name, _("What do we call them?"), name="--name")
         added = session.go_on().partners.add(called, card=content, age=recipient)
@@ -162,13 +163,14 @@ def verify(settings: Settings, name: str | None, in_person: bool, heard: Path | 
     refuse_unasked(name, name="NAME")
     if heard is None:
         refuse_unasked(None, name="--heard")
-    text = None if heard is None else read_public(heard).decode("utf-8", "replace")
     with opened(settings) as session:
         called = _name(session, name)
         handle = session.vault.partners.get(called)
         before = handle.show()
         groups: tuple[int, ...] = ()
-        if text is None:
+        if heard is not None:
+            text = read_public(heard).decode("utf-8", "replace")
+        else:
             text, groups = _heard(before, handle.draw(), in_person=in_person)
         found = session.go_on().partners.get(called).verify(text, groups=groups, in_person=in_person)
     details = found.partner
@@ -244,6 +246,7 @@ def remove(settings: Settings, name: str | None) -> None:
                 "From now on nothing is sealed for {name}. What they were sent they keep: nothing can take it back."
             ).format(name=visible(details.name))
         )
+        say_who_has(session.vault.shares(partner=details.name))
         agree(settings, _("Remove {name}?").format(name=visible(details.name)))
         details = session.go_on().partners.get(details.name).remove()
     output = Output(settings)

@@ -15,7 +15,7 @@ import click
 import messages
 import pytest
 from mnemonic import Mnemonic
-from somebody import Somebody
+from somebody import material
 
 from commands import cli
 
@@ -166,9 +166,7 @@ def test_every_command_speaks_the_language_of_the_user(
         "second": b"eleven loud cranes under the bridge at noon",
         "file.txt": b"one",
         "file2.txt": b"two",
-        "lena.card": Somebody().card(),
-        "lena-later.card": Somebody().card(date="2026-11-23"),
-        "heard": Somebody().reads_out().encode(),
+        **material(),
     }.items():
         (tmp_path / name).write_bytes(content)
         (tmp_path / name).chmod(0o600)

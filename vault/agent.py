@@ -32,6 +32,7 @@ from vault.door import Door
 from vault.folder import sweep_staging
 from vault.keeper import Keeper
 from vault.requests import BackupBegun, CheckBegun, DraftGrant, ObjectGrant
+from vault.sealing_requests import SharePlan
 
 IDLE_SECONDS = 5 * 60
 ABSOLUTE_SECONDS = 60 * 60
@@ -45,8 +46,8 @@ _READ_BYTES = 1 << 18
 _SECOND = 1_000_000_000
 
 # Answers that begin something, and the requests that end it.
-_BEGUN = (ObjectGrant, DraftGrant, BackupBegun, CheckBegun, OpenGrant)
-_ENDS = frozenset({"item_close", "draft_end", "backup_end", "check_end", "open_end", "open_finish"})
+_BEGUN = (ObjectGrant, DraftGrant, BackupBegun, CheckBegun, SharePlan, OpenGrant)
+_ENDS = frozenset({"item_close", "draft_end", "backup_end", "check_end", "share_end", "open_end", "open_finish"})
 
 # What the keeper does for this process alone.
 _NOT_SERVED = frozenset(

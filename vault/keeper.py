@@ -10,6 +10,7 @@ import contextlib
 import secrets
 from collections.abc import Callable, Container
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from crypto.keys import CaseKey
@@ -373,13 +374,14 @@ class Keeper(Receiving):
         return self._backups[intent]
 
     def abandon(self, intent: int, reason: str) -> None:
-        """Give what was begun and nobody will end its outcome: a reading, a writing, a backup, a check or a file
-        that is opened.
+        """Give what was begun and nobody will end its outcome: a reading, a writing, a backup, a check, a share or an
+        opening.
         """
         begun: tuple[tuple[Container[int], Callable[..., object]], ...] = (
             (self._backups, self.backup_end),
             (self._checks, self.check_end),
             (self._openings, self.open_end),
+            (self._shares, partial(self.share_end, nothing_left=False)),
             (self._reads, self.item_close),
         )
         for running, end in begun:
@@ -389,5 +391,5 @@ class Keeper(Receiving):
 
     def end_readings(self) -> None:
         """Give everything that was begun its outcome."""
-        for intent in [*self._backups, *self._checks, *self._openings, *self._reads]:
+        for intent in [*self._backups, *self._checks, *self._shares, *self._openings, *self._reads]:
             self.abandon(intent, "closed")

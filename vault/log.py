@@ -161,7 +161,9 @@ class Log:
             for change in also:
                 change()
 
-    def announce(self, receipt: Receipt, objects: tuple[bytes, ...], change: Callable[[], None]) -> None:
+    def announce(
+        self, receipt: Receipt, objects: tuple[bytes, ...], change: Callable[[], None], **fields: object
+    ) -> None:
         """Record durably, in one step with a change of the index, what an intent is about. Raises ``LogUnavailable``."""
         case = self._case(receipt.case_id)
         with self._durable() as step:
@@ -172,7 +174,8 @@ class Log:
                 phase="intent",
                 case=case.code if case else None,
                 answers=receipt.number,
-                objects=[object_id.hex() for object_id in objects],
+                objects=[object_id.hex() for object_id in objects] or None,
+                **fields,
             )
             change()
 

@@ -20,11 +20,11 @@ from vault import cases, errors, items, persons, references, schema, senders, st
 from vault.arrivals import SHARE, Arrival, Arrived, Claim, OpenGrant, Origin, Verdict
 from vault.compartment import Compartment, all_objects_grant
 from vault.door import Act
-from vault.introductions import Introductions
 from vault.objects import Staged, place, remove_object
 from vault.registry import CaseRow, case_grant, seal_title
 from vault.requests import Description, PersonFields
 from vault.sealed import SealedPerson
+from vault.sharing import Sharing
 from vault.tables import Row, blob, integer, text
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,62}/[a-z0-9][a-z0-9.+-]{0,62}")
@@ -43,7 +43,7 @@ class _Opening:
     arrivals: list[tuple[Staged, Arrival]] = field(default_factory=list)
 
 
-class Receiving(Introductions):
+class Receiving(Sharing):
     """The part of the keeper that takes in what others sealed."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:

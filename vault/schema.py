@@ -289,6 +289,30 @@ PARTNERS = Table(
         "pending_since": TEXT,
     },
 )
+# A file that was sealed for somebody. What it holds and why it was made is sealed under the case's key in `told`, which is
+# empty when the case is deleted.
+SHARES = Table(
+    "shares",
+    {
+        "share_id": NEEDED_BLOB,
+        "case_id": NEEDED_BLOB,
+        "code": NEEDED_TEXT,
+        "partner": INTEGER,
+        "recipient": NEEDED_TEXT,
+        "recipient_kind": NEEDED_TEXT,
+        "protection": NEEDED_TEXT,
+        "grade": TEXT,
+        "sequence": NEEDED_INTEGER,
+        "made": NEEDED_TEXT,
+        "told": NEEDED_BLOB,
+        "digest": NEEDED_BLOB,
+        "state": NEEDED_TEXT,
+        "size_bytes": INTEGER,
+        "sha256": TEXT,
+        "confirmed": TEXT,
+        "receipt": BLOB,
+    },
+)
 
 # Files that were opened: by the digest of what they are and the fingerprint that signed them, empty where none did. A row is
 # announced with the intent to store and confirmed with its outcome.
@@ -311,7 +335,7 @@ RECEIVED = Table(
 )
 
 # Vaults of before have none of these tables until the first row of each.
-LATER_TABLES = (DRAFTS, IDENTITY, PARTNERS, RECEIVED)
+LATER_TABLES = (DRAFTS, IDENTITY, PARTNERS, SHARES, RECEIVED)
 VAULT_TABLES = (SETTINGS, SLOTS, CASES, LOG_KEYS, DELETED_CASES, UNANSWERED, *LATER_TABLES)
 
 VAULT_SCHEMA = (

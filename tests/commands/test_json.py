@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 import pytest
-from somebody import Somebody
+from somebody import material
 
 from commands import cli
 from commands._options import Command
@@ -88,9 +88,8 @@ def test_every_document_has_the_fields_of_its_page(cv: Any) -> None:
     cv.file("file.txt", b"a")
     (cv.folder / "out").mkdir()
     cv.file("file2.txt", b"b")
-    cv.file("lena.card", Somebody().card())
-    cv.file("lena-later.card", Somebody().card(date="2026-11-23"))
-    cv.file("heard", Somebody().reads_out().encode())
+    for name, content in material().items():
+        cv.file(name, content)
     vault = ("--vault", cv.folder / "v", "--json")
     for arguments in STORY:
         command = known[path_of(arguments, known)]

@@ -54,3 +54,13 @@ class Somebody:
     def reads_out(self, groups: tuple[int, ...] = tuple(range(1, 17))) -> str:
         digits = fingerprints.digits(self.fingerprint)
         return " ".join(digits[number - 1] for number in groups)
+
+
+def material() -> dict[str, bytes]:
+    """The files of the story that the test of the JSON documents tells of a partner."""
+    lena = Somebody()
+    return {
+        "lena.card": lena.card(),
+        "lena-later.card": lena.card(date="2026-11-23"),
+        "heard": lena.reads_out().encode(),
+    }

@@ -317,7 +317,10 @@ class _Unsealing:
         header = None if self.file.has_passphrase else self.file.header
         self.grant = self.keeper.open_begin(header, stores=self.stores, into=into, code=code)
         try:
-            yield self.grant
+            try:
+                yield self.grant
+            except errors.BadValue:  # it is too long for a session, or for any case
+                raise refused(reason="what it says of its content cannot be stored") from None
         except BaseException as error:
             if self.grant is not None:
                 with contextlib.suppress(errors.VaultError):

@@ -231,7 +231,7 @@ def look(path: Path) -> Outside:
         return file.outside
 
 
-def inspect(keeper: Keeper, path: Path, *, spoken: Spoken, progress: Progress | None = None) -> Found:
+def inspect(keeper: Keeper, path: Path, *, spoken: Spoken | None = None, progress: Progress | None = None) -> Found:
     """Read a file to its end and say what it is; nothing is stored. See ``unseal`` for what it raises."""
     with SealedFile(path) as file:
         return _Unsealing(keeper, file, spoken, progress, stores=False).inspect()
@@ -241,7 +241,7 @@ def unseal(
     keeper: Keeper,
     path: Path,
     *,
-    spoken: Spoken,
+    spoken: Spoken | None = None,
     into: str | None = None,
     code: str | None = None,
     accept: Accept | None = None,
@@ -271,7 +271,7 @@ class _Unsealing:
     """The steps of ``unseal``."""
 
     def __init__(
-        self, keeper: Keeper, file: SealedFile, spoken: Spoken, progress: Progress | None, *, stores: bool
+        self, keeper: Keeper, file: SealedFile, spoken: Spoken | None, progress: Progress | None, *, stores: bool
     ) -> None:
         self.keeper, self.file, self.spoken, self.stores = keeper, file, spoken, stores
         self._progress = progress
@@ -328,8 +328,11 @@ class _Unsealing:
             raise
 
     def _content(self, grant: OpenGrant) -> _Peeked:
-        key = self.file.key_of(self.spoken()) if grant.file_key is None else age.FileKey(grant.file_key)
-        return _Peeked(self.file.content(key))
+        if grant.file_key is not None:
+            return _Peeked(self.file.content(age.FileKey(grant.file_key)))
+        if self.spoken is None:
+            raise errors.WrongFilePassphrase
+        return _Peeked(self.file.content(self.file.key_of(self.spoken())))
 
     # Steps 2 and 3
 

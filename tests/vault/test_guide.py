@@ -298,3 +298,12 @@ def test_help_partner_needs_no_vault_and_says_nothing_of_any(
     shown = capsys.readouterr()
     assert (shown.out, shown.err) == (guide.help_partner(), "")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_page_that_is_written_to_a_file_is_in_utf8_everywhere() -> None:
+    environment = dict(os.environ, PYTHONIOENCODING="cp1252", PYTHONPATH=str(Path(cli.__file__).parents[1]))
+    done = subprocess.run(
+        [sys.executable, "-m", "commands", "help-partner"], env=environment, capture_output=True, timeout=60
+    )
+    assert done.returncode == 0
+    assert done.stdout.decode().splitlines() == guide.help_partner().splitlines()

@@ -103,6 +103,7 @@ COMMANDS = {
     "add": ("add", "HARBOUR", "statement.mp4", "--note", "from her phone"),
     "case delete": ("case", "delete", "HARBOUR", "--confirm", "HARBOUR"),
     "seal": ("seal", "HARBOUR", "--all", "--to", "Bear", "--yes", "-o", "exported"),
+    "open": ("open", "sealed.age", "--into", "HARBOUR"),
 }
 
 

@@ -283,7 +283,9 @@ class Vault:
 
         return backing_up.back_up(self.keeper, path, anew=anew, progress=progress)
 
-    def inspect_file(self, path: Path, *, spoken: Spoken, progress: Callable[[int], None] | None = None) -> Found:
+    def inspect_file(
+        self, path: Path, *, spoken: Spoken | None = None, progress: Callable[[int], None] | None = None
+    ) -> Found:
         """What is in a file that somebody sealed, and who they are; it is read to its end and nothing is stored.
 
         ``spoken`` is asked for the passphrase of a file that has one. Raises as ``open_file`` does.
@@ -296,7 +298,7 @@ class Vault:
         self,
         path: Path,
         *,
-        spoken: Spoken,
+        spoken: Spoken | None = None,
         into: str | None = None,
         code: str | None = None,
         accept: Accept | None = None,

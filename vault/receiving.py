@@ -28,6 +28,7 @@ from vault.sharing import Sharing
 from vault.tables import Row, blob, integer, text
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,62}/[a-z0-9][a-z0-9.+-]{0,62}")
+_LONGEST_PURPOSE = 1000
 _WHAT = {"share": "sealed file", "drop": "dropped file", "age": "age file"}
 
 
@@ -195,11 +196,8 @@ def _told(opening: _Opening) -> dict[str, Any]:
         return {}
     sender = verdict.sender if verdict is not None else None
     name = (sender.name or sender.fingerprint) if sender is not None else None
-    return {
-        "digest": claim.digest,
-        "counterparty": name,
-        "purpose": cases.optional_checked_text("purpose", claim.purpose),
-    }
+    purpose = (claim.purpose or "").strip()[:_LONGEST_PURPOSE] or None
+    return {"digest": claim.digest, "counterparty": name, "purpose": purpose}
 
 
 class _Storing:

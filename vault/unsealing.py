@@ -232,7 +232,7 @@ def look(path: Path) -> Outside:
         return file.outside
 
 
-def inspect(keeper: Keeper, path: Path, *, spoken: Spoken, progress: Progress | None = None) -> Found:
+def inspect(keeper: Keeper, path: Path, *, spoken: Spoken | None = None, progress: Progress | None = None) -> Found:
     """Read a file to its end and say what it is; nothing is stored. See ``unseal`` for what it raises."""
     with SealedFile(path) as file:
         return _Unsealing(keeper, file, spoken, progress, stores=False).inspect()
@@ -242,7 +242,7 @@ def unseal(
     keeper: Keeper,
     path: Path,
     *,
-    spoken: Spoken,
+    spoken: Spoken | None = None,
     into: str | None = None,
     code: str | None = None,
     accept: Accept | None = None,
@@ -281,7 +281,7 @@ class _Unsealing:
     """The steps of ``unseal``."""
 
     def __init__(
-        self, keeper: Keeper, file: SealedFile, spoken: Spoken, progress: Progress | None, *, stores: bool
+        self, keeper: Keeper, file: SealedFile, spoken: Spoken | None, progress: Progress | None, *, stores: bool
     ) -> None:
         self.keeper, self.file, self.spoken, self.stores = keeper, file, spoken, stores
         self._progress = progress
@@ -329,7 +329,10 @@ class _Unsealing:
         header = None if self.file.has_passphrase else self.file.header
         self.grant = self.keeper.open_begin(header, stores=self.stores, into=into, code=code)
         try:
-            yield self.grant
+            try:
+                yield self.grant
+            except errors.BadValue:  # it is too long for a session, or for any case
+                raise refused(reason="what it says of its content cannot be stored") from None
         except BaseException as error:
             if self.grant is not None:
                 with contextlib.suppress(errors.VaultError):
@@ -337,8 +340,11 @@ class _Unsealing:
             raise
 
     def _content(self, grant: OpenGrant) -> _Peeked:
-        key = self.file.key_of(self.spoken()) if grant.file_key is None else age.FileKey(grant.file_key)
-        return _Peeked(self.file.content(key))
+        if grant.file_key is not None:
+            return _Peeked(self.file.content(age.FileKey(grant.file_key)))
+        if self.spoken is None:
+            raise errors.WrongFilePassphrase
+        return _Peeked(self.file.content(self.file.key_of(self.spoken())))
 
     # Steps 2 and 3
 

@@ -57,7 +57,7 @@ STORY: tuple[tuple[str, ...], ...] = (
     ("restore", "backup", "--vault", "restored"),
     ("drop", "file.txt", "--to", "our.card", "-o", "dropped.age"),
     ("inspect", "dropped.age"),
-    ("open", "dropped.age"),
+    ("open", "dropped.age", "--into", "HARBOUR"),
     ("person", "remove", "HARBOUR/p1", "--yes"),
     ("delete", "HARBOUR/1", "--yes"),
     ("case", "delete", "HARBOUR", "--confirm", "HARBOUR"),

@@ -395,3 +395,63 @@ def test_a_file_key_is_given_for_one_intent_and_only_for_what_is_ours(vault: Vau
     assert vault.log()[-2].reason == "NotForUs"
     with pytest.raises(errors.SealedFileRefused):
         vault.keeper.open_begin(b"no header")
+
+
+def test_a_text_without_end_is_refused_and_logged(vault: Vault) -> None:
+    endless = "x" * (2 << 20)
+    to = To(vault)
+    manifest = ANNA.share(to.fingerprint, purpose=endless, persons=(SealedPerson(number=1, name=endless),))
+    file = sealed(bags.packed(ANNA.members(manifest)), to.hybrid)
+    with pytest.raises(errors.SealedFileRefused):
+        opened(vault, file)
+    outcome = [entry for entry in vault.log() if entry.act == "open"][-1]
+    assert (outcome.phase, outcome.reason) == ("failed", "SealedFileRefused")
+    assert vault.cases.list() == ()
+    vault.inspect_file(vault.path.with_name("file.age"), spoken=nobody)
+    assert len([entry for entry in vault.log() if entry.act == "inspect"][-1].purpose or "") == 1000
+
+
+# The whole way
+
+
+def test_what_one_vault_seals_another_opens(vault: Vault, tmp_path: Path) -> None:
+    vault.cases.new("Harbour Street", code="HARBOUR")
+    case = vault.cases.get("HARBOUR")
+    case.items.add_stream(io.BytesIO(CONTENTS[0]), file_name="VID_2041.mp4", description=Description(note="from her"))
+    case.items.add_text("Слова свидетеля")
+    case.items.get(2).circumstances(within_reach="no", place="Batumi")
+    case.persons.add(PersonFields("Мадина"))
+    with make_vault(tmp_path / "other") as other:
+        vault.partners.add("Other", card=other.identity.card(classical=True))
+        other.partners.add("Us", card=vault.identity.card())
+        other.partners.get("Us").verify(" ".join(vault.identity.show().digits), in_person=True)
+        includes = ("names", "notes", "circumstances")
+        verdicts = []
+        for number, classical in enumerate((False, True), 1):
+            path = tmp_path / f"{number}.age"
+            with case.seal(
+                to="Other", items="all", persons=(1,), includes=includes, purpose="for court", classical=classical
+            ) as sealing:
+                sealing.write(path)
+        for number in (2, 1):
+            found, arrived = other.open_file(tmp_path / f"{number}.age", spoken=nobody)
+            verdicts.append((found.verdict.gap, found.verdict.late, found.verdict.rival))
+            case_there = other.cases.get(arrived.code)
+            for position, content in enumerate((CONTENTS[0], "Слова свидетеля".encode()), 1):
+                with case_there.items.get(position).open() as reading:
+                    assert b"".join(map(bytes, reading)) == content
+        assert verdicts == [(True, False, False), (False, True, False)]
+        shown = case_there.items.get(2).show()
+        assert shown.statement == Circumstances(within_reach="no", place="Batumi")
+        assert shown.receptions[0].origin.purpose == "for court"
+        assert case_there.items.get(1).show().notes[0].text == "from her"
+        assert case_there.persons.get(1).show().name == "Мадина"
+        with pytest.raises(errors.NotForUs):
+            vault.open_file(tmp_path / "1.age", spoken=nobody)
+        # With a passphrase, to anybody who was told it.
+        words = "anchor-bicycle-cloud-dance-early-fabric-garage-hotel"
+        with case.seal(to=None, items=(2,)) as sealing:
+            sealing.write(tmp_path / "3.age", passphrase=words)
+        found, arrived = other.open_file(tmp_path / "3.age", spoken=lambda: words)
+        assert (found.verdict.gap, found.verdict.late, found.verdict.rival) == (False, False, False)
+        assert other.check(read_data=True).findings == ()

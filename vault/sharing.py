@@ -298,6 +298,8 @@ class Sharing(Introductions):
         ``nothing_left`` says of a failed one that no file of it is anywhere.
         """
         running = self._share(intent)
+        if phase == "done" and running.row is None:
+            raise errors.ReceiptRefused
         del self._shares[intent]
         also = []
         row = running.row

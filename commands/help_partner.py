@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from commands import _terminal
 from commands._options import command
 
 
@@ -16,4 +17,9 @@ def help_partner() -> None:
     """
     from vault.guide import help_partner as page
 
-    sys.stdout.write(page())
+    if _terminal.stdout_is_terminal():
+        sys.stdout.write(page())
+    else:
+        # A file is passed on to other systems: it is in UTF-8 whatever this one prefers.
+        sys.stdout.buffer.write(page().encode())
+        sys.stdout.buffer.flush()

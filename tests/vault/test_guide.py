@@ -125,6 +125,29 @@ def test_every_line_for_linux_does_what_the_guide_says(folder: Path, path: Path,
     assert step(folder, "recipient", path).stdout == "FOR ME\n"
 
 
+def test_every_line_for_macos_does_the_same_in_zsh(folder: Path, program: Program) -> None:
+    shell = program("zsh")
+    (folder / "bin").mkdir()
+    (folder / "bin" / "tar").symlink_to(program("bsdtar"))
+    for tool in ("shasum", "ssh-keygen"):
+        program(tool)
+    environment = dict(os.environ, PATH=f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}", LC_ALL="C.UTF-8")
+    lines = [
+        line
+        for name in ("open", "digests", "sender", "recipient")
+        for line in guide.lines(guide.MACOS, name, "HARBOUR-3")
+    ]
+    done = subprocess.run(
+        [shell, "-f", "-c", "\n".join(lines)], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    said = done.stdout.splitlines()
+    assert said[0] == "OPENED"
+    assert "WHOLE" in said
+    assert said[-2].startswith('Good "casevault-sealed@v1" signature for sender')
+    assert said[-1] == "FOR ME"
+
+
 def test_the_lines_for_linux_are_all_tested() -> None:
     assert [each.name for each in guide.STEPS] == ["open", "passphrase", "digests", "sender", "recipient"]
     assert all(set(each.lines) == set(guide.SYSTEMS) for each in guide.STEPS)
@@ -298,3 +321,12 @@ def test_help_partner_needs_no_vault_and_says_nothing_of_any(
     shown = capsys.readouterr()
     assert (shown.out, shown.err) == (guide.help_partner(), "")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_page_that_is_written_to_a_file_is_in_utf8_everywhere() -> None:
+    environment = dict(os.environ, PYTHONIOENCODING="cp1252", PYTHONPATH=str(Path(cli.__file__).parents[1]))
+    done = subprocess.run(
+        [sys.executable, "-m", "commands", "help-partner"], env=environment, capture_output=True, timeout=60
+    )
+    assert done.returncode == 0
+    assert done.stdout.decode().splitlines() == guide.help_partner().splitlines()

@@ -597,6 +597,18 @@ def test_the_index_does_not_hold_in_the_clear_what_a_case_keeps_to_itself(vault,
     assert "Canary" not in repr({name: value for name, value in row.items() if name != "told"})
 
 
+def test_check_finds_what_is_told_of_a_file_damaged(vault, case, out):
+    sealed(case, out, to="Crane")
+    assert vault.check().findings == ()
+    registry = vault.keeper.registry
+    (row,) = registry.rows(schema.SHARES)
+    with registry.step():
+        registry.put(schema.SHARES, {**row, "told": bytes(row["told"])[:-1] + b"x"})
+    assert [(found.kind, found.subject) for found in vault.check().findings] == [("database", "HARBOUR")]
+    with pytest.raises(errors.DatabaseDamaged):
+        vault.shares()
+
+
 def test_a_vault_of_before_gets_the_table_with_its_first_file(vault, case, out):
     vault.keeper.registry.store.execute("DROP TABLE shares")
     path = vault.path

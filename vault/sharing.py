@@ -78,7 +78,7 @@ class _Running:
     manifest: SealedManifest
     grants: dict[int, ObjectGrant]
     logged: dict[str, Any] = field(default_factory=dict)
-    row: Row | None = None
+    share_id: bytes | None = None
 
 
 class Sharing(Introductions):
@@ -101,7 +101,7 @@ class Sharing(Introductions):
         act = self._begin(
             "share",
             case.code,
-            item=None if request.items is None else references.ranges(request.items),
+            item=None if request.items is None else _named(request.items, request.persons),
             purpose=request.purpose,
             grants=(all_objects_grant(case.case_id), identity.GRANT),
             **_logged(to),
@@ -221,26 +221,27 @@ class Sharing(Introductions):
         ``LogUnavailable``, after which nothing is signed.
         """
         running = self._share(intent)
-        if running.row is not None:
-            raise errors.ReceiptRefused
         act = running.act
+        case = self.registry.case_by_id(act.needed_case.case_id)
+        # Deleted, or under another key: what would be written could not be read again.
+        if running.share_id is not None or case is None or case.epoch != act.needed_case.epoch:
+            raise errors.ReceiptRefused
         if running.to is not None:
             classical = running.to.stanza == age.X25519
             if self._addressee(running.to.name, classical=classical) != running.to:
                 raise errors.PartnerChanged(name=running.to.name)
-        case = act.needed_case
         manifest = _with_digests(self._placed(running.manifest, case.case_id), dict(sha512s))
         tags = _tags(manifest, running.identity.card_bytes(date=manifest.made[:10]))
         digest = hashlib.sha256(tags[bag.SEALED]).digest()
         row = self._row(running, manifest, digest)
         running.logged = {
-            "item": references.ranges(item.number for item in manifest.items),
+            "item": _named((i.number for i in manifest.items), (p.number for p in manifest.persons)),
             "purpose": manifest.purpose,
             **_logged(running.to),
         }
         change = partial(self.registry.put, schema.SHARES, row)
         self.log.announce(act.receipt, (), change, digest=digest.hex(), **running.logged)
-        running.row = row
+        running.share_id = blob(row, "share_id")
         tags[bag.TAGMANIFEST] = bag.tagmanifest(tags)
         signatures = running.identity.sign(SignedKind.SEALED_FILE, tags[bag.TAGMANIFEST])
         tags |= {bag.SIGNATURE: signatures.sshsig, bag.MLDSA_SIGNATURE: signatures.mldsa65}
@@ -299,9 +300,11 @@ class Sharing(Introductions):
         ``nothing_left`` says of a failed one that no file of it is anywhere.
         """
         running = self._share(intent)
+        if phase == "done" and running.share_id is None:
+            raise errors.ReceiptRefused
         del self._shares[intent]
         also = []
-        row = running.row
+        row = None if running.share_id is None else self.registry.row(schema.SHARES, running.share_id)
         if row is not None and (phase == "done" or nothing_left):
             state = shares.SENT if phase == "done" else shares.FAILED
             ended: Row = {**row, "state": state, "size_bytes": size, "sha256": digest}
@@ -342,6 +345,11 @@ class Sharing(Introductions):
         if intent not in self._shares:
             raise errors.ReceiptRefused
         return self._shares[intent]
+
+
+def _named(numbers: Iterable[int], people: Iterable[int]) -> str:
+    """Items and persons as the log has them: ``1,3-5,p2``."""
+    return ",".join([references.ranges(numbers), *(f"p{number}" for number in people)])
 
 
 def _checked(request: ShareRequest) -> ShareRequest:

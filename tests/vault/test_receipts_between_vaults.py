@@ -16,7 +16,7 @@ from vaults import FailingLog, key_file, make_vault, object_files
 
 from crypto import age
 from crypto.padding import padded_size
-from vault import Vault, dropping, errors, schema
+from vault import Vault, dropping, errors, identity, introductions, schema
 from vault.receipt_files import Written
 from vault.sealing import Sealed
 from vault.unsealing import Found
@@ -253,15 +253,24 @@ def test_the_log_names_to_whom_a_receipt_went_and_its_digest(pair: Pair) -> None
     assert (done.digest, done.size_bytes) == (written.sha256, written.size_bytes)
 
 
-def test_without_a_log_no_receipt_is_signed_and_none_is_taken_in(pair: Pair) -> None:
+def test_without_a_log_no_receipt_is_signed_and_none_is_taken_in(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = pair.seal()
     written = pair.confirm(sent.path)
     found = pair.open(sent.path)
+    monkeypatch.setattr(identity, "OwnIdentity", lambda *_: pytest.fail("the identity was opened"))
+    monkeypatch.setattr(introductions, "OwnIdentity", lambda *_: pytest.fail("the identity was opened"))
     with FailingLog(pair.theirs), pytest.raises(errors.LogUnavailable):
         pair.theirs.write_receipt(found, pair.out)
     with FailingLog(pair.ours), pytest.raises(errors.LogUnavailable):
         pair.ours.take_receipt(written.path)
+    monkeypatch.undo()
+    with FailingLog(pair.theirs, 2), pytest.raises(errors.LogUnavailable):
+        pair.theirs.write_receipt(found, pair.out)
+    with FailingLog(pair.ours, 2), pytest.raises(errors.LogUnavailable):
+        pair.ours.take_receipt(written.path)
     assert list(pair.out.iterdir()) == [written.path]
+    assert pair.ours.shares()[0].confirmed is None
+    assert not pair.ours.take_receipt(written.path).again
 
 
 def test_in_a_session_all_of_it_is_the_same(pair: Pair, home: Path) -> None:

@@ -154,7 +154,7 @@ def story(source: Path) -> tuple[tuple[str, ...], ...]:
 
 
 # What the story itself writes, and what is no language: codes, names of commands in hints, digests, names of files.
-DATA = "Lena Marta MARTA Office receipt age our card lena later heard Harbour Office backup plain recovery passphrase HARBOUR Title Other Name text tag witness file file2 txt stick words first second out kv T casevault vault keyfile"
+DATA = "Item Signatures and manifests of sealed Lena Marta MARTA Office receipt age our card lena later heard Harbour Office backup plain recovery passphrase HARBOUR Title Other Name text tag witness file file2 txt stick words first second out kv T casevault vault keyfile"
 
 
 @pytest.mark.parametrize("form", [(), ("--plain",)], ids=["lines", "plain"])

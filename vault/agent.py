@@ -26,6 +26,7 @@ from typing import Any
 from vault import errors, meeting, platform, wire
 from vault._vault import Vault
 from vault._version import __version__
+from vault.ahead import Ahead
 from vault.client import LOOK, USE, WATCH, SessionState
 from vault.door import Door
 from vault.folder import sweep_staging
@@ -40,6 +41,7 @@ _LONGEST_SILENCE_SECONDS = 10  # of a client that owes a greeting, the rest of a
 _PATIENCE_SECONDS = 1.0  # at most, so that a time-out that passed while the machine slept is seen at once
 _GRACE_SECONDS = 10.0  # for the request at work when the session ends
 _PROGRESS_SECONDS = 0.1
+_MOMENT_SECONDS = 0.05  # longer than a command needs from one request to the next
 _READ_BYTES = 1 << 18
 _SECOND = 1_000_000_000
 
@@ -103,9 +105,10 @@ class Agent:
         absolute_seconds: int = ABSOLUTE_SECONDS,
         clock: Callable[[], int] = platform.monotonic_ns_including_suspend,
         patience_seconds: float = _PATIENCE_SECONDS,
+        ahead: Ahead | None = None,
     ) -> None:
-        """``clock`` counts nanoseconds, also while the machine sleeps."""
-        self._vault, self._keeper = vault, vault.keeper
+        """``clock`` counts nanoseconds, also while the machine sleeps. ``ahead`` is opened while nobody asks anything."""
+        self._vault, self._keeper, self._ahead = vault, vault.keeper, ahead
         self._place = meeting.place_of(vault.path)
         self._listener, self._path = listener, path
         self._idle, self._absolute = idle_seconds, absolute_seconds
@@ -385,9 +388,12 @@ class Agent:
         except BaseException:
             self.end("failed")  # without this thread nobody would ever get an answer
             raise
+        finally:
+            if self._ahead:
+                self._ahead.stop()
 
     def _serve(self) -> None:
-        while (job := self._work.get()) is not None:
+        while (job := self._next_job()) is not None:
             client, message = job
             if not message:
                 self._forget(client)
@@ -396,6 +402,16 @@ class Agent:
                 if not self._keeper.is_usable:
                     self.end("failed")
                 self._post(lambda client=client, data=data: self._deliver(client, data))  # type: ignore[misc]
+
+    def _next_job(self) -> tuple[_Client, dict[str, Any]] | None:
+        """What is asked next. Where nobody asks for a moment, cases are opened until somebody does."""
+        ahead = self._ahead
+        if ahead and not ahead.is_done:
+            with contextlib.suppress(queue.Empty):
+                return self._work.get(timeout=_MOMENT_SECONDS)
+            while self._work.empty() and self._why is None and ahead.open_one():
+                pass
+        return self._work.get()
 
     def _deliver(self, client: _Client, data: bytes) -> None:
         client.busy = False

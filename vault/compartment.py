@@ -91,6 +91,7 @@ class Compartment:
                     empty.add(each)
         if empty != erased:
             raise errors.OlderCopy(what=self.store.what)
+        self.store.give_back()
         self._written = Written(written)
         self.state, self.changes = state, number
 

@@ -124,8 +124,12 @@ class Store:
                 yield part
 
     def keep_little(self) -> None:
-        """Keep few pages in memory from now on: many databases are open. Said before much is read, it makes reading cheaper."""
+        """Keep few pages in memory from now on: many databases are open. Reading everything is cheaper then, too."""
         self.execute(f"PRAGMA cache_size = -{_LITTLE_KIB}")
+
+    def give_back(self) -> None:
+        """Wipe the pages that were read, and give back their memory."""
+        self.execute("PRAGMA shrink_memory")
 
     @contextmanager
     def atomic(self) -> Iterator[None]:

@@ -124,6 +124,8 @@ EXEMPT = {
     "is_writing": "inside",
     "settled_case": "the outcome of an intent that was recorded",
     "opened": "needs a case's key, which needs a receipt",
+    "open_ahead": "needs the receipt of a session's beginning",
+    "has_room": "inside",
     "is_open": "inside",
     "keep_open": "inside",
     "is_crowded": "inside",

@@ -13,8 +13,9 @@ from faults import Crash, Failure, FatDisk, FaultyDisk, every_failure, replaced
 from stick import CannotMount, Kind, mounted_stick
 
 from vault import files, platform
+from vault.disk import Disk
 from vault.errors import DiskFailed, NoSpace, ReadOnly
-from vault.files import Disk, NewFile
+from vault.files import NewFile
 
 OLD, NEW = b"old" * 1000, b"new" * 2000
 

@@ -122,7 +122,7 @@ class Sessions(Bench):
                 largest = max((largest, *peaks(costs)))
             self.together(f"{work}peak memory of a command and of the agent", largest, process)
             file = space.path / "small"
-            before: Callable[[], None] = lambda: space.small_file() and None  # noqa: E731
+            before: Callable[[], None] = lambda: space.small_file() and None  # noqa: E731 -- it says nothing
             added = {
                 "large": Task([*large, "add", CASE, file], before),
                 "few": Task([*small, "add", CASE, file], before),

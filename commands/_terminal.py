@@ -195,7 +195,7 @@ def _terminal() -> Iterator[tuple[TextIO, TextIO]]:
     encoding = sys.stdin.encoding if sys.stdin else "utf-8"
     with (
         open("/dev/tty", encoding=encoding) as keyboard,  # noqa: PTH123 -- a device, not a path of ours
-        open("/dev/tty", "w", encoding=encoding, errors="backslashreplace") as screen,  # noqa: PTH123
+        open("/dev/tty", "w", encoding=encoding, errors="backslashreplace") as screen,  # noqa: PTH123 -- as above
     ):
         yield keyboard, screen
 

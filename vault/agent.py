@@ -329,7 +329,7 @@ class Agent:
                 data = self._answer(client, message)
                 if not self._keeper.is_usable:
                     self.end("failed")
-                self._post(lambda client=client, data=data: self._deliver(client, data))  # type: ignore[misc]
+                self._post(lambda client=client, data=data: self._deliver(client, data))  # type: ignore[misc]  # of a lambda's defaults no types are told
 
     def _next_job(self) -> tuple[Connection, dict[str, Any]] | None:
         """What is asked next. Where nobody asks for a moment, cases are opened until somebody does."""

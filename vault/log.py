@@ -350,11 +350,11 @@ def _log_entry(number: int, fields: dict[str, object]) -> LogEntry:
     case, item = fields["case"], fields["item"]
     return LogEntry(
         number=number,
-        item=f"{case}/{item}" if case and item else item,  # type: ignore[arg-type]
+        item=f"{case}/{item}" if case and item else item,  # type: ignore[arg-type]  # as size_bytes below
         when=str(fields["wall_time"]),
         size_bytes=fields["size"],  # type: ignore[arg-type]  # canonical JSON that this module wrote
         **{
-            name: fields[name]  # type: ignore[arg-type]
+            name: fields[name]  # type: ignore[arg-type]  # the same
             for name in ("act", "phase", "actor", "case", "digest", "purpose", "answers", "reason")
         },
     )

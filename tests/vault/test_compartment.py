@@ -343,7 +343,7 @@ def test_a_missing_write_ahead_log_never_passes_for_the_newest_state(tmp_path: P
     try:
         found, event = event_of(path)
     except VaultError as error:
-        assert isinstance(error, (DatabaseDamaged, UnknownFormat))  # noqa: PT017
+        assert isinstance(error, (DatabaseDamaged, UnknownFormat))  # noqa: PT017 (no error is right as well)
     else:
         assert event != "withdrawn"
         assert found != state

@@ -243,7 +243,7 @@ def test_a_disk_that_takes_nothing_more_shows_nothing(vault: Vault, name: str) -
     if name == "item_finish_add":
         request = staged_before(vault)
     if name == "draft_begin":
-        request = lambda vault: vault.keeper.draft_begin("HARBOUR", NEW_DRAFT, b"k" * 32, b"")  # noqa: E731
+        request = lambda vault: vault.keeper.draft_begin("HARBOUR", NEW_DRAFT, b"k" * 32, b"")  # noqa: E731 (one of the requests above)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     raised: BaseException | None = None
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))

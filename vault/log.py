@@ -132,36 +132,31 @@ class Log:
 
     def refine(self, receipt: Receipt, *, before: bytes, after: bytes, objects: tuple[bytes, ...]) -> None:
         """Record durably which states a change leads from and to, before it is made. Raises ``LogUnavailable``."""
-        case = self._case(receipt.case_id)
         with self._durable() as step:
-            self._append(
-                step,
-                case,
-                act=receipt.act,
-                phase="intent",
-                case=case.code if case else None,
-                item=receipt.item,
-                answers=receipt.number,
-                objects=[object_id.hex() for object_id in objects] or None,
-                state_before=before.hex(),
-                state_after=after.hex(),
+            self._append_more(
+                step, receipt, objects, item=receipt.item, state_before=before.hex(), state_after=after.hex()
             )
             self._put_unanswered(Unanswered(receipt.number, receipt.act, receipt.case_id, receipt.item, objects, after))
 
     def announce(self, receipt: Receipt, objects: tuple[bytes, ...], change: Callable[[], None]) -> None:
         """Record durably, in one step with a change of the index, what an intent is about. Raises ``LogUnavailable``."""
-        case = self._case(receipt.case_id)
         with self._durable() as step:
-            self._append(
-                step,
-                case,
-                act=receipt.act,
-                phase="intent",
-                case=case.code if case else None,
-                answers=receipt.number,
-                objects=[object_id.hex() for object_id in objects],
-            )
+            self._append_more(step, receipt, objects)
             change()
+
+    def _append_more(self, step: int, receipt: Receipt, objects: tuple[bytes, ...], **fields: object) -> None:
+        """A further part of an intent."""
+        case = self._case(receipt.case_id)
+        self._append(
+            step,
+            case,
+            act=receipt.act,
+            phase="intent",
+            case=case.code if case else None,
+            answers=receipt.number,
+            objects=[object_id.hex() for object_id in objects] or None,
+            **fields,
+        )
 
     def expect_removal(self, receipt: Receipt, objects: tuple[bytes, ...]) -> None:
         """Inside a step: keep in mind which files of a deleted case have still to go."""

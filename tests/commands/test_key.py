@@ -212,10 +212,7 @@ def test_what_is_left_out_is_asked_for_after_the_vault_is_open(
     screen.answer("A label", "Boris")
     screen.answer("New passphrase:", FURTHER)
     screen.answer("Once more:", FURTHER)
-    status, rest = screen.finish()
-    assert status == 0, rest
-    assert b"herons" not in screen.shown
-    assert b"cranes" not in screen.shown
+    screen.succeed(unseen=(b"herons", b"cranes"))
     cv.bare("--vault", locked, "--passphrase-file", cv.secret("further", FURTHER.encode()), "case", "list")
 
 

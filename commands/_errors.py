@@ -133,6 +133,19 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
     errors.BadReference: (USAGE, "a case is named like HARBOUR, an item like HARBOUR/3, a person like HARBOUR/p2"),
     errors.BadValue: (USAGE, "nothing was changed"),
     errors.Refused: (REFUSED, _NO_HINT),
+    errors.NoSuchPartner: (NOT_FOUND, "`casevault partner list` shows all partners"),
+    errors.PartnerTaken: (REFUSED, "nothing was changed; one partner has one name here"),
+    errors.PartnerChanged: (
+        REFUSED,
+        "somebody may be in between. Ask them by a way that you trust, best in person, then `casevault partner verify`; "
+        "until it agrees nothing is sealed for them",
+    ),
+    errors.BadCard: (PROOF, "nothing was stored; ask for the card again, as a file, by another way"),
+    errors.FingerprintDiffers: (
+        PROOF,
+        "nothing was changed. Read it to each other once more; if it still differs, the card is not theirs, and "
+        "whoever made it could read what you seal for them: do not use it, and ask for the card by another way",
+    ),
     errors.LogUnavailable: (NO_SPACE, "free some space, or look whether the disk can be written to"),
     errors.OutcomeUnrecorded: (NO_SPACE, "free some space, then run any command: do not repeat this one"),
     errors.ReceiptRefused: (REFUSED, "start the command again; if it stays so, run `casevault check`"),
@@ -147,6 +160,27 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
         "nothing can be opened where the log cannot be written: `casevault restore` makes a vault from it, in another place",
     ),
     errors.DiskFailed: (NO_SPACE, "copy the vault's folder to another disk before anything else"),
+    errors.SealedFileRefused: (
+        PROOF,
+        "nothing of it was stored; ask the sender to send it again by another way, and tell them that this one was refused",
+    ),
+    errors.NotAnAgeFile: (
+        UNKNOWN,
+        "look at the path; a mail program may have changed the file: let it be sent as an attachment, or on a stick",
+    ),
+    errors.NotForUs: (
+        PROOF,
+        "nothing of it was stored; tell the sender. `casevault identity card` makes the card for which they can seal",
+    ),
+    errors.SenderUnproven: (
+        REFUSED,
+        "compare these words with the sender by a way that you trust, add their card with `casevault partner add` and "
+        "verify it; `--accept-unverified` stores it as it is",
+    ),
+    errors.WrongFilePassphrase: (
+        WRONG_SECRET,
+        "this is the passphrase that the sender told you, not that of your vault; let it be said again, word by word",
+    ),
     errors.UnsafeLibrary: (OTHER, "install casevault again, in an environment of its own"),
 }
 

@@ -111,6 +111,11 @@ class Output:
         """A line of the result; what is foreign in it went through ``visible``."""
         self._print(text)
 
+    def exactly(self, content: bytes) -> None:
+        """The result byte for byte, whatever the encoding of the output is: what is signed must not be translated."""
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
         """Rows of text that may come from anywhere; ``empty`` is said if there are none."""
         if not rows:
@@ -168,6 +173,15 @@ class Output:
                 line.append(visible(text), style="bold" if strong else "")
             line.append("  ")
         _console().print(line)
+
+    def picture(self, rows: Sequence[str]) -> None:
+        """Rows of blocks in black on white, whatever the terminal's colours are, for a camera; only where ``rich``."""
+        from rich.text import Text
+
+        width = max(map(len, rows))
+        if width <= _console().width:  # a picture whose rows are broken shows nothing
+            for row in rows:
+                _console().print(Text(row, style="black on bright_white"))
 
     def _print(self, text: str) -> None:
         sys.stdout.write(text + "\n")

@@ -35,6 +35,8 @@ from crypto.age_keys import (
     HYBRID,
     SCRYPT,
     X25519,
+    FileKey,
+    FileKeyIdentity,
     HybridIdentity,
     HybridRecipient,
     Identity,
@@ -71,6 +73,8 @@ __all__ = [
     "ArmorFailure",
     "ArmorReader",
     "ArmorWriter",
+    "FileKey",
+    "FileKeyIdentity",
     "HMACFailure",
     "Header",
     "HeaderFailure",
@@ -104,6 +108,7 @@ __all__ = [
     "passphrase_identity",
     "passphrase_recipient",
     "read_header",
+    "unwrap_file_key",
 ]
 
 _NONCE_SIZE = 16
@@ -243,6 +248,18 @@ def read_header(source: Source, *, limits: HeaderLimits = GENERAL_LIMITS) -> Hea
     return _parse(LineSource(source, limit_bytes=limits.size_bytes), limits)
 
 
+def unwrap_file_key(header: bytes, identities: Iterable[Identity], *, limits: HeaderLimits = GENERAL_LIMITS) -> FileKey:
+    """The file key of the file whose header has exactly these bytes, the MAC verified: for another process to read it.
+
+    Raises HeaderFailure, NoMatch, HMACFailure.
+    """
+    lines = LineSource(io.BytesIO(header), limit_bytes=limits.size_bytes)
+    parsed = _parse(lines, limits)
+    if parsed.text != header:
+        raise HeaderFailure("something follows the header")
+    return FileKey(_file_key(parsed, list(identities)))
+
+
 def file_size(plaintext_size: int, header_size: int) -> int:
     """The size in bytes of a file with a header of that size. Raises ValueError below zero."""
     return header_size + _NONCE_SIZE + sealed_size(plaintext_size)
@@ -259,15 +276,20 @@ def _parse(lines: LineSource, limits: HeaderLimits) -> Header:
 def _open(source: Source, identities: Sequence[Identity], limits: HeaderLimits) -> tuple[bytes, Rest, Header]:
     lines = LineSource(source, limit_bytes=limits.size_bytes)
     header = _parse(lines, limits)
-    file_key = _unwrap(header, identities)
-    if not hmac.compare_digest(_header_mac(file_key, header.covered), header.mac):
-        raise HMACFailure("the header is not the one that was written")
+    file_key = _file_key(header, identities)
     rest = lines.rest()
     nonce = bytes(rest.take(_NONCE_SIZE))
     # age counts the nonce to what must be there before a payload can begin.
     if len(nonce) != _NONCE_SIZE:
         raise HeaderFailure("the file ends before its payload")
     return _payload_key(file_key, nonce), rest, header
+
+
+def _file_key(header: Header, identities: Sequence[Identity]) -> bytes:
+    file_key = _unwrap(header, identities)
+    if not hmac.compare_digest(_header_mac(file_key, header.covered), header.mac):
+        raise HMACFailure("the header is not the one that was written")
+    return file_key
 
 
 def _unwrap(header: Header, identities: Sequence[Identity]) -> bytes:

@@ -85,6 +85,37 @@ class Identity(ABC):
         raise TypeError(f"{type(self).__name__} is neither copied nor pickled")
 
 
+class FileKey:
+    """What a stanza wraps: it opens one file, and nothing else. It shows nothing, and is neither copied nor pickled."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: bytes) -> None:
+        """16 bytes. Raises ValueError for another length."""
+        if len(raw) != FILE_KEY_SIZE:
+            raise ValueError(f"a file key has {FILE_KEY_SIZE} bytes")
+        self.raw = raw
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} is neither copied nor pickled")
+
+
+class FileKeyIdentity(Identity):
+    """Whoever was given a file's key by somebody who unwrapped it. The header's MAC tells whether it is that file's."""
+
+    kind = "file key"
+
+    def __init__(self, file_key: FileKey) -> None:
+        self._file_key = file_key
+
+    def unwrap(self, stanzas: Sequence[Stanza]) -> bytes | None:  # noqa: ARG002 -- as every identity
+        """See Identity."""
+        return self._file_key.raw
+
+
 class HybridRecipient(Recipient):
     """The public half of a hybrid identity, `age1pq1…`."""
 

@@ -51,9 +51,9 @@ class BadSignature(CryptoError):
 
 
 class BadWords(CryptoError):
-    """Recovery words that do not encode 32 bytes.
+    """Words that do not encode the bytes they should.
 
-    `reason` is "count" (not 24 words), "word" (`word_number`, counted from 1, stands in no list) or "checksum"
+    `reason` is "count" (not 24 words, or how many there should be), "word" (`word_number`, counted from 1, stands in no list) or "checksum"
     (all are words of the list, but one of them is another one or stands elsewhere). The words are never kept.
     """
 
@@ -61,6 +61,21 @@ class BadWords(CryptoError):
         super().__init__(reason if word_number is None else f"{reason} {word_number}")
         self.reason = reason
         self.word_number = word_number
+
+
+class BadFingerprint(CryptoError):
+    """A text that is no fingerprint, nor a group of one.
+
+    `reason` is "count" (not 16 groups or 12 words), "group" (not five digits up to 65535), "word" or "checksum".
+    """
+
+    def __init__(self, reason: Literal["count", "group", "word", "checksum"]) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class FingerprintMismatch(CryptoError):
+    """What was read out is not of this fingerprint."""
 
 
 class InvalidIdentity(CryptoError):

@@ -34,6 +34,7 @@ BACKUP: Final = b"casevault/v1/backup"
 COMMITMENT: Final = b"casevault/v1/commitment"
 CHANGE: Final = b"casevault/v1/change"
 FAILURES: Final = b"casevault/v1/failures"
+FINGERPRINT: Final = b"casevault/v1/fingerprint"
 
 
 class SignedKind(Enum):

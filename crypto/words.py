@@ -17,26 +17,27 @@ if TYPE_CHECKING:
 LANGUAGES = ("english", "russian")
 ENTROPY_SIZE = 32
 WORD_COUNT = 24
+SIZES = {12: 16, WORD_COUNT: ENTROPY_SIZE}  # bytes by the number of words
 FEWEST_PASSPHRASE_WORDS = 5
 _PREFIX_LENGTH = 4
 _YO, _YE = "\N{CYRILLIC SMALL LETTER IO}", "\N{CYRILLIC SMALL LETTER IE}"
 
 
 def words_from_entropy(entropy: bytes, language: str) -> tuple[str, ...]:
-    """The 24 words of 32 bytes, in Unicode NFC. Raises ValueError for another length or language."""
-    if len(entropy) != ENTROPY_SIZE:
-        raise ValueError(f"recovery words stand for {ENTROPY_SIZE} bytes")
+    """The 24 words of 32 bytes, or the 12 of 16, in Unicode NFC. Raises ValueError for another length or language."""
+    if len(entropy) not in SIZES.values():
+        raise ValueError("words stand for 32 bytes or for 16")
     return tuple(unicodedata.normalize("NFC", word) for word in _mnemonic(language).to_mnemonic(entropy).split())
 
 
-def entropy_from_words(words: str | Iterable[str]) -> bytes:
-    """The 32 bytes that 24 words stand for, in whichever language of LANGUAGES they are.
+def entropy_from_words(words: str | Iterable[str], *, count: int = WORD_COUNT) -> bytes:
+    """The 32 bytes that 24 words stand for, or the 16 of 12 words, in whichever language of LANGUAGES they are.
 
     White space, letter case and Unicode form do not matter; nor do the dots of the Russian "yo". English words may be
     cut after four letters or more. Raises BadWords.
     """
     written = (words if isinstance(words, str) else " ".join(words)).split()
-    if len(written) != WORD_COUNT:
+    if len(written) != count:
         raise BadWords("count")
     found = min(
         ([_listed_number(language, word) for word in written] for language in LANGUAGES),
@@ -47,10 +48,11 @@ def entropy_from_words(words: str | Iterable[str]) -> bytes:
         if number is None:
             raise BadWords("word", position)
         bits = bits << 11 | number
-    # 24 words are 264 bits: the entropy, then the first 8 bits of its SHA-256. Not by the library, which
-    # normalizes a word but not its list, and so does not find Russian words with a composed letter.
-    entropy = (bits >> 8).to_bytes(ENTROPY_SIZE, "big")
-    if bits & 0xFF != hashlib.sha256(entropy).digest()[0]:
+    # 24 words are 264 bits: the entropy, then the first 8 bits of its SHA-256 (of 12 words 132 and 4). Not by the
+    # library, which normalizes a word but not its list, and so does not find Russian words with a composed letter.
+    size, checksum_bits = SIZES[count], count // 3
+    entropy = (bits >> checksum_bits).to_bytes(size, "big")
+    if bits & (1 << checksum_bits) - 1 != hashlib.sha256(entropy).digest()[0] >> 8 - checksum_bits:
         raise BadWords("checksum")
     return entropy
 

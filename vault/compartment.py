@@ -37,6 +37,8 @@ class Compartment:
         self.case_id = case_id
         self._clock = clock
         self._written = Written()
+        names = store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        self._missing = {table.name for table in schema.LATER_CASE_TABLES} - {name for (name,) in names}
         self.changes = 0
         self.state = chain.first_state(case_id)
         self._load()
@@ -132,6 +134,8 @@ class Compartment:
         return found[0] if found else None
 
     def _select(self, table: Table, where: str, values: Sequence[Value]) -> list[Row]:
+        if table.name in self._missing:
+            return []
         names = ", ".join(f"t.{name}" for name in table.columns)
         found = self.store.execute(
             f"SELECT {names}, t.change_number, c.salt, c.digest FROM {table.name} t"  # noqa: S608 (constants)
@@ -172,14 +176,14 @@ class Compartment:
     @contextmanager
     def changing(self) -> Iterator[None]:
         """One transaction: all changes inside, or none."""
-        before = self.state, self.changes
+        before = self.state, self.changes, set(self._missing)
         self._written.begin()
         try:
             with self.store.atomic():
                 yield
         except BaseException:
             self._written.undo()
-            self.state, self.changes = before
+            self.state, self.changes, self._missing = before
             raise
 
     def put(self, table: Table, row: Row) -> None:
@@ -191,6 +195,9 @@ class Compartment:
         before = self.row(table, *(row[name] for name in table.key))
         if before == row:
             return
+        if table.name in self._missing:
+            self.store.execute(table.ddl())
+            self._missing.remove(table.name)
         place = table.name, table.key_of(row)
         number = self._append(place, change, kept=True)
         self._written.add(place, number)

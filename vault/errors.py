@@ -254,6 +254,39 @@ class Refused(VaultError):
     template = "Refused: {reason}"
 
 
+# Partners and cards
+
+
+class NoSuchPartner(VaultError):
+    """No partner has ``name``."""
+
+    template = "There is no partner {name}"
+
+
+class PartnerTaken(VaultError):
+    """The partner ``name`` has this very card or recipient."""
+
+    template = "This is known already, as {name}"
+
+
+class PartnerChanged(VaultError):
+    """Another card than before was given for ``name``, and nobody compared it yet."""
+
+    template = "The card of {name} is another one than before, and it was not compared yet"
+
+
+class BadCard(VaultError):
+    """A card that cannot be read, or whose signatures do not hold: ``reason`` says which."""
+
+    template = "This card is not taken: {reason}"
+
+
+class FingerprintDiffers(VaultError):
+    """What was read out is not the fingerprint of the card that ``name`` has here."""
+
+    template = "What you heard is not the fingerprint of the card of {name}"
+
+
 # The log
 
 
@@ -381,6 +414,42 @@ class DiskFailed(VaultError):
     """The operating system reported an error for ``path``."""
 
     template = "The disk failed at {path}: {reason}"
+
+
+# Sealed files
+
+
+class SealedFileRefused(VaultError):
+    """A sealed file is not as one is written, or its digests or signatures do not hold: ``reason`` says what."""
+
+    template = "This sealed file is refused: {reason}"
+
+
+class NotAnAgeFile(VaultError):
+    """``path`` holds something that is not an age file, and so nothing that anybody sealed."""
+
+    template = "{path} is not an age file"
+
+
+class NotForUs(VaultError):
+    """A file that is sealed for somebody else: ``reason`` says how that shows."""
+
+    template = "This file is not for this vault: {reason}"
+
+
+class SenderUnproven(VaultError):
+    """The signatures hold, but nobody here has compared the key behind them; ``words`` are its fingerprint."""
+
+    template = "Nobody has compared the key of whoever sent this file ({words}), so it was not stored"
+
+
+class WrongFilePassphrase(VaultError):
+    """The file was sealed with another passphrase."""
+
+    template = "This passphrase does not open the file"
+
+
+# The installation
 
 
 class UnsafeLibrary(VaultError):

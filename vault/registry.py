@@ -102,7 +102,7 @@ class Registry:
         self._rows, self._digests = {}, {}
         self._present = {str(name) for (name,) in self.store.execute("SELECT name FROM sqlite_master")}
         for table in schema.VAULT_TABLES:
-            if table is schema.DRAFTS and table.name not in self._present:
+            if table in schema.LATER_TABLES and table.name not in self._present:
                 continue
             for record in self.store.stream(f"SELECT {', '.join(table.columns)} FROM {table.name}"):  # noqa: S608 (constants)
                 self._remember(table, table.from_record(record))

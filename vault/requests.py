@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from vault.arrivals import Origin
 from vault.summaries import CaseSummary as CaseSummary  # noqa: PLC0414 -- as every other answer it is found here
 from vault.summaries import ItemSummary as ItemSummary  # noqa: PLC0414 -- as above
 
@@ -132,6 +133,7 @@ class Reception:
     via: str | None
     recorded: str | None
     received: str | None
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +251,7 @@ class LogEntry:
     """One entry of the access log, readable because its body could be unsealed.
 
     ``item`` is the whole reference of an item or person; of ``key-add`` and ``key-remove`` it is the label.
+    ``counterparty`` is a partner's name, ``recipients`` are fingerprints.
     """
 
     number: int
@@ -263,6 +266,8 @@ class LogEntry:
     purpose: str | None
     answers: int | None
     reason: str | None
+    counterparty: str | None = None
+    recipients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +337,8 @@ class VaultInfo:
     """What an open vault says of itself.
 
     ``last_unlock`` is when it had been used before it was opened this time, ``failed_unlocks`` how many attempts to open
-    it this machine counted between the two. ``unknown_slot`` is the one that opened it, if the vault does not know it.
+    it this machine counted between the two. ``unknown_slot`` is the one that opened it, if the vault does not know it. ``has_identity``: partners may have
+    a card of ours.
     """
 
     vault_id: str
@@ -350,6 +356,7 @@ class VaultInfo:
     failed_unlocks: int
     warnings: tuple[str, ...]
     unknown_slot: int | None = None
+    has_identity: bool = False
 
 
 @dataclass(frozen=True, slots=True)

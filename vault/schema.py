@@ -136,6 +136,30 @@ DISPOSALS = _case(
     copies_elsewhere=TEXT,
 )
 
+# Where the bytes of a reception came from when they came in a file that somebody sealed: what the sender said of them.
+# `number` is that of the reception. Cases of before have no such table until their first such file.
+ORIGINS = _case(
+    "origins",
+    2,
+    item=NEEDED_INTEGER,
+    number=NEEDED_INTEGER,
+    kind=NEEDED_TEXT,
+    sender=TEXT,
+    sender_name=TEXT,
+    grade=TEXT,
+    file_digest=NEEDED_TEXT,
+    share_id=TEXT,
+    sequence=INTEGER,
+    path=TEXT,
+    reference=TEXT,
+    added=TEXT,
+    recorded=TEXT,
+    received=TEXT,
+    revises=TEXT,
+    purpose=TEXT,
+    terms=TEXT,
+)
+
 CASE_TABLES = (
     CASE,
     ITEMS,
@@ -148,7 +172,9 @@ CASE_TABLES = (
     CONSENTS,
     RETENTION,
     DISPOSALS,
+    ORIGINS,
 )
+LATER_CASE_TABLES = (ORIGINS,)
 
 # Numbers are never used again, so the highest one ever given is known even when its row is gone.
 COUNTERS = _case("counters", name=NEEDED_TEXT, last=NEEDED_INTEGER)
@@ -212,7 +238,7 @@ UNANSWERED = Table(
     },
 )
 
-# The id of a draft is the names of its two files. Vaults of before have no such table until their first draft.
+# The id of a draft is the names of its two files.
 DRAFTS = Table(
     "drafts",
     {
@@ -226,7 +252,47 @@ DRAFTS = Table(
     },
 )
 
-VAULT_TABLES = (SETTINGS, SLOTS, CASES, LOG_KEYS, DELETED_CASES, UNANSWERED, DRAFTS)
+# One row, made when it is first needed. The seeds are secret; what they yield stands beside them, and must agree.
+IDENTITY = Table(
+    "identity",
+    {
+        "id": NEEDED_INTEGER,
+        "name": TEXT,
+        "created": NEEDED_TEXT,
+        "hybrid_seed": NEEDED_BLOB,
+        "x25519_seed": NEEDED_BLOB,
+        "ed25519_seed": NEEDED_BLOB,
+        "mldsa65_seed": NEEDED_BLOB,
+        "age_recipient": NEEDED_TEXT,
+        "age_classical": NEEDED_TEXT,
+        "ed25519": NEEDED_BLOB,
+        "mldsa65": NEEDED_BLOB,
+    },
+)
+# A removed partner keeps the row, because what they were sent is told of it. A card or recipient that came later under
+# the same name waits in `pending`.
+PARTNERS = Table(
+    "partners",
+    {
+        "number": NEEDED_INTEGER,
+        "name": NEEDED_TEXT,
+        "kind": NEEDED_TEXT,
+        "card": BLOB,
+        "age_recipient": NEEDED_TEXT,
+        "age_classical": TEXT,
+        "fingerprint": NEEDED_BLOB,
+        "grade": NEEDED_TEXT,
+        "added": NEEDED_TEXT,
+        "verified": TEXT,
+        "removed": TEXT,
+        "pending": BLOB,
+        "pending_since": TEXT,
+    },
+)
+
+# Vaults of before have none of these tables until the first row of each.
+LATER_TABLES = (DRAFTS, IDENTITY, PARTNERS)
+VAULT_TABLES = (SETTINGS, SLOTS, CASES, LOG_KEYS, DELETED_CASES, UNANSWERED, *LATER_TABLES)
 
 VAULT_SCHEMA = (
     *(table.ddl() for table in VAULT_TABLES),

@@ -28,7 +28,7 @@ KEPT: dict[tuple[str, ...], tuple[str, ...]] = {
     ("person", "edit"): ("person", "show", "HARBOUR/p1"),
 }
 # These make a vault, or work in one of their own.
-NEW_VAULTS = {("init",), ("demo",), ("help",), ("completion",)}
+NEW_VAULTS = {("init",), ("demo",), ("help",), ("help-partner",), ("completion",)}
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:

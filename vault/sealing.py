@@ -139,7 +139,8 @@ class Sealing:
             if progress:
                 progress(count)
 
-        if ObjectReader(self._keeper.folder.objects, grant).pour(write, progress=further) != grant.sha256:
+        reader = ObjectReader(self._keeper.folder.objects, grant)
+        if reader.pour(write, progress=further, writing_here=True) != grant.sha256:
             raise errors.ObjectDamaged(what=grant.reference)
 
     def _write(

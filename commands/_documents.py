@@ -247,3 +247,19 @@ KEY_ADDED = {name: text for name, text in KEY.items() if name != "known"} | {
 KEY_REMOVED = {name: text for name, text in KEY.items() if name != "known"} | {"epoch": "number of the new epoch"}
 
 CASE_DELETED = {"code": "the case that was deleted"}
+
+SEALED = {
+    "path": "the file",
+    "size_bytes": "its size",
+    "sha256": "its digest",
+    "share_id": "its id, as in sealed.json",
+    "code": "the case",
+    "sequence": "its number among the files to this partner; its folder is called by code and number",
+    "partner": "for whom, or null for a passphrase",
+    "grade": "how the partner's card was compared: unverified, voice, person; null for a passphrase",
+    "protection": "mlkem768x25519 (safe against quantum computers), X25519 or scrypt (a passphrase)",
+    "items": "references of the items in it",
+    "persons": "references of the persons in it",
+    "exceeds": "limits that its size is above: list of mail, signal, fat32",
+    "owner_only": "whether the disk keeps it from other users",
+}

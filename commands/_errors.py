@@ -154,6 +154,11 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
     errors.SourceChanged: (OTHER, "wait until whatever writes it has ended, then add it again"),
     errors.NotAFile: (USAGE, "name a file; a folder is added with `-r`, devices never"),
     errors.NoSpace: (NO_SPACE, "free some space and try again; what was stored before is whole"),
+    errors.FileTooLarge: (
+        NO_SPACE,
+        "most sticks come with FAT32, which takes no file of 4 GiB or more: use one that is formatted with exFAT, or seal fewer "
+        "items in each file. What was stored before is whole",
+    ),
     errors.ReadOnly: (NO_SPACE, "look whether the disk or folder can be written to; nothing was changed"),
     errors.VaultReadOnly: (
         NO_SPACE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from commands import _terminal
 from commands._output import Fact, Output, exact_size, moment
 from commands._terminal import visible
 from commands._text import _
@@ -12,6 +13,7 @@ from commands._words import word
 
 if TYPE_CHECKING:
     from vault.requests import CaseDetails, Change, Circumstances, ItemDetails, ItemSummary, Note, PersonDetails
+    from vault.sealing_requests import ShareSummary
 
 
 def stored(output: Output, item: ItemSummary) -> None:
@@ -106,6 +108,25 @@ def person_facts(person: PersonDetails) -> list[Fact]:
         (_("Added"), moment(person.added)),
         *_history(person.history),
     ]
+
+
+def say_who_has(shares: Sequence[ShareSummary]) -> None:
+    """Which sealed files cannot be taken back, a line for each; nothing if there are none."""
+    left = [each for each in shares if each.state != "failed"]
+    if left:
+        _terminal.say(_("Files that were sealed, which nobody can take back:"))
+    for share in left:
+        _terminal.say("  " + _who_has(share))
+
+
+def _who_has(share: ShareSummary) -> str:
+    name = visible(share.partner) if share.partner else _("whoever was told the passphrase")
+    about = {"name": name, "file": f"{share.code}-{share.sequence}", "when": moment(share.made)}
+    if share.state == "signed":
+        return _("{name} perhaps has {file} of {when}: it is not known whether it was finished").format(**about)
+    if share.confirmed:
+        return _("{name} has {file} of {when}, and has confirmed it").format(**about)
+    return _("{name} has, or can get, {file} of {when}; not confirmed").format(**about)
 
 
 def _notes(notes: Sequence[Note]) -> list[Fact]:

@@ -10,7 +10,7 @@ from commands._documents import CASE, CASE_DELETED, CASE_DETAILS
 from commands._options import Settings, command, fill_in, group, optional, pass_settings, refuse_unasked, required
 from commands._output import Output, exact_size, moment
 from commands._session import Session, opened
-from commands._show import case_facts
+from commands._show import case_facts, say_who_has
 from commands._terminal import visible
 from commands._text import _, ngettext
 from vault import references
@@ -147,6 +147,7 @@ def delete(settings: Settings, code: str, confirmed: str | None) -> None:
         )
         _terminal.say(_("Its key is destroyed, so nothing in this folder opens it any more. It can't be undone."))
         _name_backups(session.vault.info().backups)
+        say_who_has(handle.shares())
         confirm(summary.code, confirmed, parse=references.parse_case)
         handle.delete(session.unlocker)
     output = Output(settings)

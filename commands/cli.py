@@ -46,6 +46,7 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("person", "commands.person", "person", "Persons of a case: add, list, show, edit, remove."),
     ("identity", "commands.identity", "identity", "Who we are to partners: show, name, card."),
     ("partner", "commands.partner", "partner", "Whom we share with: add, list, show, verify, remove."),
+    ("seal", "commands.seal", "seal", "Seal items of a case for one partner, in one file."),
     ("search", "commands.search", "search", "Find words in cases, items, notes and persons."),
     ("check", "commands.check", "check", "Look for damage; changes nothing."),
     ("backup", "commands.backup", "backup", "Copy the vault to a stick or disk, still encrypted."),

@@ -23,6 +23,7 @@ from commands._options import (
 from commands._output import Fact, Output, moment, values
 from commands._public import read_public
 from commands._session import Session, opened
+from commands._show import say_who_has
 from commands._terminal import visible
 from commands._text import _
 from commands._words import grade, kind_of_partner
@@ -245,6 +246,7 @@ def remove(settings: Settings, name: str | None) -> None:
                 "From now on nothing is sealed for {name}. What they were sent they keep: nothing can take it back."
             ).format(name=visible(details.name))
         )
+        say_who_has(session.vault.shares(partner=details.name))
         agree(settings, _("Remove {name}?").format(name=visible(details.name)))
         details = session.go_on().partners.get(details.name).remove()
     output = Output(settings)

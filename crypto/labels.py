@@ -22,6 +22,7 @@ CASE_LOG: Final = b"casevault/v1/case-log"
 CASE_TITLE: Final = b"casevault/v1/case-title"
 LOG_KEY_WRAP: Final = b"casevault/v1/log-key-wrap"
 DRAFT_KEY_WRAP: Final = b"casevault/v1/draft-key-wrap"
+CASE_SHARES: Final = b"casevault/v1/case-shares"
 
 # Sealed values
 LOG_BODY: Final = b"casevault/v1/log-body"

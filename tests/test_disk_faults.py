@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("segments")
 LEFT_OUT = "left out: "
 FAT_KINDS: tuple[Kind, ...] = ("crash", "power cut")
 # Every kind for what writes the most different files; for the others those that lead to different states.
-ALL_KINDS = ("add", "export", "case new")
+ALL_KINDS = ("add", "export", "case new", "seal")
 SOME_KINDS: tuple[Kind, ...] = ("full", "broken", "crash", "power cut")
 DISKS = {"disk": FaultyDisk, "FAT": FatDisk}
 
@@ -84,6 +84,13 @@ class Session:
             scenario.source.verify()
             if scenario.act_name == "export":
                 _verify_exported(scenario, failure)
+            if scenario.act_name == "seal":
+                left_over = list((scenario.material / "exported").glob("*.partial"))
+                assert not left_over or failure.kind not in ("full", "torn"), "a failed seal leaves nothing"
+                done = failure.raised is None and not died
+                self.seen[state] -= 1
+                self.seen[scenario.verify_sealed(left, done=done)] += 1
+                scenario.clear_exported()
         except BaseException as error:
             error.add_note(f"{failure}") if hasattr(error, "add_note") else None
             raise
@@ -293,13 +300,14 @@ SQLITE_ACTS = (
     "key remove",
     "case delete",
     "draft store",
+    "seal",
 )
 # The ways in go the way of "change".
 SQLITE_RUNS = [
     (act, mode)
     for act in SQLITE_ACTS
     for mode in sqlite_faults.MODES
-    if not act.startswith("key") or mode in ("kill", "eio")
+    if not act.startswith(("key", "seal")) or mode in ("kill", "eio")
 ]
 
 
@@ -337,6 +345,8 @@ def test_after_any_failed_write_of_a_database_the_old_or_the_new_state_is_there(
                     assert state.startswith(("after", scenario.same or "after")), "what was reported as done is there"
                 if scenario.changes_keys:
                     scenario.verify_keys(scenario.path, done=not ended.killed and not ended.error)
+                if act == "seal":
+                    scenario.verify_sealed(scenario.path, done=not ended.killed and not ended.error)
         assert failed >= counted // step
     scenario.source.verify()
 

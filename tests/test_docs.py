@@ -168,7 +168,7 @@ def test_every_help_is_short_has_an_example_and_says_no_name_in_it(path: tuple[s
 def test_no_option_takes_a_secret(path: tuple[str, ...], command: Command) -> None:
     """A secret is named by its file, never given: arguments stay in histories and in lists of processes."""
     for parameter in command.params:
-        for name in parameter.opts if isinstance(parameter, click.Option) else ():
+        for name in parameter.opts if isinstance(parameter, click.Option) and not parameter.is_flag else ():
             if re.search("pass|secret|words|key|pin|recovery", name):
                 assert name.endswith("-file") or name.startswith("--no-") or name == "--words", f"{name} of {path}"
         if "--words" in parameter.opts:

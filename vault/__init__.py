@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vault.reading import Reading
     from vault.requests import Description, PersonFields
     from vault.restoring import Restored
+    from vault.sealing import Sealed, Sealing
     from vault.unlock import AnyOf, KeyFileUnlocker, PassphraseUnlocker, RecoveryUnlocker, Unlocker
     from vault.writing import Writing
 
@@ -38,6 +39,8 @@ _HOMES = {
     "Description": "vault.requests",
     "PersonFields": "vault.requests",
     "Restored": "vault.restoring",
+    "Sealed": "vault.sealing",
+    "Sealing": "vault.sealing",
     "AnyOf": "vault.unlock",
     "KeyFileUnlocker": "vault.unlock",
     "PassphraseUnlocker": "vault.unlock",
@@ -61,6 +64,8 @@ __all__ = [
     "Reading",
     "RecoveryUnlocker",
     "Restored",
+    "Sealed",
+    "Sealing",
     "Unlocker",
     "Vault",
     "Writing",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from vault.opening import Cost
     from vault.requests import CheckReport, Hit, KeyLabel, LogEntry, VaultInfo
     from vault.restoring import Restored
+    from vault.sealing_requests import ShareSummary
     from vault.unlock import RecoveryUnlocker, SecretUnlocker, Unlocker
 
 
@@ -277,6 +278,10 @@ class Vault:
         from vault import backing_up
 
         return backing_up.back_up(self.keeper, path, anew=anew, progress=progress)
+
+    def shares(self, *, case: str | None = None, partner: str | None = None) -> tuple[ShareSummary, ...]:
+        """Who has what: the files that were sealed, oldest first, of one case and for one partner if these are named."""
+        return self.keeper.share_list(case, partner)
 
     def log(self, case: str | None = None) -> tuple[LogEntry, ...]:
         """The access log, oldest first, of everything or of one case."""

@@ -32,6 +32,7 @@ from vault.door import Door
 from vault.folder import sweep_staging
 from vault.keeper import Keeper
 from vault.requests import BackupBegun, CheckBegun, DraftGrant, ObjectGrant
+from vault.sealing_requests import SharePlan
 from vault.time_outs import SECOND, TimeOuts
 
 IDLE_SECONDS = 5 * 60
@@ -44,8 +45,8 @@ _GRACE_SECONDS = 10.0  # for the request at work when the session ends
 _MOMENT_SECONDS = 0.05  # longer than a command needs from one request to the next
 
 # Answers that begin something, and the requests that end it.
-_BEGUN = (ObjectGrant, DraftGrant, BackupBegun, CheckBegun)
-_ENDS = frozenset({"item_close", "draft_end", "backup_end", "check_end"})
+_BEGUN = (ObjectGrant, DraftGrant, BackupBegun, CheckBegun, SharePlan)
+_ENDS = frozenset({"item_close", "draft_end", "backup_end", "check_end", "share_end"})
 
 # What the keeper does for this process alone.
 _NOT_SERVED = frozenset(

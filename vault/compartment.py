@@ -9,7 +9,7 @@ removal keeps their numbers, so that an older page with an erased change shows a
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -247,6 +247,15 @@ class Compartment:
         if not found:
             raise errors.DatabaseDamaged(what=self.store.what)
         return ObjectKey(found[0][0])
+
+    def unwrap_object_keys(self, receipt: Receipt, object_ids: Collection[bytes]) -> dict[bytes, ObjectKey]:
+        """The keys of some objects, for an intent to read these. Raises ``ReceiptRefused``."""
+        receipt.spend(all_objects_grant(self.case_id))
+        found = self.store.execute("SELECT object_id, key FROM object_keys")
+        keys = {object_id: ObjectKey(key) for object_id, key in found if object_id in object_ids}
+        if len(keys) != len(object_ids):
+            raise errors.DatabaseDamaged(what=self.store.what)
+        return keys
 
     def unwrap_all_object_keys(self, receipt: Receipt) -> dict[bytes, ObjectKey]:
         """Every object's key, for an intent to check the whole case. Raises ``ReceiptRefused``."""

@@ -121,6 +121,7 @@ class Door:
         purpose: str | None,
         grants: tuple[str, ...],
         counterparty: str | None = None,
+        **fields: object,
     ) -> Act:
         case = None if code is None else self.settled_case(code)
         purpose = cases.optional_checked_text("purpose", purpose)
@@ -134,6 +135,7 @@ class Door:
             grants=allowed,
             vault_level=name in VAULT_LEVEL,
             counterparty=counterparty,
+            **fields,
         )
         return Act(receipt, case, outcome={"counterparty": counterparty})
 

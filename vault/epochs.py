@@ -16,7 +16,7 @@ from crypto import kdf
 from crypto.errors import CryptoError
 from crypto.keys import CaseKey, VaultKey
 from crypto.records import encrypt_record
-from vault import cases, compartment, errors, files, header, registry, schema
+from vault import cases, compartment, errors, files, header, registry, schema, shares
 from vault.compartment import Compartment
 from vault.folder import Folder
 from vault.log import Log
@@ -126,6 +126,7 @@ def _tried(plan: Plan, folder: Folder, vault_key: VaultKey) -> VaultKey:
 
 @dataclass(frozen=True, slots=True)
 class _Renewed:
+    before: CaseKey
     key: CaseKey
     epoch: int
     title: str
@@ -140,7 +141,8 @@ def _public_keys(plan: Plan) -> list[bytes | None]:
 
 def _renew_case(door: Door, receipt: Receipt, case: CaseRow, made: list[Path]) -> _Renewed:
     was_open = door.is_open(case.case_id)
-    source = door.opened(case, door.registry.unwrap_case_key(receipt, case.case_id))
+    before = door.registry.unwrap_case_key(receipt, case.case_id)
+    source = door.opened(case, before)
     key, epoch = CaseKey.random(), case.epoch + 1
     path = door.folder.cases / f"{case.case_id.hex()}-{epoch}.db"
     remove_database(path)
@@ -159,7 +161,7 @@ def _renew_case(door: Door, receipt: Receipt, case: CaseRow, made: list[Path]) -
         copy.close()
         if not was_open:
             door.drop(case.case_id)
-    return _Renewed(key, epoch, title)
+    return _Renewed(before, key, epoch, title)
 
 
 def _renew_registry(
@@ -199,6 +201,7 @@ def _rewrite(fresh: Registry, plan: Plan, new: header.Header, renewed: dict[byte
     for case_id, case in renewed.items():
         _rewrap_log_keys(fresh, case_id, case)
         fresh.rewrap_draft_keys(case_id, case.key)
+        shares.renew(fresh, case_id, before=case.before, after=case.key)
         fresh.update_case(
             case_id, key=case.key.raw, epoch=case.epoch, title=registry.seal_title(case.key, case_id, case.title)
         )
@@ -226,6 +229,7 @@ def _forget_case(fresh: Registry, case: CaseRow, now: str) -> None:
             fresh.erase(schema.LOG_KEYS, case.case_id, row["epoch"])
     for row in fresh.drafts(case.case_id):
         fresh.erase(schema.DRAFTS, row["draft_id"])
+    shares.forget(fresh, case.case_id)
     fresh.put(
         schema.DELETED_CASES,
         {"case_id": case.case_id, "code": case.code, "happened": now, "entries": case.entries},

@@ -398,6 +398,12 @@ class NoSpace(VaultError):
     template = "There is no space left for {path}"
 
 
+class FileTooLarge(NoSpace):
+    """The file system of ``path`` takes no file of this size: FAT32 none of 4 GiB or more."""
+
+    template = "The disk of {path} takes no files as large as this one"
+
+
 class ReadOnly(VaultError):
     """``path`` cannot be written to."""
 

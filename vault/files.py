@@ -19,12 +19,12 @@ from types import TracebackType
 
 from vault import platform
 from vault.disk import Buffer, Disk
-from vault.errors import DiskFailed, NoSpace, ReadOnly, VaultError
+from vault.errors import DiskFailed, FileTooLarge, NoSpace, ReadOnly, VaultError
 
 # Measured with 1 GiB: the last fsync of a segment falls from 0.43 s to 0.03 s.
 FLUSH_BEHIND_BYTES = 32 << 20
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NOT_WRITABLE = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _TEMPORARY_NAME = re.compile(r"[0-9a-f]{32}")
 
@@ -34,13 +34,16 @@ disk = Disk()
 
 @contextlib.contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn an OSError of a full disk into `NoSpace(path)`, of one that may not be written into `ReadOnly(path)`.
+    """Turn an OSError of a full disk into `NoSpace(path)` (`FileTooLarge` where it is the file that is too large for it), of
+    one that may not be written into `ReadOnly(path)`.
 
     That a file is there already, or is not there, passes unchanged; every other OSError becomes `DiskFailed`.
     """
     try:
         yield
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise FileTooLarge(path=str(path)) from error
         if error.errno in _FULL:
             raise NoSpace(path=str(path)) from error
         if error.errno in _NOT_WRITABLE:
@@ -54,14 +57,14 @@ class NewFile:
     """A new file being written, in a `with` block; at its end content is durable, or there is no file.
 
     The file's *name* is not durable yet: `move` it to its place, or `sync_folder` its folder. With `timeless` its times
-    are set to zero. Entering raises FileExistsError if something is at `path`; every method NoSpace, ReadOnly, OSError.
+    are set to zero, with `held` others can see that it is written to (`platform.is_held`). Entering raises FileExistsError if something is at `path`; every method NoSpace, ReadOnly, OSError.
     A failed write or sync is final: leave the block, which removes the file.
     """
 
-    def __init__(self, path: Path, *, timeless: bool = False) -> None:
+    def __init__(self, path: Path, *, timeless: bool = False, held: bool = False) -> None:
         self.path = path
         self.size_bytes = 0
-        self._timeless = timeless
+        self._timeless, self._held = timeless, held
         self._descriptor = -1
         self._synced = False
         self._unflushed_bytes = 0
@@ -71,6 +74,8 @@ class NewFile:
     def __enter__(self) -> NewFile:
         with translated(self.path):
             self._descriptor = disk.open_new(self.path)
+        if self._held:
+            platform.hold(self._descriptor)
         return self
 
     def write(self, data: Buffer) -> None:

@@ -6,10 +6,10 @@ What is large is done here and not in the keeper: staging what is added, and rea
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from vault import errors
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         PersonFields,
         Stored,
     )
+    from vault.sealing import Sealing
+    from vault.sealing_requests import ShareSummary
     from vault.unlock import Unlocker
     from vault.writing import Drafts
 
@@ -91,6 +93,42 @@ class Case:
     def tag(self, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Add and remove tags; returns all there are then."""
         return self._keeper().case_tag(self.code, add, remove)
+
+    def seal(
+        self,
+        *,
+        to: str | None,
+        items: Iterable[int] | Literal["all"],
+        persons: Iterable[int] = (),
+        includes: Iterable[str] = (),
+        purpose: str | None = None,
+        terms: str | None = None,
+        classical: bool = False,
+    ) -> Sealing:
+        """Begin to seal a file for the partner ``to``, or for a passphrase that is spoken (None); a context manager.
+
+        Nothing goes that is not named: ``includes`` are of names, notes, tags, circumstances. See ``Keeper.share_begin``
+        for what it raises, and ``Sealing.write``, which makes the file.
+        """
+        from vault.sealing import Sealing
+        from vault.sealing_requests import ShareRequest
+
+        keeper = self._keeper()
+        request = ShareRequest(
+            self.code,
+            None if items == "all" else tuple(int(number) for number in items),
+            to,
+            persons=tuple(persons),
+            includes=tuple(includes),
+            purpose=purpose,
+            terms=terms,
+            classical=classical,
+        )
+        return Sealing(keeper, keeper.share_begin(request))
+
+    def shares(self) -> tuple[ShareSummary, ...]:
+        """The files that were sealed from the case: who has what, oldest first."""
+        return self._keeper().share_list(self.code)
 
     def delete(self, current: Unlocker) -> None:
         """Destroy the case's key and files. Raises ``WrongPassphrase``."""

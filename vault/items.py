@@ -185,6 +185,11 @@ def summaries(compartment: Compartment, code: str) -> tuple[ItemSummary, ...]:
     return tuple(_summary(row, code, tuple(sorted(tags.get(integer(row, "number"), ())))) for row in rows)
 
 
+def numbers(compartment: Compartment) -> tuple[int, ...]:
+    """The numbers of all items, in order."""
+    return tuple(sorted(integer(row, "number") for row in compartment.rows(schema.ITEMS)))
+
+
 def details(compartment: Compartment, code: str, number: int) -> ItemDetails:
     """Everything about an item besides its bytes. Raises ``NoSuchItem``."""
     row = _row(compartment, code, number)

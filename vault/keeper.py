@@ -10,6 +10,7 @@ import contextlib
 import secrets
 from collections.abc import Callable, Container
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from crypto.keys import CaseKey
@@ -31,7 +32,6 @@ from vault.compartment import Clock, Compartment
 from vault.door import Act
 from vault.folder import Folder
 from vault.header import Header
-from vault.introductions import Introductions
 from vault.receipts import Receipt
 from vault.registry import CaseRow, Registry, case_grant, seal_title
 from vault.requests import (
@@ -50,11 +50,12 @@ from vault.requests import (
     ObjectGrant,
     VaultInfo,
 )
+from vault.sharing import Sharing
 from vault.tables import text
 from vault.unlock import SecretUnlocker, Unlocker
 
 
-class Keeper(Introductions):
+class Keeper(Sharing):
     """An open vault, as those who ask see it."""
 
     def __init__(self, folder: Folder, found: Header, registry: Registry, *, actor: str, clock: Clock) -> None:
@@ -376,10 +377,11 @@ class Keeper(Introductions):
         return self._backups[intent]
 
     def abandon(self, intent: int, reason: str) -> None:
-        """Give what was begun and nobody will end its outcome: a reading, a writing, a backup or a check."""
+        """Give what was begun and nobody will end its outcome: a reading, a writing, a backup, a check or a share."""
         begun: tuple[tuple[Container[int], Callable[..., object]], ...] = (
             (self._backups, self.backup_end),
             (self._checks, self.check_end),
+            (self._shares, partial(self.share_end, nothing_left=False)),
             (self._reads, self.item_close),
         )
         for running, end in begun:
@@ -389,5 +391,5 @@ class Keeper(Introductions):
 
     def end_readings(self) -> None:
         """Give everything that was begun its outcome."""
-        for intent in [*self._backups, *self._checks, *self._reads]:
+        for intent in [*self._backups, *self._checks, *self._shares, *self._reads]:
             self.abandon(intent, "closed")

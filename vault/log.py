@@ -138,10 +138,12 @@ class Log:
             )
             self._put_unanswered(Unanswered(receipt.number, receipt.act, receipt.case_id, receipt.item, objects, after))
 
-    def announce(self, receipt: Receipt, objects: tuple[bytes, ...], change: Callable[[], None]) -> None:
+    def announce(
+        self, receipt: Receipt, objects: tuple[bytes, ...], change: Callable[[], None], **fields: object
+    ) -> None:
         """Record durably, in one step with a change of the index, what an intent is about. Raises ``LogUnavailable``."""
         with self._durable() as step:
-            self._append_more(step, receipt, objects)
+            self._append_more(step, receipt, objects, **fields)
             change()
 
     def _append_more(self, step: int, receipt: Receipt, objects: tuple[bytes, ...], **fields: object) -> None:

@@ -41,6 +41,6 @@ def with_hyphens(typed: str) -> str | None:
     return words.as_generated(typed)
 
 
-def generate() -> str:
-    """Seven random words, 77 bits."""
-    return words.generated_passphrase()
+def generate(number: int = 7) -> str:
+    """Random words, 11 bits each: seven have 77."""
+    return words.generated_passphrase(number)

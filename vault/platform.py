@@ -87,6 +87,34 @@ def owner_only(path: Path) -> bool:
     return stat.S_IMODE(path.lstat().st_mode) == wanted
 
 
+def hold(descriptor: int) -> None:
+    """Mark an open file as one that somebody writes to, until it is closed; where the file system knows no locks, not."""
+    if sys.platform != "win32":
+        import fcntl
+
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_held(path: Path) -> bool:
+    """Whether somebody has marked this file by ``hold``. On Windows nobody does: there no open file can be removed.
+
+    Raises OSError.
+    """
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def full_sync(descriptor: int) -> None:
     """Return only when what was written to the file is on the medium, as far as the system can tell. Raises OSError."""
     if sys.platform == "darwin":

@@ -289,9 +289,33 @@ PARTNERS = Table(
         "pending_since": TEXT,
     },
 )
+# A file that was sealed for somebody. What it holds and why it was made is sealed under the case's key in `told`, which is
+# empty when the case is deleted.
+SHARES = Table(
+    "shares",
+    {
+        "share_id": NEEDED_BLOB,
+        "case_id": NEEDED_BLOB,
+        "code": NEEDED_TEXT,
+        "partner": INTEGER,
+        "recipient": NEEDED_TEXT,
+        "recipient_kind": NEEDED_TEXT,
+        "protection": NEEDED_TEXT,
+        "grade": TEXT,
+        "sequence": NEEDED_INTEGER,
+        "made": NEEDED_TEXT,
+        "told": NEEDED_BLOB,
+        "digest": NEEDED_BLOB,
+        "state": NEEDED_TEXT,
+        "size_bytes": INTEGER,
+        "sha256": TEXT,
+        "confirmed": TEXT,
+        "receipt": BLOB,
+    },
+)
 
 # Vaults of before have none of these tables until the first row of each.
-LATER_TABLES = (DRAFTS, IDENTITY, PARTNERS)
+LATER_TABLES = (DRAFTS, IDENTITY, PARTNERS, SHARES)
 VAULT_TABLES = (SETTINGS, SLOTS, CASES, LOG_KEYS, DELETED_CASES, UNANSWERED, *LATER_TABLES)
 
 VAULT_SCHEMA = (

@@ -13,6 +13,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+from opened import opened
+from somebody import Somebody
 
 from crypto import words
 from vault import (
@@ -51,9 +55,12 @@ CODES = ("HARBOUR", "MEADOW", "ORCHARD", "QUARRY")
 # What opening may say after a failure; anything else is a finding of the test.
 EXPECTED_WARNINGS = {"recovered", "header-repaired"}
 
+PARTNER = Somebody(1)
+
 LETTER = b"She came by the night train.\n"
 
 Contents = tuple[Any, ...]
+_PARTIAL = re.compile(r"sealed-[0-9a-f]{32}\.partial")
 
 
 def clock() -> str:
@@ -143,6 +150,11 @@ def _export(vault: Vault, material: Path) -> None:
     vault.cases.get("HARBOUR").items.get(1).export(material / "exported")
 
 
+def _seal(vault: Vault, material: Path) -> None:
+    with vault.cases.get("HARBOUR").seal(to="Bear", items="all", purpose="hearing") as sealing:
+        sealing.write(material / "exported")
+
+
 def _draft(vault: Vault) -> Writing:
     case = vault.cases.get("HARBOUR")
     return case.drafts.resume(case.drafts.list()[0].draft_id)
@@ -179,6 +191,7 @@ ACTS: dict[str, Callable[[Vault, Path], None]] = {
     "key remove": _key_remove,
     "case delete": _case_delete,
     "export": _export,
+    "seal": _seal,
     "draft begin": _draft_begin,
     "draft save": _draft_save,
     "draft store": _draft_store,
@@ -249,7 +262,7 @@ class Scenario:
                 vault.add_key(OLD, NEW, label="new")
         self.both = self._seen(more=False)
         self.after_more = self._seen(more=True)
-        assert (self.both[0] == self.both[1]) is (act in ("export", "change", "key add", "key remove"))
+        assert (self.both[0] == self.both[1]) is (act in ("export", "seal", "change", "key add", "key remove"))
 
     def _seen(self, *, more: bool) -> tuple[Contents, Contents]:
         seen = []
@@ -295,6 +308,24 @@ class Scenario:
         """The new secret comes beside the old one, or goes."""
         return self.act_name in ("key add", "key remove")
 
+    def verify_sealed(self, path: Path, *, done: bool) -> str:
+        """After `verify`: a file is whole and known, or not there; what a crash left is called so that it is recognised."""
+        found = sorted((self.material / "exported").iterdir())
+        files = [each for each in found if each.suffix == ".age"]
+        assert all(_PARTIAL.fullmatch(each.name) for each in found if each not in files)
+        with Vault.open(path, OLD, clock=clock) as vault:
+            shares = vault.shares()
+        assert len(files) <= 1
+        assert len(shares) <= 1
+        for each in files:
+            manifest = opened(each, PARTNER.hybrid, PARTNER.fingerprint).manifest
+            (share,) = shares
+            assert (share.share_id, share.sequence, share.items) == (manifest.share_id, 1, (1, 2))
+            assert share.state in ("sent", "signed"), "a file that is there is never said to have failed"
+        assert files or not any(share.state == "sent" for share in shares)
+        assert files or not done, "what was reported as done is there"
+        return "after" if files else "before"
+
     def verify_keys(self, path: Path, *, done: bool) -> str:
         """After `verify`: the new secret opens the vault if and only if it is listed; what was reported as done is so."""
         opens = _opens(path, "new")
@@ -318,6 +349,8 @@ def build(path: Path, *, cases: int) -> None:
             case.note("handle with care")
             case.tag(("urgent",))
         vault.cases.get(CODES[0]).drafts.begin(text="What she wrote").keep()
+        vault.identity.show()
+        vault.partners.add("Bear", card=PARTNER.card())
     file.unlink()
 
 

@@ -14,7 +14,7 @@ from stick import CannotMount, Kind, mounted_stick
 
 from vault import files, platform
 from vault.disk import Disk
-from vault.errors import DiskFailed, NoSpace, ReadOnly
+from vault.errors import DiskFailed, FileTooLarge, NoSpace, ReadOnly
 from vault.files import NewFile
 
 OLD, NEW = b"old" * 1000, b"new" * 2000
@@ -105,7 +105,7 @@ def test_the_name_of_a_temporary_file_says_nothing_and_leftovers_finds_it(tmp_pa
     [
         (errno.ENOSPC, NoSpace),
         (errno.EDQUOT, NoSpace),
-        (errno.EFBIG, NoSpace),
+        (errno.EFBIG, FileTooLarge),
         (errno.EROFS, ReadOnly),
         (errno.EACCES, ReadOnly),
         (errno.EPERM, ReadOnly),

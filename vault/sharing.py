@@ -1,0 +1,416 @@
+"""Requests about files that are sealed for partners: what is to go, the announcement, the signatures, the outcome.
+
+The file itself is written by the command's process (``vault.sealing``), with one object's key at a time for one logged
+intent. What is signed here was announced to the log before, with its digest, and the private keys stay here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from crypto import age, ed25519, mldsa
+from crypto.keys import RecordKey
+from crypto.labels import SignedKind
+from crypto.sshsig import SSHSignature
+from vault import (
+    bag,
+    cases,
+    custody,
+    errors,
+    guide,
+    identity,
+    items,
+    partners,
+    persons,
+    references,
+    schema,
+    sealed,
+    shares,
+)
+from vault.compartment import Compartment, all_objects_grant
+from vault.door import Act
+from vault.identity import OwnIdentity
+from vault.introductions import Introductions
+from vault.partners import Addressee
+from vault.registry import case_grant
+from vault.requests import ItemDetails, ObjectGrant
+from vault.sealed import SealedManifest, ToKind
+from vault.sealing_requests import (
+    INCLUDES,
+    PlannedItem,
+    PlannedPerson,
+    SharePlan,
+    ShareRequest,
+    ShareSigned,
+    ShareSummary,
+    TagFile,
+)
+from vault.shares import Told
+from vault.sharing_requests import CARD
+from vault.tables import Row, blob, integer, text
+
+_SHARE_ID_BYTES = 16
+_UNKNOWN_SHA512 = "0" * 128
+_TWO_DIGITS = 10  # as the work factor of every file for a passphrase has
+_NO_SIGNATURES = {
+    bag.SIGNATURE: SSHSignature(
+        bytes(ed25519.PUBLIC_KEY_SIZE), SignedKind.SEALED_FILE.value, bytes(ed25519.SIGNATURE_SIZE)
+    ).to_bytes(),
+    bag.MLDSA_SIGNATURE: bytes(mldsa.SIGNATURE_SIZE),
+}
+
+
+@dataclass
+class _Running:
+    """A share between its intent and its outcome."""
+
+    act: Act
+    plan: SharePlan
+    to: Addressee | None
+    identity: OwnIdentity
+    told_key: RecordKey
+    manifest: SealedManifest
+    grants: dict[int, ObjectGrant]
+    logged: dict[str, Any] = field(default_factory=dict)
+    share_id: bytes | None = None
+
+
+class Sharing(Introductions):
+    """The part of the keeper that knows of files for partners."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._shares: dict[int, _Running] = {}
+
+    def share_begin(self, request: ShareRequest) -> SharePlan:
+        """The intent to seal a file, and all that is to be known before it is agreed to; ``share_end`` must follow.
+
+        Nothing of the case is signed. Raises ``NoSuchPartner``, ``PartnerChanged``, ``NoSuchItem``, ``NoSuchPerson``,
+        ``BadValue``, and ``Refused`` where there is nothing to seal, or the partner has no recipient of that kind.
+        """
+        request = _checked(request)
+        to = None if request.to is None else self._addressee(request.to, classical=request.classical)
+        case = self.settled_case(request.code)
+        self._need_identity()
+        act = self._begin(
+            "share",
+            case.code,
+            item=None if request.items is None else _named(request.items, request.persons),
+            purpose=request.purpose,
+            grants=(all_objects_grant(case.case_id), identity.GRANT),
+            **_logged(to),
+        )
+        with self._concluding(act):
+            self._shares[act.receipt.number] = running = self._planned(act, request, to)
+        act.receipt.void()
+        return running.plan
+
+    def _addressee(self, name: str, *, classical: bool) -> Addressee:
+        return partners.addressee(self.registry, name, classical=classical)
+
+    def _planned(self, act: Act, request: ShareRequest, to: Addressee | None) -> _Running:
+        case_id = act.needed_case.case_id
+        key = self.registry.unwrap_case_key(act.receipt, case_id)
+        compartment = self.opened(act.needed_case, key)
+        numbers = items.numbers(compartment) if request.items is None else request.items
+        if not numbers:
+            raise errors.Refused(reason="there is nothing to seal")
+        if len(numbers) > bag.MAX_ITEMS:
+            raise errors.Refused(reason="no sealed file holds so many items")
+        details = {number: items.details(compartment, act.code, number) for number in numbers}
+        people = {number: persons.details(compartment, act.code, number) for number in request.persons}
+        paths = {
+            number: bag.data_path(position, len(numbers), details[number].media_type)
+            for position, number in enumerate(numbers, 1)
+        }
+        own = self._identity(act)
+        manifest = SealedManifest(
+            kind="share",
+            vault_id=self.registry.setting("vault_id").hex(),
+            share_id=secrets.token_hex(_SHARE_ID_BYTES),
+            case=act.code,
+            sequence=1,
+            previous=None,
+            to=to.fingerprint.hex() if to else "",
+            to_kind=_kind(to),
+            sealed_for=to.stanza if to else age.SCRYPT,
+            made=self.now,
+            purpose=request.purpose,
+            terms=request.terms,
+            includes=request.includes,
+            items=tuple(
+                sealed.item_of(
+                    each,
+                    number=number,
+                    path=paths[number],
+                    sha512=each.sha512 or _UNKNOWN_SHA512,
+                    revises=_revised(each),
+                    includes=request.includes,
+                )
+                for number, each in details.items()
+            ),
+            persons=tuple(sealed.person_of(each, number) for number, each in people.items()),
+        )
+        manifest = self._placed(manifest, case_id)
+        size_bytes = self._laid_out(manifest, own).size_bytes
+        plan = SharePlan(
+            intent=act.receipt.number,
+            code=act.code,
+            title=cases.title(compartment),
+            partner=to.name if to else None,
+            recipient=manifest.to,
+            recipient_kind=manifest.to_kind,
+            grade=to.grade if to else None,
+            protection=manifest.sealed_for,
+            age_recipient=to.recipient if to else "",
+            sender=own.card(date="").name,
+            items=tuple(
+                PlannedItem(
+                    number=number,
+                    reference=each.summary.reference,
+                    path=paths[number],
+                    title=each.summary.title,
+                    kind=each.summary.kind,
+                    size_bytes=each.summary.size_bytes,
+                    hashed=each.sha512 is not None,
+                )
+                for number, each in details.items()
+            ),
+            persons=tuple(PlannedPerson(each.reference, each.name) for each in people.values()),
+            includes=request.includes,
+            purpose=request.purpose,
+            terms=request.terms,
+            size_bytes=age.file_size(size_bytes, _header_bytes(to)),
+        )
+        grants = self._grants(act, compartment, numbers)
+        return _Running(act, plan, to, own, shares.told_key(key), manifest, grants)
+
+    def _grants(self, act: Act, compartment: Compartment, numbers: Iterable[int]) -> dict[int, ObjectGrant]:
+        rows = {number: items.stored_row(compartment, act.code, number) for number in numbers}
+        keys = compartment.unwrap_object_keys(act.receipt, {blob(row, "object_id") for row in rows.values()})
+        return {number: self._grant(act, row, keys[blob(row, "object_id")]) for number, row in rows.items()}
+
+    def _placed(self, manifest: SealedManifest, case_id: bytes) -> SealedManifest:
+        """At its place in the chain of files to this recipient."""
+        sequence, previous = shares.following(self.registry, manifest.to_kind, manifest.to, case_id)
+        return replace(manifest, sequence=sequence, previous=previous.hex() if previous else None, made=self.now)
+
+    def _laid_out(self, manifest: SealedManifest, own: OwnIdentity) -> bag.Layout:
+        """How the archive will lie, without a signature."""
+        tags = _tags(manifest, own.card_bytes(date=manifest.made[:10]))
+        tags[bag.TAGMANIFEST] = bag.tagmanifest(tags)
+        return bag.layout(manifest.top, tags | _NO_SIGNATURES, manifest.items)
+
+    def share_object(self, intent: int, number: int) -> ObjectGrant:
+        """The key of one item's object, once, for the intent of the share."""
+        grant = self._share(intent).grants.pop(number, None)
+        if grant is None:
+            raise errors.ReceiptRefused
+        return grant
+
+    def share_sign(self, intent: int, sha512s: tuple[tuple[int, str], ...] = ()) -> ShareSigned:
+        """Announce the file to the log, once: with the digest of its sealed.json, its recipient, and its row; then sign it.
+
+        ``sha512s`` are the digests that the vault does not have. Raises ``PartnerChanged``, ``NoSuchPartner``,
+        ``LogUnavailable``, after which nothing is signed.
+        """
+        running = self._share(intent)
+        act = running.act
+        case = self.registry.case_by_id(act.needed_case.case_id)
+        # Deleted, or under another key: what would be written could not be read again.
+        if running.share_id is not None or case is None or case.epoch != act.needed_case.epoch:
+            raise errors.ReceiptRefused
+        if running.to is not None:
+            classical = running.to.stanza == age.X25519
+            if self._addressee(running.to.name, classical=classical) != running.to:
+                raise errors.PartnerChanged(name=running.to.name)
+        manifest = _with_digests(self._placed(running.manifest, case.case_id), dict(sha512s))
+        tags = _tags(manifest, running.identity.card_bytes(date=manifest.made[:10]))
+        digest = hashlib.sha256(tags[bag.SEALED]).digest()
+        row = self._row(running, manifest, digest)
+        running.logged = {
+            "item": _named((i.number for i in manifest.items), (p.number for p in manifest.persons)),
+            "purpose": manifest.purpose,
+            **_logged(running.to),
+        }
+        change = partial(self.registry.put, schema.SHARES, row)
+        self.log.announce(act.receipt, (), change, digest=digest.hex(), **running.logged)
+        running.share_id = blob(row, "share_id")
+        tags[bag.TAGMANIFEST] = bag.tagmanifest(tags)
+        signatures = running.identity.sign(SignedKind.SEALED_FILE, tags[bag.TAGMANIFEST])
+        tags |= {bag.SIGNATURE: signatures.sshsig, bag.MLDSA_SIGNATURE: signatures.mldsa65}
+        layout = bag.layout(manifest.top, tags, manifest.items)
+        return ShareSigned(
+            share_id=manifest.share_id,
+            top=manifest.top,
+            sequence=manifest.sequence,
+            tag_files=tuple(TagFile(name, tags[name]) for name in bag.ORDER),
+            padding_bytes=layout.padding_bytes,
+            size_bytes=layout.size_bytes,
+        )
+
+    def _row(self, running: _Running, manifest: SealedManifest, digest: bytes) -> Row:
+        share_id = bytes.fromhex(manifest.share_id)
+        told = Told(
+            items=tuple(item.number for item in manifest.items),
+            persons=tuple(person.number for person in manifest.persons),
+            includes=manifest.includes,
+            purpose=manifest.purpose,
+            terms=manifest.terms,
+        )
+        return {
+            "share_id": share_id,
+            "case_id": running.act.needed_case.case_id,
+            "code": manifest.case,
+            "partner": running.to.number if running.to else None,
+            "recipient": manifest.to,
+            "recipient_kind": manifest.to_kind,
+            "protection": manifest.sealed_for,
+            "grade": running.plan.grade,
+            "sequence": manifest.sequence,
+            "made": manifest.made,
+            "told": shares.seal_told(running.told_key, share_id, told),
+            "digest": digest,
+            "state": shares.SIGNED,
+            "size_bytes": None,
+            "sha256": None,
+            "confirmed": None,
+            "receipt": None,
+        }
+
+    def share_end(
+        self,
+        intent: int,
+        phase: str,
+        *,
+        size: int | None = None,
+        digest: str | None = None,
+        reason: str | None = None,
+        nothing_left: bool = True,
+    ) -> None:
+        """Record what came of a share, done or failed: size and SHA-256 of the file.
+
+        ``nothing_left`` says of a failed one that no file of it is anywhere.
+        """
+        running = self._share(intent)
+        if phase == "done" and running.share_id is None:
+            raise errors.ReceiptRefused
+        del self._shares[intent]
+        also = []
+        row = None if running.share_id is None else self.registry.row(schema.SHARES, running.share_id)
+        if row is not None and (phase == "done" or nothing_left):
+            state = shares.SENT if phase == "done" else shares.FAILED
+            ended: Row = {**row, "state": state, "size_bytes": size, "sha256": digest}
+            also.append(partial(self.registry.put, schema.SHARES, ended))
+        try:
+            self.log.conclude(intent, phase, size=size, digest=digest, reason=reason, also=also, **running.logged)
+        except errors.LogUnavailable as error:
+            raise errors.OutcomeUnrecorded from error
+
+    def share_list(self, code: str | None = None, partner: str | None = None) -> tuple[ShareSummary, ...]:
+        """Who has what: the files that were sealed from a case (None: all) for a partner (None: all), oldest first."""
+        known = {integer(row, "number"): row for row in self.registry.rows(schema.PARTNERS)}
+        grants = tuple(case_grant(case) for case in self.registry.cases()) if code is None else ()
+        with self._act("grants", code, grants=grants, counterparty=partner) as act:
+            present = {case.case_id for case in self.registry.cases()}
+            keys: dict[bytes, RecordKey] = {}
+            found = []
+            for row in sorted(self.registry.rows(schema.SHARES), key=lambda row: (text(row, "made"), str(row["code"]))):
+                case_id = blob(row, "case_id")
+                of = None if row["partner"] is None else known.get(integer(row, "partner"))
+                if act.case is not None and case_id != act.case.case_id:
+                    continue
+                if partner is not None and (of is None or of["name"] != partner):
+                    continue
+                if case_id in present and case_id not in keys:
+                    keys[case_id] = shares.told_key(self.registry.unwrap_case_key(act.receipt, case_id))
+                told = shares.open_told(keys[case_id], row) if case_id in keys else None
+                found.append(shares.summary(row, told, of))
+            return tuple(found)
+
+    def _share(self, intent: int) -> _Running:
+        if intent not in self._shares:
+            raise errors.ReceiptRefused
+        return self._shares[intent]
+
+
+def _named(numbers: Iterable[int], people: Iterable[int]) -> str:
+    """Items and persons as the log has them: ``1,3-5,p2``."""
+    return ",".join([*_ranges(numbers), *(f"p{number}" for number in people)])
+
+
+def _ranges(numbers: Iterable[int]) -> Iterator[str]:
+    parts: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1][1:] = [number]
+        else:
+            parts.append([number])
+    yield from ("-".join(map(str, part)) for part in parts)
+
+
+def _checked(request: ShareRequest) -> ShareRequest:
+    """Each thing once, in order, and nothing that nobody knows. Raises ``BadValue``."""
+    if unknown := set(request.includes) - set(INCLUDES):
+        raise errors.BadValue(field="with", reason=f"it does not know {sorted(unknown)[0]}")
+    return replace(
+        request,
+        code=references.parse_case(request.code),
+        items=None if request.items is None else tuple(sorted(set(request.items))),
+        persons=tuple(sorted(set(request.persons))),
+        includes=tuple(sorted(set(request.includes))),
+        purpose=cases.optional_checked_text("purpose", request.purpose),
+        terms=cases.optional_checked_text("terms", request.terms),
+    )
+
+
+def _logged(to: Addressee | None) -> dict[str, Any]:
+    """Whom a file is for, as the log has it: the name that we gave, the fingerprint, and how it was compared."""
+    if to is None:
+        return {"counterparty": None}
+    return {"counterparty": to.name, "recipients": [to.fingerprint.hex()], "condition": to.grade}
+
+
+def _kind(to: Addressee | None) -> ToKind:
+    return "passphrase" if to is None else "card" if to.kind == CARD else "age"
+
+
+def _header_bytes(to: Addressee | None) -> int:
+    """The size of the age file's header."""
+    sink = io.BytesIO()
+    wrapped = age.parse_recipient(to.recipient) if to else age.passphrase_recipient("any", work_factor=_TWO_DIGITS)
+    age.open_writer(sink, [wrapped])
+    sink.seek(0)
+    return len(age.read_header(sink).text)
+
+
+def _revised(details: ItemDetails) -> int | None:
+    revises = details.summary.revises
+    return None if revises is None else references.parse_item(revises)[1]
+
+
+def _with_digests(manifest: SealedManifest, sha512s: Mapping[int, str]) -> SealedManifest:
+    """With the digests that were computed just now. Raises ``BadValue`` where one is missing or there already."""
+    lacking = {item.number for item in manifest.items if item.sha512 == _UNKNOWN_SHA512}
+    if lacking != set(sha512s):
+        raise errors.BadValue(field="digests", reason="they are not those that were missing")
+    return replace(
+        manifest,
+        items=tuple(replace(item, sha512=sha512s.get(item.number, item.sha512)) for item in manifest.items),
+    )
+
+
+def _tags(manifest: SealedManifest, card: bytes) -> dict[str, bytes]:
+    """All tag files that the signatures cover."""
+    return manifest.derived_tags | {
+        bag.CARD: card,
+        bag.SEALED: manifest.to_bytes(),
+        bag.CUSTODY: custody.to_bytes(manifest),
+        bag.GUIDE: guide.read_me(manifest.top),
+    }

@@ -25,6 +25,7 @@ class All(Storing, Sessions):
 ROWS: dict[str, Callable[[All], None]] = {
     "add": All.add,
     "export": All.export,
+    "seal": All.seal,
     "age": All.age,
     "check": All.check,
     "passphrase": All.passphrase,

@@ -11,8 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from bench.workspace import CASE
-from crypto import kdf
+from bench.workspace import CASE, PARTNER
+from crypto import age, kdf
 from crypto.keys import ObjectKey
 from vault import KeyFileUnlocker, Vault
 
@@ -20,11 +20,12 @@ _SYLLABLES = ("ахмад", "солта", "балта", "мага", "заур", 
 
 
 def make(folder: str, key_file: str, cases: str) -> None:
-    """A vault that a key file opens, with so many cases; of several each gets a statement and a person."""
+    """A vault that a key file opens, with a partner and so many cases; of several each gets a statement and a person."""
     from vault import PersonFields
 
     with Vault.create(Path(folder), KeyFileUnlocker(Path(key_file).read_bytes())) as vault:
         vault.cases.new("Bench", code=CASE)
+        vault.partners.add(PARTNER, age=str(age.HybridIdentity.generate().recipient()))
         for number in range(1, int(cases)):
             case = vault.cases.get(vault.cases.new(f"Case {number}").code)
             case.items.add_text(f"Statement number {number}. " * 200)

@@ -52,6 +52,16 @@ class Storing(Bench):
         space.remove(space.age_file)
         self.compare(f"export {size_text(self.size_mib)} : age -d", costs["export"], costs["age"], 1.0)
 
+    def seal(self) -> None:
+        """A case with one large file, for a partner with a hybrid key, against the plain file for a classical one."""
+        space, size = self.workspace, size_text(self.size_mib)
+        if not self.has("seal", "tar", "age", "sync"):
+            return
+        space.vault_with(self.source)
+        tasks = {"seal": space.seal(), "tar and age": space.tar_and_age(self.source)}
+        costs = self.rounds(tasks)
+        self.compare(f"seal {size} : tar | age, sync", costs["seal"], costs["tar and age"], 1.1)
+
     def age(self) -> None:
         space = self.workspace
         memory = json.loads(space.answer(space.age_files("memory", min(256, self.size_mib), self.pairs)))
@@ -185,6 +195,7 @@ class Storing(Bench):
     def _memory(self, source: Path, size_mib: int) -> None:
         space = self.workspace
         tasks = {"add": space.add(source), "export": space.export(), "cat": space.cat(), "check": space.check()}
+        tasks["seal"] = space.seal()
         names = {"check": "check --read-data"}
         for name, task in tasks.items():
             task.before()

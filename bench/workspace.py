@@ -16,7 +16,7 @@ from types import TracebackType
 from bench.measure import Task
 
 ROOT = Path(__file__).resolve().parent.parent
-CASE = "BENCH"
+CASE, PARTNER = "BENCH", "Bench"
 _BLOCK = 1 << 20
 _SEGMENT = 1 << 30
 _YEAR_2020 = 1_577_836_800
@@ -210,6 +210,16 @@ class Workspace:
         """Encryption by age; `after` is a shell command that follows, with the source as its "$3"."""
         line = 'age -r "$1" -o "$2" "$3"' + (' && sync "$2"' if synced else "") + (f" && {after}" if after else "")
         return self._writing(self.age_file, ["/bin/sh", "-c", line, "sh", self.recipient, self.age_file, source])
+
+    def tar_and_age(self, source: Path) -> Task:
+        """A plain file packed by tar and encrypted by age, on the medium."""
+        line = 'tar -C "$3" -cf - "$4" | age -r "$1" -o "$2" && sync "$2"'
+        argv = ["/bin/sh", "-c", line, "sh", self.recipient, self.age_file, source.parent, source.name]
+        return self._writing(self.age_file, argv)
+
+    def seal(self) -> Task:
+        argv = [*self.program, "seal", CASE, "--all", "--to", PARTNER, "--yes", "-o", self.age_out]
+        return self._writing(self.age_out, argv)
 
     def age_decrypt(self) -> Task:
         return self._writing(self.age_out, ["age", "-d", "-i", self.age_key, "-o", self.age_out, self.age_file])

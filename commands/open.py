@@ -275,7 +275,7 @@ def _content_facts(found: Found) -> list[Fact]:
     if manifest is not None:
         named = {"share": f"{manifest.case}-{manifest.sequence}"}.get(manifest.kind)
         facts += [
-            (_("Case and number at the sender's"), named),
+            (_("Case and number there"), named),
             (_("Sealed"), moment(manifest.made)),
             (_("Purpose"), manifest.purpose),
             (_("Terms"), manifest.terms),
@@ -295,7 +295,10 @@ def _sender_facts(sender: Sender) -> list[Fact]:
     known = trusts.get(sender.trust) or _("{name} ({grade})").format(name=sender.name, grade=sender_grade(sender.grade))
     return [
         (_("Sender"), known),
-        (_("Name in the sender's card (proves nothing)"), sender.claimed),
+        (
+            _("Calls itself"),
+            _("{name} (a name in a card proves nothing)").format(name=sender.claimed) if sender.claimed else None,
+        ),
         (_("Fingerprint in words"), " ".join(sender.words)),
         (_("Fingerprint in digits"), " ".join(sender.digits)),
     ]
@@ -377,6 +380,8 @@ def _explain(found: Found, arrived: Arrived, file: Path) -> None:
                 reference=reference
             )
         )
+    if found.manifest is not None and found.manifest.terms:
+        _terminal.say(_("The sender's terms: {terms}").format(terms=visible(found.manifest.terms)))
     if arrived.persons:
         _terminal.say(_("Persons that came: {persons}.").format(persons=", ".join(arrived.persons)))
     if arrived.proofs is not None:

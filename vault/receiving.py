@@ -120,10 +120,7 @@ class Receiving(Sharing):
         case = self.registry.case_by_id(blob(row, "case_id"))
         if case is None:
             return ()
-        if act.case is not None and act.case.case_id == case.case_id:
-            compartment = self._compartment(act)
-        else:
-            compartment = self.opened(case, self.registry.unwrap_case_key(act.receipt, case.case_id))
+        compartment = self.opened(case, self.registry.unwrap_case_key(act.receipt, case.case_id))
         numbers: list[int] = json.loads(text(row, "items"))
         if not numbers or any(compartment.row(schema.ITEMS, number) is None for number in numbers):
             return ()
@@ -162,11 +159,26 @@ class Receiving(Sharing):
             if claim is None or verdict is None or not opening.stores:
                 raise errors.ReceiptRefused
             senders.verify(verdict.sender, accepted=accepted)
+            self._see_case(opening)
             try:
                 return _Storing(self, opening, claim, verdict, Path(staging), came).store()
             except errors.BadValue:
                 # What no case can hold, our own program would not have sealed.
                 raise errors.SealedFileRefused(reason="what it says of its content cannot be stored") from None
+
+    def _see_case(self, opening: _Opening) -> None:
+        """The case as it is now: while the file was read, others may have changed it, closed it, or renewed its key."""
+        act, before = opening.act, opening.act.needed_case
+        if opening.is_new:
+            if any(case.code == before.code for case in self.registry.cases()):
+                raise errors.CodeTaken(code=before.code)
+            return
+        now = self.registry.case_by_id(before.case_id)
+        if now is None:
+            raise errors.NoSuchCase(code=before.code)
+        act.case = self.settled_case(now.code)
+        (intent,) = (each for each in self.log.unanswered() if each.number == act.receipt.number)
+        act.compartment = self.opened(now, self.registry.unwrap_case_key(self.log.reissue(intent), now.case_id))
 
     def open_end(
         self, intent: int, phase: str, *, size: int | None = None, reason: str | None = None, again: bool = False

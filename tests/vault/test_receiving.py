@@ -12,7 +12,7 @@ import bags
 import pytest
 from sealing import CONTENTS, Sender, To, sealed
 from sessions import session, until
-from vaults import FailingLog, all_files, copied, make_vault, open_vault
+from vaults import FailingLog, all_files, copied, key_file, make_vault, open_vault
 
 from crypto import age
 from vault import Description, PersonFields, Vault, archive, bag, errors, schema, unsealing
@@ -199,6 +199,47 @@ def test_a_case_that_was_made_before_origins_were_known_takes_a_file_in(vault: V
         again.open_file(path, spoken=nobody, into="HARBOUR")
         assert again.cases.get("HARBOUR").items.get(2).show().receptions[0].origin.sender_name == "Anna"
         assert again.check(read_data=True).findings == ()
+
+
+def test_a_case_may_change_while_a_file_for_it_is_read(vault: Vault) -> None:
+    vault.cases.new("Harbour Street", code="HARBOUR")
+    case = vault.cases.get("HARBOUR")
+    done: list[str] = []
+
+    def meanwhile(_further: int) -> None:
+        if not done:
+            case.note("somebody else wrote this")
+            vault.change_passphrase(key_file(), key_file(1))
+            vault.keeper.drop(vault.keeper.registry.case("HARBOUR").case_id)
+            done.append("once")
+
+    first = opened(vault, told(To(vault)), into="HARBOUR", progress=meanwhile)
+    assert done
+    assert len(first.items) == len(CONTENTS) + 1
+    assert case.show().notes[0].text == "somebody else wrote this"
+    assert vault.check(read_data=True).findings == ()
+    assert opened(vault, told(To(vault), share_id="6b" * 16), into="HARBOUR").again
+
+
+def test_a_case_may_be_made_or_deleted_while_a_file_for_it_is_read(vault: Vault) -> None:
+    vault.cases.new("Harbour Street", code="HARBOUR")
+
+    def delete(_further: int) -> None:
+        if len(vault.cases.list()) == 1:
+            vault.cases.get("HARBOUR").delete(key_file())
+
+    with pytest.raises(errors.NoSuchCase):
+        opened(vault, told(To(vault)), into="HARBOUR", progress=delete)
+
+    def make(_further: int) -> None:
+        if not vault.cases.list():
+            vault.cases.new("Another", code="QUAY")
+
+    with pytest.raises(errors.CodeTaken):
+        opened(vault, told(To(vault)), code="QUAY", progress=make)
+    assert [(each.code, each.title) for each in vault.cases.list()] == [("QUAY", "Another")]
+    assert vault.check(read_data=True).findings == ()
+    assert list((vault.path / "staging").iterdir()) == []
 
 
 def test_a_deleted_item_takes_its_origin_with_it(vault: Vault) -> None:

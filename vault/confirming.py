@@ -34,6 +34,12 @@ class Confirming(Receiving):
     def receipt_make(self, request: ReceiptRequest) -> bytes:
         """A receipt for a file that came: an age file for its sender alone, signed by us.
 
+        1. Somebody is proven to have sent it, for our card, and can verify us: a partner by card.
+        2. The intent, with the partner and the fingerprint.
+        3. The file is stored, or is said to have come in part.
+        4. What the receipt says is signed with both keys, and sealed for the sender's card.
+        5. The outcome, with the digest of the receipt; only then it is given out.
+
         Raises ``NoReceipt`` where nothing proves who sent it, or they could not verify it; ``PartnerChanged``.
         """
         sender = self._confirmable(request)
@@ -44,7 +50,7 @@ class Confirming(Receiving):
             "receipt-make", grants=(identity.GRANT,), counterparty=name, recipients=logged["recipients"]
         ) as act:
             own = self._identity(act)
-            came = self._came(request, own.fingerprint.hex())
+            arrived = self._arrived(request, own.fingerprint.hex())
             said = Confirmation(
                 by=own.fingerprint.hex(),
                 to=card.fingerprint.hex(),
@@ -53,7 +59,7 @@ class Confirming(Receiving):
                 manifest_sha256=request.manifest_sha256 or "",
                 items=request.items if request.came is None else request.came,
                 complete=request.came is None,
-                arrived=came,
+                arrived=arrived,
                 made=self.now,
             )
             signed = said.to_bytes()
@@ -80,7 +86,7 @@ class Confirming(Receiving):
             raise errors.PartnerChanged(name=text(found, "name"))
         return found
 
-    def _came(self, request: ReceiptRequest, ours: str) -> str:
+    def _arrived(self, request: ReceiptRequest, ours: str) -> str:
         """When the file came. Raises ``NoReceipt`` unless it is as the request says."""
         row = self.registry.row(schema.RECEIVED, bytes.fromhex(request.digest), request.sender)
         stored = row is not None and row["stored"] == 1
@@ -173,7 +179,7 @@ class Confirming(Receiving):
         """The file that a receipt is about. Raises ``BadReceipt``."""
         row = self.registry.row(schema.SHARES, bytes.fromhex(said.share_id))
         if row is None:
-            raise errors.BadReceipt(reason="it is about a file that this vault never sealed")
+            raise errors.BadReceipt(reason="it is about a file that this vault does not know as sealed by it")
         if row["recipient_kind"] != CARD or row["recipient"] != said.by:
             raise errors.BadReceipt(reason="it is about a file that was sealed for somebody else")
         if (blob(row, "digest").hex(), blob(row, "manifest").hex()) != (said.digest, said.manifest_sha256):

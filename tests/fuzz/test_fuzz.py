@@ -88,7 +88,7 @@ def test_altered_bytes_are_read_or_refused_by_name(name: str) -> None:
     def read(data: bytes) -> None:
         taken = TARGETS[name](data)
         # Digests and signatures cover every byte of a bag and a card. The others mean something else then.
-        assert not taken or name in ("age-header", "archive", "sealed") or data in SEEDS[name]
+        assert not taken or name in ("age-header", "archive", "sealed", "receipt") or data in SEEDS[name]
 
     read()
 

@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bags
+import receipts
 from somebody import Somebody
 
 from crypto import age
 from crypto.age_header import covered_bytes, end_of_header
+from crypto.encoding import canonical_json
 from crypto.errors import HeaderFailure
 from vault import archive, bag, errors
 from vault.cards import Card
+from vault.confirmations import Confirmation
 from vault.sealed import SealedManifest
+from vault.tables import Row
 from vault.verifying import verify_tags
 
 CORPUS = Path(__file__).resolve().parents[1] / "vectors" / "fuzz"
@@ -69,6 +73,10 @@ def card(data: bytes) -> None:
         raise ReadDifferently
 
 
+def receipt(data: bytes) -> None:
+    _same(Confirmation.from_bytes(data).to_bytes(), data)
+
+
 @dataclass(frozen=True)
 class Target:
     """A reader, the errors by which it may refuse, and bytes that it takes."""
@@ -99,11 +107,18 @@ def _archive_seeds() -> list[bytes]:
     return [bags.packed([]), small, large]
 
 
+def _receipt_seeds() -> list[bytes]:
+    row: Row = {"share_id": bytes(16), "digest": bytes(32), "manifest": bytes(range(32))}
+    whole = receipts.said(Somebody(1), "ab" * 32, row)
+    return [canonical_json(whole), canonical_json(whole | {"complete": False, "items": 0})]
+
+
 TARGETS = {
     "age-header": Target(age_header, (HeaderFailure,), _header_seeds),
     "archive": Target(archive_, (errors.SealedFileRefused,), _archive_seeds),
     "bag": Target(bag_, (errors.SealedFileRefused, errors.NotForUs), lambda: [bags.share_bytes(), bags.drop_bytes()]),
     "sealed": Target(sealed, (errors.SealedFileRefused,), lambda: [bags.share().to_bytes(), bags.drop().to_bytes()]),
+    "receipt": Target(receipt, (errors.BadReceipt,), _receipt_seeds),
     "card": Target(card, (errors.BadCard,), lambda: [bags.Sender().card(name="Anna", classical=True)]),
 }
 

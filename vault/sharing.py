@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -101,7 +101,7 @@ class Sharing(Introductions):
         act = self._begin(
             "share",
             case.code,
-            item=None if request.items is None else _named(request.items, request.persons),
+            item=None if request.items is None else references.listed(request.items, request.persons),
             purpose=request.purpose,
             grants=(all_objects_grant(case.case_id), identity.GRANT),
             **_logged(to),
@@ -235,7 +235,7 @@ class Sharing(Introductions):
         digest = hashlib.sha256(tags[bag.SEALED]).digest()
         row = self._row(running, manifest, digest)
         running.logged = {
-            "item": _named((i.number for i in manifest.items), (p.number for p in manifest.persons)),
+            "item": references.listed((i.number for i in manifest.items), (p.number for p in manifest.persons)),
             "purpose": manifest.purpose,
             **_logged(running.to),
         }
@@ -338,21 +338,6 @@ class Sharing(Introductions):
         if intent not in self._shares:
             raise errors.ReceiptRefused
         return self._shares[intent]
-
-
-def _named(numbers: Iterable[int], people: Iterable[int]) -> str:
-    """Items and persons as the log has them: ``1,3-5,p2``."""
-    return ",".join([*_ranges(numbers), *(f"p{number}" for number in people)])
-
-
-def _ranges(numbers: Iterable[int]) -> Iterator[str]:
-    parts: list[list[int]] = []
-    for number in sorted(set(numbers)):
-        if parts and number == parts[-1][-1] + 1:
-            parts[-1][1:] = [number]
-        else:
-            parts.append([number])
-    yield from ("-".join(map(str, part)) for part in parts)
 
 
 def _checked(request: ShareRequest) -> ShareRequest:

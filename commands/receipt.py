@@ -91,7 +91,7 @@ def grants(settings: Settings, code: str | None) -> None:
                 moment(each.made),
                 _confirmed(each),
                 _items(each),
-                references.ranges(each.persons),
+                references.listed((), each.persons),
                 each.purpose or "",
                 each.terms or "",
             )
@@ -125,7 +125,7 @@ def _confirmed(share: ShareSummary) -> str:
 
 def _items(share: ShareSummary) -> str:
     # Of a deleted case it is not known any more what went.
-    return references.ranges(share.items) or _("case deleted here")
+    return references.listed(share.items, ()) or _("case deleted here")
 
 
 def _explain_grants(left: list[ShareSummary]) -> None:

@@ -95,13 +95,15 @@ class Sharing(Introductions):
         ``BadValue``, and ``Refused`` where there is nothing to seal, or the partner has no recipient of that kind.
         """
         request = _checked(request)
-        to = None if request.to is None else self._addressee(request.to, classical=request.classical)
+        to = None
+        if request.to is not None:
+            to = partners.addressee(self.registry, request.to, classical=request.classical)
         case = self.settled_case(request.code)
         self._need_identity()
         act = self._begin(
             "share",
             case.code,
-            item=None if request.items is None else _named(request.items, request.persons),
+            item=None if request.items is None else references.listed(request.items, request.persons),
             purpose=request.purpose,
             grants=(all_objects_grant(case.case_id), identity.GRANT),
             **_logged(to),
@@ -110,9 +112,6 @@ class Sharing(Introductions):
             self._shares[act.receipt.number] = running = self._planned(act, request, to)
         act.receipt.void()
         return running.plan
-
-    def _addressee(self, name: str, *, classical: bool) -> Addressee:
-        return partners.addressee(self.registry, name, classical=classical)
 
     def _planned(self, act: Act, request: ShareRequest, to: Addressee | None) -> _Running:
         case_id = act.needed_case.case_id
@@ -228,14 +227,15 @@ class Sharing(Introductions):
             raise errors.ReceiptRefused
         if running.to is not None:
             classical = running.to.stanza == age.X25519
-            if self._addressee(running.to.name, classical=classical) != running.to:
+            now = partners.addressee(self.registry, running.to.name, classical=classical)
+            if (now.fingerprint, now.recipient) != (running.to.fingerprint, running.to.recipient):
                 raise errors.PartnerChanged(name=running.to.name)
         manifest = _with_digests(self._placed(running.manifest, case.case_id), dict(sha512s))
         tags = _tags(manifest, running.identity.card_bytes(date=manifest.made[:10]))
         digest = hashlib.sha256(tags[bag.SEALED]).digest()
         row = self._row(running, manifest, digest)
         running.logged = {
-            "item": _named((i.number for i in manifest.items), (p.number for p in manifest.persons)),
+            "item": references.listed((i.number for i in manifest.items), (p.number for p in manifest.persons)),
             "purpose": manifest.purpose,
             **_logged(running.to),
         }
@@ -347,15 +347,10 @@ class Sharing(Introductions):
         return self._shares[intent]
 
 
-def _named(numbers: Iterable[int], people: Iterable[int]) -> str:
-    """Items and persons as the log has them: ``1,3-5,p2``."""
-    return ",".join([references.ranges(numbers), *(f"p{number}" for number in people)])
-
-
 def _checked(request: ShareRequest) -> ShareRequest:
     """Each thing once, in order, and nothing that nobody knows. Raises ``BadValue``."""
-    if unknown := set(request.includes) - set(INCLUDES):
-        raise errors.BadValue(field="with", reason=f"it does not know {sorted(unknown)[0]}")
+    if not set(request.includes) <= set(INCLUDES):
+        raise errors.BadValue(field="includes", reason="it is not one of " + ", ".join(INCLUDES))
     return replace(
         request,
         code=references.parse_case(request.code),

@@ -243,6 +243,13 @@ def test_a_changed_card_blocks_before_and_after_the_plan(vault, case, out):
     assert vault.shares() == ()
 
 
+def test_comparing_a_card_in_the_meantime_is_no_change(vault, case, out):
+    with case.seal(to="Crane", items="all") as running:
+        vault.partners.get("Crane").verify(CRANE.reads_out(), in_person=True)
+        running.write(out)
+    assert case.shares()[0].grade == "unverified", "as it was when it was agreed to"
+
+
 def test_a_removed_partner_gets_nothing_more_and_is_told_of(vault, case, out):
     sealed(case, out, to="Crane")
     vault.partners.get("Crane").remove()

@@ -89,6 +89,12 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
         "if you put a backup back, or opened a copy of this vault here, `--accept-older-copy` opens this one, and its "
         "log says so; if you did neither, somebody may have exchanged it: take the newest backup",
     ),
+    errors.LogKeyLost: (
+        DAMAGE,
+        "nothing was changed. If the file `logkey` was deleted or not copied with the folder, `--accept-older-copy` opens "
+        "this one: its log says so and goes on as a new generation; if not, a part of the vault was put back to an "
+        "earlier time: take the newest backup",
+    ),
     errors.OlderCopy: (
         DAMAGE,
         "a part of the vault was put back to an earlier time: a withdrawn consent may look as if it were given. Do not "

@@ -192,8 +192,8 @@ class Vault:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What opening found that a person must hear: unknown-slot, header-repaired, newer-files,
-        recovered, unsettled.
+        """What opening found that a person must hear: unknown-slot, older-than-last-time,
+        log-key-lost, header-repaired, newer-files, recovered, unsettled.
         """
         return tuple(self.keeper.warnings)
 

@@ -67,6 +67,7 @@ class Door:
         self.clock = clock
         self.log = Log(registry, wall_time=clock, actor=actor)
         self.head_at_open: dict[str, object] = {
+            "generation": registry.signing.generation,
             "root": registry.frontier.root(),
             "size": registry.frontier.size,
             "step": registry.steps,

@@ -62,16 +62,10 @@ class Keeper(Filing):
 
     # The vault
 
-    def record_creation(self) -> None:
-        """The first entry of the log."""
-        receipt = self.log.intend("vault-create")
+    def record_older_copy(self, *heads: dict[str, object]) -> None:
+        """An older or other copy is used on purpose: that is said in its log, with the heads that are known."""
+        receipt = self.log.intend("older-copy-accepted", heads=heads)
         self.log.conclude(receipt.number, "done")
-
-    def record_older_copy(self) -> None:
-        """An older or other copy than this machine remembers is used on purpose: that is said in its log."""
-        receipt = self.log.intend("older-copy-accepted")
-        self.log.conclude(receipt.number, "done")
-        self.warn("older-than-last-time")
 
     def record_session(self, act: str, reason: str | None = None) -> None:
         """A session begins (unlock) or ends (lock)."""

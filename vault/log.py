@@ -21,9 +21,11 @@ from crypto.records import decrypt_record, encrypt_record
 from crypto.tree import Frontier, leaf_hash
 from vault import errors, platform, schema
 from vault._version import __version__
+from vault.leaves import Leaf
 from vault.receipts import Receipt
 from vault.registry import WHAT, CaseRow, Registry, case_grant
 from vault.requests import LogEntry
+from vault.steps import Entry
 from vault.tables import Row
 
 LAST_UNLOCK = "last_unlock"
@@ -88,11 +90,11 @@ class Log:
     # Writing
 
     @contextmanager
-    def _durable(self) -> Iterator[int]:
+    def _durable(self) -> Iterator[None]:
         """A step of the log. Raises ``LogUnavailable`` if it did not become durable."""
         try:
-            with self._registry.step() as step:
-                yield step
+            with self._registry.step():
+                yield
         except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
             raise errors.LogUnavailable from error
 
@@ -112,9 +114,8 @@ class Log:
         ``vault_level``: the body speaks of a case but is sealed under the vault's key, because the case has no key yet
         or soon none any more.
         """
-        with self._durable() as step:
+        with self._durable():
             number = self._append(
-                step,
                 None if vault_level else case,
                 act=act,
                 phase="intent",
@@ -125,17 +126,25 @@ class Log:
             )
             case_id = case.case_id if case else None
             self._put_unanswered(Unanswered(number, act, case_id, item, (), None))
-            if not self._said:
-                self._registry.set(LAST_UNLOCK, f"{self._wall_time()[:19]}Z".encode())
+            self._say()
         self._said = True
         return Receipt(number, act=act, case_id=case_id, item=item, grants=grants)
+
+    def begin(self, act: str, change: Callable[[], None]) -> Receipt:
+        """The intent of a vault's first act, in one step with the rows that everything else needs."""
+        with self._durable():
+            change()
+            number = self._append(None, act=act, phase="intent")
+            self._put_unanswered(Unanswered(number, act, None, None, (), None))
+            self._say()
+        self._said = True
+        return Receipt(number, act=act, case_id=None, item=None, grants=())
 
     def refine(self, receipt: Receipt, *, before: bytes, after: bytes, objects: tuple[bytes, ...]) -> None:
         """Record durably which states a change leads from and to, before it is made. Raises ``LogUnavailable``."""
         case = self._case(receipt.case_id)
-        with self._durable() as step:
+        with self._durable():
             self._append(
-                step,
                 case,
                 act=receipt.act,
                 phase="intent",
@@ -148,13 +157,14 @@ class Log:
             )
             self._put_unanswered(Unanswered(receipt.number, receipt.act, receipt.case_id, receipt.item, objects, after))
 
-    def announce(self, receipt: Receipt, objects: tuple[bytes, ...], change: Callable[[], None]) -> None:
+    def announce(
+        self, receipt: Receipt, objects: tuple[bytes, ...], change: Callable[[], None], *, vault_level: bool = False
+    ) -> None:
         """Record durably, in one step with a change of the index, what an intent is about. Raises ``LogUnavailable``."""
         case = self._case(receipt.case_id)
-        with self._durable() as step:
+        with self._durable():
             self._append(
-                step,
-                case,
+                None if vault_level else case,
                 act=receipt.act,
                 phase="intent",
                 case=case.code if case else None,
@@ -186,8 +196,8 @@ class Log:
         intent = _unanswered(row)
         case = None if intent.case_id is None else self._registry.case_by_id(intent.case_id)
         fields = {"case": case.code if case else None, "item": intent.item, **fields}
-        with self._durable() as step:
-            self._append(step, None if vault_level else case, act=intent.act, phase=phase, answers=number, **fields)
+        with self._durable():
+            self._append(None if vault_level else case, act=intent.act, phase=phase, answers=number, **fields)
             self._registry.erase(schema.UNANSWERED, number)
             for change in also:
                 change()
@@ -197,15 +207,13 @@ class Log:
 
         All of it is one durable step. Raises ``LogUnavailable``.
         """
-        with self._durable() as step:
+        with self._durable():
             for case in cases:
-                self._append(
-                    step, case, act=receipt.act, phase="done", case=case.code, answers=receipt.number, query=query
-                )
+                self._append(case, act=receipt.act, phase="done", case=case.code, answers=receipt.number, query=query)
 
-    def _append(self, step: int, sealed_under: CaseRow | None, **given: object) -> int:
+    def _append(self, sealed_under: CaseRow | None, **given: object) -> int:
         case = sealed_under and self._case(sealed_under.case_id)
-        number = self._registry.frontier.size
+        number = self._registry.signing.next_number
         fields: dict[str, object] = dict.fromkeys(FIELDS)
         fields |= {
             "actor": self.actor,
@@ -217,18 +225,17 @@ class Log:
         }
         fields |= given
         secret = secrets.token_bytes(_SECRET_BYTES)
-        leaf = canonical_json({"c": commit(secret, fields), "n": number, "s": step, "v": 1})
         body = canonical_json({"fields": fields, "secret": secret})
         case_id = case.case_id if case else None
         sealed = encrypt_record(self._registry.log_key(case_id), body, context=self._context(number))
-        self._registry.store.execute(
-            "INSERT INTO log_entries (number, leaf, body, case_id, epoch) VALUES (?, ?, ?, ?, ?)",
-            (number, leaf, sealed, case_id, case.epoch if case else None),
-        )
-        self._registry.frontier.append(leaf_hash(leaf))
+        self._registry.signing.append(Entry(commit(secret, fields), sealed, case_id, case.epoch if case else None))
         if case:
             self._registry.update_case(case.case_id, entries=case.entries + 1)
         return number
+
+    def _say(self) -> None:
+        if not self._said:
+            self._registry.set(LAST_UNLOCK, f"{self._wall_time()[:19]}Z".encode())
 
     def _put_unanswered(self, intent: Unanswered) -> None:
         self._registry.put(
@@ -309,11 +316,11 @@ class Log:
                 if number != frontier.size:
                     yield f"log entry {frontier.size}"
                     return
-                commitment = _commitment(leaf, number=number, step=step)
-                if commitment is None:
+                found = _leaf(leaf, number=number, step=step)
+                if found is None:
                     yield f"log entry {number}"
                 elif case_id is None or case_id in known:
-                    yield from self._body_problems(number, commitment, body, case_id, epoch)
+                    yield from self._body_problems(number, found.commitment, body, case_id, epoch)
                 frontier.append(leaf_hash(leaf))
             if frontier.root() != root:
                 yield f"log step {step}"
@@ -330,15 +337,13 @@ class Log:
             yield f"log entry {number}"
 
 
-def _commitment(leaf: bytes, *, number: int, step: int) -> bytes | None:
-    """The commitment of a leaf in canonical form with this number and step, else None."""
+def _leaf(data: bytes, *, number: int, step: int) -> Leaf | None:
+    """The leaf of these bytes, if it has this number and step, else None."""
     try:
-        value = parse_canonical_json(leaf)
-        if not isinstance(value, dict) or (value.get("n"), value.get("s"), value.get("v")) != (number, step, 1):
-            return None
-        return bytes.fromhex(str(value.get("c")))
-    except (CryptoError, ValueError):
+        found = Leaf.from_bytes(data)
+    except CryptoError:
         return None
+    return found if (found.number, found.step) == (number, step) else None
 
 
 def _unanswered(row: Row) -> Unanswered:

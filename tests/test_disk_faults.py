@@ -29,12 +29,12 @@ ALL_KINDS = ("add", "export", "case new")
 SOME_KINDS: tuple[Kind, ...] = ("full", "broken", "crash", "power cut")
 DISKS = {"disk": FaultyDisk, "FAT": FatDisk}
 
-FULL = (errors.NoSpace, errors.LogUnavailable)
+FULL = (errors.NoSpace, errors.LogUnavailable, errors.OutcomeUnrecorded)
 EXPECTED: dict[Kind, tuple[type[errors.VaultError], ...]] = {
     "full": FULL,
     "full for good": FULL,
     "torn": FULL,
-    "broken": (errors.DiskFailed, errors.LogUnavailable),
+    "broken": (errors.DiskFailed, errors.LogUnavailable, errors.OutcomeUnrecorded),
 }
 
 

@@ -96,6 +96,47 @@ HIT = {
     "spans": "begin and end of each word found in the excerpt, in characters",
 }
 
+IDENTITY = {
+    "name": "what our cards call us, or null",
+    "created": "when the identity was made (UTC)",
+    "fingerprint": "hexadecimal, all 256 bits",
+    "digits": "list of the sixteen groups of five digits",
+    "words": "list of the twelve words",
+    "qr_text": "what the QR code says",
+    "ssh_fingerprint": "our Ed25519 key as `ssh-keygen -l` shows it",
+    "ssh_key": "the same key as a line of a .pub file",
+    "age_recipient": "for whom files to us are encrypted",
+}
+
+IDENTITY_CARD = {
+    "path": "the new file, or null",
+    "card": "the card's text",
+    "fingerprint": "of the identity (hexadecimal)",
+    "name": "what the card calls us, or null",
+}
+
+PARTNER = {
+    "number": "number of the partner, never used again",
+    "name": "what we call them",
+    "kind": "card or age (known by an age recipient alone)",
+    "grade": "how the key was compared: unverified, voice or person",
+    "fingerprint": "of the card or recipient (hexadecimal)",
+    "age_recipient": "for whom files to them are encrypted",
+    "age_classical": "a recipient of theirs for classical tools, or null",
+    "ssh_fingerprint": "their Ed25519 key as `ssh-keygen -l` shows it, or null",
+    "own_name": "what their card calls them, or null",
+    "dated": "the day of their card, or null",
+    "added": "when (UTC)",
+    "verified": "when the key was last compared (UTC), or null",
+    "removed": "when (UTC), or null",
+    "changed": "when another card came under this name, which waits to be compared (UTC), or null",
+}
+
+PARTNER_ADDED = PARTNER | {"again": "whether it is a newer card of a partner's keys"}
+PARTNER_VERIFIED = PARTNER | {
+    "took": "same; changed (the card that waited took the place of the old one); or kept (the one that waited is not theirs)"
+}
+
 LOG_ENTRY = {
     "number": "its number in the log",
     "when": "time of this computer's clock (UTC)",
@@ -109,6 +150,8 @@ LOG_ENTRY = {
     "purpose": "what it was for, or null",
     "answers": "number of the intent that this entry answers, or null",
     "reason": "why it failed, or null",
+    "counterparty": "the partner whom it was about, by the name that we gave, or null",
+    "recipients": "list of fingerprints (hexadecimal)",
 }
 
 CHECKED = {
@@ -133,7 +176,8 @@ STATUS = {
     "`clients` (commands connected to it), `process`",
     "vault": "null unless it was opened for this command: `vault_id`, `created`, `epoch`, `cases`, `log_entries`, `keys`, "
     "`memory_kib`, `passes`, `last_check`, `last_backup`, `backups` (each with place and made), `last_unlock`, `failed_unlocks`, `warnings`, "
-    "`unknown_slot` (of the way in that opened it, if the vault does not know it)",
+    "`unknown_slot` (of the way in that opened it, if the vault does not know it), `has_identity` (partners may have a card "
+    "of ours)",
 }
 
 BACKED_UP = {

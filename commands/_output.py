@@ -169,6 +169,15 @@ class Output:
             line.append("  ")
         _console().print(line)
 
+    def picture(self, rows: Sequence[str]) -> None:
+        """Rows of blocks in black on white, whatever the terminal's colours are, for a camera; only where ``rich``."""
+        from rich.text import Text
+
+        width = max(map(len, rows))
+        if width <= _console().width:  # a picture whose rows are broken shows nothing
+            for row in rows:
+                _console().print(Text(row, style="black on bright_white"))
+
     def _print(self, text: str) -> None:
         sys.stdout.write(text + "\n")
 

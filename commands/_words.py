@@ -17,6 +17,22 @@ def kind_of_key(kind: str) -> str:
     return known.get(kind) or visible(kind)
 
 
+def kind_of_partner(kind: str) -> str:
+    """By what a partner is known."""
+    known = {"card": _("a card"), "age": _("an age recipient alone")}
+    return known.get(kind) or visible(kind)
+
+
+def grade(constant: str) -> str:
+    """How a partner's key was compared."""
+    known = {
+        "unverified": _("not compared yet"),
+        "voice": _("compared by voice"),
+        "person": _("compared in person"),
+    }
+    return known.get(constant) or visible(constant)
+
+
 def word(constant: str) -> str:
     """A kind of item, an act, a phase, a field, a kind of damage. Never for what a person wrote."""
     return visible(_(constant)) if constant else ""  # to gettext nothing at all means its own header

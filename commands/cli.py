@@ -44,6 +44,8 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("note", "commands.describe", "note", "Add a note to an item or a case."),
     ("tag", "commands.describe", "tag", "Add or remove tags of an item or a case."),
     ("person", "commands.person", "person", "Persons of a case: add, list, show, edit, remove."),
+    ("identity", "commands.identity", "identity", "Who we are to partners: show, name, card."),
+    ("partner", "commands.partner", "partner", "Whom we share with: add, list, show, verify, remove."),
     ("search", "commands.search", "search", "Find words in cases, items, notes and persons."),
     ("check", "commands.check", "check", "Look for damage; changes nothing."),
     ("backup", "commands.backup", "backup", "Copy the vault to a stick or disk, still encrypted."),

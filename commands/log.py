@@ -48,5 +48,7 @@ def log(settings: Settings, code: str | None) -> None:
 
 
 def _subject(entry: LogEntry) -> str:
-    """What the entry speaks of: an item or person by its whole reference, a case, or the label of a way in."""
-    return entry.item or entry.case or ""
+    """What the entry speaks of: an item or person by its whole reference, a case, the label of a way in, or a
+    partner.
+    """
+    return entry.item or entry.case or entry.counterparty or ""

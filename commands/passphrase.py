@@ -42,10 +42,10 @@ def change(settings: Settings, new_passphrase_file: str | None, recalibrate: boo
         _terminal.say(_("Renewing every key; this takes a moment, and can be interrupted without harm."))
         with counted(settings, _("renewing keys"), session.vault.info().cases) as further:
             dropped = session.vault.change_passphrase(current, new, recalibrate=recalibrate, progress=further)
-        epoch = session.vault.info().epoch
+        info = session.vault.info()
     output = Output(settings)
     if output.json:
-        output.answer({"epoch": epoch, "dropped": dropped})
+        output.answer({"epoch": info.epoch, "dropped": dropped})
     else:
         output.line(_("The passphrase is changed."))
     for key in dropped:
@@ -58,6 +58,13 @@ def change(settings: Settings, new_passphrase_file: str | None, recalibrate: boo
             "added from now on they cannot."
         )
     )
+    if info.has_identity:
+        _terminal.say(
+            _(
+                "Our identity stays the same: with that copy they can also read what partners seal for us, and sign as us. If "
+                "somebody may have both, make a new vault with an identity of its own, and tell the partners."
+            )
+        )
 
 
 passphrase.add_command(change)

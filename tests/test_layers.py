@@ -15,6 +15,7 @@ HOME = {  # a package, or a module of one: where it may be imported
     "snowballstemmer": "vault/wordforms.py",
     **dict.fromkeys(("zxcvbn", "filelock"), "vault/"),
     "prompt_toolkit": "commands/_editor.py",
+    "segno": "commands/_qr.py",
     **dict.fromkeys(("click", "rich", "platformdirs"), "commands/"),
     **dict.fromkeys(("fcntl", "resource", "ctypes", "msvcrt"), "vault/platform.py"),
 }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from filelock import FileLock
 
+    from vault.acquaintances import Identity, Partners
     from vault.backing_up import BackedUp
     from vault.client import Client, SessionState
     from vault.folder import FolderFacts
@@ -161,6 +162,20 @@ class Vault:
             despite_damage=despite_damage,
             progress=progress,
         )
+
+    @property
+    def identity(self) -> Identity:
+        """Who this vault is to partners."""
+        from vault.acquaintances import Identity
+
+        return Identity(lambda: self.keeper)
+
+    @property
+    def partners(self) -> Partners:
+        """Whom this vault shares with."""
+        from vault.acquaintances import Partners
+
+        return Partners(lambda: self.keeper)
 
     @property
     def keeper(self) -> Keeper:

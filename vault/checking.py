@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crypto.keys import ObjectKey
-from vault import backup_marker, drafts, errors, header, items, references, schema
+from vault import backup_marker, drafts, errors, header, identity, items, partners, references, schema
 from vault.compartment import all_objects_grant
 from vault.objects import ObjectReader, segment_count
 from vault.receipts import Receipt
 from vault.registry import CaseRow, Registry, case_grant, draft_grant
 from vault.requests import CheckReport, Finding, ObjectGrant
-from vault.tables import Row, blob, integer, optional_blob
+from vault.tables import Row, blob, integer, optional_blob, text
 
 if TYPE_CHECKING:
     from vault.door import Door
@@ -56,7 +56,8 @@ class Check:
     3. Every case: the database's own checks, its chain of changes, each row against its last change.
     4. Every object: there, of the right size.
        Every draft: that its newest version opens, and is not older than the one that was kept.
-    5. Files that belong to nothing.
+    5. Our identity: that its seeds yield its public keys. Partners: that their cards are signed and as they were taken.
+    6. Files that belong to nothing.
     """
 
     def __init__(self, door: Door, receipt: Receipt) -> None:
@@ -69,6 +70,7 @@ class Check:
         for case in cases:
             whole = _check_case(door, receipt, case, tally) and whole
             _check_drafts(door, receipt, case, tally)
+        _check_identities(door.registry, tally)
         if not door.folder.is_backup:  # what an interrupted backup left there belongs to nothing, and harms nothing
             _check_strays(door, cases, tally, whole=whole)
         self._unread = tally.unread
@@ -241,6 +243,14 @@ def _check_drafts(door: Door, receipt: Receipt, case: CaseRow, tally: _Tally) ->
             tally.find("older copy", subject)
         elif found.damaged:
             tally.find("damaged", subject)
+
+
+def _check_identities(registry: Registry, tally: _Tally) -> None:
+    if any(not identity.agrees(row) for row in registry.rows(schema.IDENTITY)):
+        tally.find("identity", "vault")
+    for row in partners.everyone(registry):
+        if not partners.agrees(row):
+            tally.find("partner", text(row, "name"))
 
 
 def _check_strays(door: Door, cases: list[CaseRow], tally: _Tally, *, whole: bool) -> None:

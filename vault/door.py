@@ -106,22 +106,37 @@ class Door:
         item: str | None = None,
         purpose: str | None = None,
         grants: tuple[str, ...] = (),
+        counterparty: str | None = None,
     ) -> Iterator[Act]:
-        act = self._begin(name, code, item=item, purpose=purpose, grants=grants)
+        act = self._begin(name, code, item=item, purpose=purpose, grants=grants, counterparty=counterparty)
         with self._concluding(act):
             yield act
         self._end(act)
 
     def _begin(
-        self, name: str, code: str | None, *, item: str | None, purpose: str | None, grants: tuple[str, ...]
+        self,
+        name: str,
+        code: str | None,
+        *,
+        item: str | None,
+        purpose: str | None,
+        grants: tuple[str, ...],
+        counterparty: str | None = None,
     ) -> Act:
         case = None if code is None else self.settled_case(code)
         purpose = cases.optional_checked_text("purpose", purpose)
         allowed = (*grants, case_grant(case)) if case else grants
+        counterparty = cases.optional_checked_text("name", counterparty)
         receipt = self.log.intend(
-            name, case=case, item=item, purpose=purpose, grants=allowed, vault_level=name in VAULT_LEVEL
+            name,
+            case=case,
+            item=item,
+            purpose=purpose,
+            grants=allowed,
+            vault_level=name in VAULT_LEVEL,
+            counterparty=counterparty,
         )
-        return Act(receipt, case)
+        return Act(receipt, case, outcome={"counterparty": counterparty})
 
     def settled_case(self, code: str) -> CaseRow:
         """A case, after every change of it whose outcome could not be recorded was given one.

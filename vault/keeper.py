@@ -18,6 +18,7 @@ from vault import (
     checking,
     epochs,
     errors,
+    identity,
     items,
     persons,
     references,
@@ -28,9 +29,9 @@ from vault import (
 )
 from vault.compartment import Clock, Compartment
 from vault.door import Act
-from vault.filing import Filing
 from vault.folder import Folder
 from vault.header import Header
+from vault.introductions import Introductions
 from vault.registry import CaseRow, Registry, case_grant, seal_title
 from vault.requests import (
     BackupBegun,
@@ -52,7 +53,7 @@ from vault.tables import text
 from vault.unlock import SecretUnlocker, Unlocker
 
 
-class Keeper(Filing):
+class Keeper(Introductions):
     """An open vault, as those who ask see it."""
 
     def __init__(self, folder: Folder, found: Header, registry: Registry, *, actor: str, clock: Clock) -> None:
@@ -93,6 +94,7 @@ class Keeper(Filing):
             failed_unlocks=self.failed_unlocks,
             warnings=tuple(self.warnings),
             unknown_slot=self.unknown_slot,
+            has_identity=identity.own_fingerprint(registry) is not None,
         )
 
     def keys(self) -> tuple[KeyLabel, ...]:

@@ -360,6 +360,7 @@ def _log_entry(number: int, fields: dict[str, object]) -> LogEntry:
         size_bytes=fields["size"],  # type: ignore[arg-type]  # canonical JSON that this module wrote
         **{
             name: fields[name]  # type: ignore[arg-type]
-            for name in ("act", "phase", "actor", "case", "digest", "purpose", "answers", "reason")
+            for name in ("act", "phase", "actor", "case", "digest", "purpose", "answers", "reason", "counterparty")
         },
+        recipients=tuple(fields["recipients"] or ()),  # type: ignore[arg-type]
     )

@@ -249,6 +249,7 @@ class LogEntry:
     """One entry of the access log, readable because its body could be unsealed.
 
     ``item`` is the whole reference of an item or person; of ``key-add`` and ``key-remove`` it is the label.
+    ``counterparty`` is a partner's name, ``recipients`` are fingerprints.
     """
 
     number: int
@@ -263,6 +264,8 @@ class LogEntry:
     purpose: str | None
     answers: int | None
     reason: str | None
+    counterparty: str | None = None
+    recipients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,7 +391,8 @@ class VaultInfo:
     """What an open vault says of itself.
 
     ``last_unlock`` is when it had been used before it was opened this time, ``failed_unlocks`` how many attempts to open
-    it this machine counted between the two. ``unknown_slot`` is the one that opened it, if the vault does not know it.
+    it this machine counted between the two. ``unknown_slot`` is the one that opened it, if the vault does not know it. ``has_identity``: partners may have
+    a card of ours.
     """
 
     vault_id: str
@@ -406,6 +410,7 @@ class VaultInfo:
     failed_unlocks: int
     warnings: tuple[str, ...]
     unknown_slot: int | None = None
+    has_identity: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from somebody import Somebody
 
 EVIL = "\x1b[31mred\x07\u202egpj.exe\u2066 [red]bold[/red] [link=file:///x]y[/link] :smile: -rf \u200b\x9b2J"
 TWO_LINES = EVIL + "\nHARBOUR/9\tforged\tline"
 OBEYED = ("\x1b[31", "\x07", "\u202e", "\u2066", "\u200b", "\x9b", "\nHARBOUR/9", "\r", "\tforged")
+# A name on a card has no control characters: everything else that plays tricks it may have.
+ONE_LINE = "".join(char for char in EVIL if char not in "\x1b\x07\x9b") + "[31mred"
 LONG = "ж" * 120 + ".txt"  # 244 bytes
 LISTINGS = (
     ("case", "list"),
@@ -22,6 +25,10 @@ LISTINGS = (
     ("person", "show", "HARBOUR/p1"),
     ("search", "red"),
     ("search", "gpj"),
+    ("partner", "list"),
+    ("partner", "show", ONE_LINE),
+    ("partner", "list", "--removed"),
+    ("identity", "show"),
     ("log",),
     ("log", "--case", "HARBOUR"),
     ("tag", "HARBOUR/1", "more"),
@@ -50,6 +57,10 @@ def hostile(cv: Any) -> Any:
     cv("edit", "HARBOUR/1", "--title", TWO_LINES, "--from", TWO_LINES, "--via", TWO_LINES, "--recorded", TWO_LINES)
     cv("edit", "HARBOUR/1", "--title", "second " + TWO_LINES)
     cv("show", "HARBOUR/1", "--purpose", TWO_LINES)
+    cv("identity", "name", "-", typed=ONE_LINE)
+    cv.file("evil.card", Somebody().card(name=ONE_LINE))
+    done = cv("partner", "add", "evil.card", "--name", "-", typed=ONE_LINE)
+    safe(done.stdout + done.stderr)
     return cv
 
 
@@ -67,6 +78,9 @@ def test_in_lines_facts_and_json_nothing_is_obeyed(hostile: Any) -> None:
             safe(done.stdout)
             if form == ("--json",):
                 assert done.json is not None
+            elif arguments[0] in ("partner", "identity"):
+                assert "<U+202E>gpj.exe<U+2066>" in done.stdout, arguments
+                assert "[red]bold[/red]" in done.stdout, arguments
             elif arguments not in quiet:
                 assert "<U+001B>[31mred" in done.stdout, arguments
                 assert "[red]bold[/red]" in done.stdout, arguments  # neither eaten nor obeyed

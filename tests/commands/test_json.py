@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 import pytest
+from somebody import material
 
 from commands import cli
 from commands._options import Command
@@ -36,6 +37,15 @@ STORY: tuple[tuple[str, ...], ...] = (
     ("person", "list"),
     ("person", "show", "HARBOUR/p1"),
     ("person", "edit", "HARBOUR/p1", "--role", "witness"),
+    ("identity", "show"),
+    ("identity", "name", "Harbour Office"),
+    ("identity", "card", "-o", "our.card"),
+    ("partner", "add", "lena.card", "--name", "Lena"),
+    ("partner", "add", "lena-later.card", "--name", "Lena"),
+    ("partner", "list"),
+    ("partner", "show", "Lena"),
+    ("partner", "verify", "Lena", "--heard", "heard"),
+    ("partner", "remove", "Lena", "--yes"),
     ("unlock",),
     ("status",),
     ("search", "Name"),
@@ -75,6 +85,8 @@ def test_every_document_has_the_fields_of_its_page(cv: Any) -> None:
     cv.file("file.txt", b"a")
     (cv.folder / "out").mkdir()
     cv.file("file2.txt", b"b")
+    for name, content in material().items():
+        cv.file(name, content)
     vault = ("--vault", cv.folder / "v", "--json")
     for arguments in STORY:
         command = known[path_of(arguments, known)]

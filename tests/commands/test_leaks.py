@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 import pytest
+from somebody import material
 
 from commands import cli
 
@@ -18,9 +19,10 @@ NEW_PASSPHRASE = "canary-new-passphrase crane bridge ember"
 TITLE, PERSON, NOTE, STATEMENT = "CanaryTitle", "CanaryPerson", "CanaryNote", "CanaryStatement"
 FURTHER_PASSPHRASE = "canary-further-passphrase owl meadow kettle"
 TAG, PURPOSE, CONTENT, LABEL = "CanaryTag", "CanaryPurpose", "CanaryBytesOfAFile", "CanaryLabel"
+PARTNER, OWN_NAME = "CanaryPartner", "CanaryOffice"
 CANARIES = (
     *(PASSPHRASE, NEW_PASSPHRASE, FURTHER_PASSPHRASE),
-    *(TITLE, PERSON, NOTE, STATEMENT, TAG, PURPOSE, CONTENT, LABEL),
+    *(TITLE, PERSON, NOTE, STATEMENT, TAG, PURPOSE, CONTENT, LABEL, PARTNER, OWN_NAME),
 )
 
 # What is typed stands last; every name goes in through standard input.
@@ -44,6 +46,15 @@ RUNS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("person", "list"), ""),
     (("person", "edit", "HARBOUR/p1", "--phone", "-"), NOTE),
     (("person", "show", "HARBOUR/p1"), ""),
+    (("search", "-"), STATEMENT),
+    (("identity", "name", "-"), OWN_NAME),
+    (("identity", "show"), ""),
+    (("identity", "card", "-o", "OUT/our.card"), ""),
+    (("partner", "add", "OUT/lena.card", "--name", "-"), PARTNER),
+    (("partner", "list"), ""),
+    (("partner", "show", "-"), PARTNER),
+    (("partner", "verify", "-", "--heard", "OUT/heard"), PARTNER),
+    (("partner", "remove", "-", "--yes"), PARTNER),
     (("search", "-"), STATEMENT),
     (("unlock", "--for", "30m"), ""),
     (("status",), ""),
@@ -121,7 +132,8 @@ def watched(process: subprocess.Popen[bytes], typed: bytes) -> tuple[bytes, byte
 @pytest.mark.skipif(sys.platform != "linux", reason="left out: /proc")
 def test_no_command_leaves_a_secret_or_a_name_anywhere(cv: Any, home: Path, tmp_path: Path) -> None:
     covered = {
-        arguments[: 2 if arguments[0] in ("case", "key", "person", "passphrase") else 1] for arguments, _typed in RUNS
+        arguments[: 2 if arguments[0] in ("case", "key", "person", "passphrase", "identity", "partner") else 1]
+        for arguments, _typed in RUNS
     }
     assert set(names(cli.root)) - covered == {
         ("demo",),
@@ -141,6 +153,8 @@ def test_no_command_leaves_a_secret_or_a_name_anywhere(cv: Any, home: Path, tmp_
     }.items():
         (out / name).touch(0o600)
         (out / name).write_text(content)
+    for name, card in material().items():
+        (out / name).write_bytes(card)
     watching = cv.folder / "elsewhere"
     watching.mkdir()
     passphrase = out / "old"

@@ -9,6 +9,8 @@ from importlib import util
 from pathlib import Path
 from typing import Any
 
+from somebody import material
+
 from commands import cli
 
 # Codes that a terminal obeys, lines and blocks to draw with, dots that turn.
@@ -48,6 +50,8 @@ def test_every_command_is_plain_on_a_terminal_when_asked_to(cv: Any) -> None:
     cv.secret("second", b"eleven loud cranes under the bridge at noon")
     cv.file("file.txt", b"a")
     cv.file("file2.txt", b"b")
+    for name, content in material().items():
+        cv.file(name, content)
     (cv.folder / "out").mkdir()
     lines = []
     for arguments in story():

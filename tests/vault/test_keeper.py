@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from somebody import Somebody
 from vaults import Clock, FailingLog, all_files, case_row, copied, dumped, key_file, make_vault, open_vault
 
 from crypto.keys import ObjectKey
-from vault import Description, PersonFields, RecoveryUnlocker, Vault, compartment, errors, registry
+from vault import Description, PersonFields, RecoveryUnlocker, Vault, compartment, errors, introductions, registry
 from vault.drafts import Draft, DraftFiles, file_names
 from vault.errors import LogUnavailable, OutcomeUnrecorded, VaultError
 from vault.folder import Staging
@@ -105,6 +106,14 @@ REQUESTS: dict[str, Callable[[Vault], object]] = {
     "change_passphrase": lambda vault: vault.keeper.change_passphrase(key_file(), key_file(1)),
     "add_key": lambda vault: vault.keeper.add_key(key_file(), key_file(1), "stick"),
     "remove_key": lambda vault: vault.keeper.remove_key(key_file(), 1),
+    "identity_show": lambda vault: vault.keeper.identity_show(),
+    "identity_name": lambda vault: vault.keeper.identity_name("The office"),
+    "identity_card": lambda vault: vault.keeper.identity_card(),
+    "partner_add": lambda vault: vault.keeper.partner_add("Anna", card=Somebody(2).card()),
+    "partner_list": lambda vault: vault.keeper.partner_list(),
+    "partner_show": lambda vault: vault.keeper.partner_show("Lena"),
+    "partner_verify": lambda vault: vault.keeper.partner_verify("Lena", Somebody(1).reads_out()),
+    "partner_remove": lambda vault: vault.keeper.partner_remove("Lena"),
 }
 
 # What shows nothing of a case and changes nothing, or is no request.
@@ -156,6 +165,8 @@ def vault(tmp_path: Path) -> Iterator[Vault]:
         found.cases.get("HARBOUR").items.add_text("some text")
         found.cases.get("HARBOUR").persons.add(PersonFields(name="Zaynab"))
         found.cases.get("HARBOUR").drafts.begin().keep()
+        found.identity.show()
+        found.partners.add("Lena", card=Somebody(1).card())
         yield found
 
 
@@ -221,6 +232,7 @@ def test_a_request_whose_intent_cannot_be_written_opens_no_key_shows_and_changes
     else:
         monkeypatch.setattr(registry.Registry, "unwrap_case_key", lambda *_: pytest.fail("a key was opened"))
         monkeypatch.setattr(registry.Registry, "unseal_titles", lambda *_: pytest.fail("titles were opened"))
+        monkeypatch.setattr(introductions, "OwnIdentity", lambda *_: pytest.fail("the identity was opened"))
     before, size = content(vault), vault.keeper.registry.frontier.size
     with FailingLog(vault) as failing, pytest.raises(LogUnavailable):
         REQUESTS[name](vault)
@@ -276,6 +288,7 @@ def test_whichever_step_of_the_log_fails_the_old_or_the_new_state_is_there_and_c
         vault.cases.get("HARBOUR").items.add_text("some text")
         vault.cases.get("HARBOUR").persons.add(PersonFields(name="Zaynab"))
         vault.cases.get("HARBOUR").drafts.begin().keep()
+        vault.partners.add("Lena", card=Somebody(1).card())
     for nth in range(1, 6):
         path = copied(original, tmp_path / f"{nth}")
         vault = open_vault(path)
@@ -296,6 +309,10 @@ def test_whichever_step_of_the_log_fails_the_old_or_the_new_state_is_there_and_c
             if name == "case_note":
                 notes = vault.cases.get("HARBOUR").show().notes
                 assert len(notes) == int(done), nth
+            if name in ("partner_add", "partner_remove"):
+                assert len(vault.partners.list()) == 1 + int(done) * (1 if name == "partner_add" else -1), nth
+            if name == "partner_verify":
+                assert vault.partners.get("Lena").show().grade == ("voice" if done else "unverified"), nth
             if name == "item_finish_add":
                 assert len(vault.cases.get("HARBOUR").items.list()) == 1 + int(done), nth
         if not failing.fired:

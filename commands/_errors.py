@@ -154,6 +154,11 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
     ),
     errors.LogUnavailable: (NO_SPACE, "free some space, or look whether the disk can be written to"),
     errors.OutcomeUnrecorded: (NO_SPACE, "free some space, then run any command: do not repeat this one"),
+    errors.LogProofFailed: (
+        PROOF,
+        "keep the folder as it is: it is what shows that somebody changed it. What the log tells from this step on cannot be "
+        "relied on; compare with a backup, and with what partners have seen",
+    ),
     errors.ReceiptRefused: (REFUSED, "start the command again; if it stays so, run `casevault check`"),
     errors.SourceMissing: (NOT_FOUND, "look at the path"),
     errors.SourceUnreadable: (OTHER, "look whether you may read it, and whether the stick or disk is whole"),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vault.folder import FolderFacts
     from vault.keeper import Keeper
     from vault.opening import Cost
-    from vault.requests import CheckReport, Hit, KeyLabel, LogEntry, VaultInfo
+    from vault.requests import CheckReport, Hit, KeyLabel, LogEntry, LogHead, LogStatus, LogVerified, VaultInfo
     from vault.restoring import Restored
     from vault.unlock import RecoveryUnlocker, SecretUnlocker, Unlocker
 
@@ -281,6 +281,21 @@ class Vault:
     def log(self, case: str | None = None) -> tuple[LogEntry, ...]:
         """The access log, oldest first, of everything or of one case."""
         return self.keeper.log_entries(case)
+
+    def verify_log(self, *, full: bool = False, progress: Callable[[int], None] | None = None) -> LogVerified:
+        """Verify that the log proves itself, from the beginning if ``full``, else from where it was verified before.
+
+        ``progress`` is told of steps. Raises ``LogProofFailed``, which names the first step that does not hold.
+        """
+        return self.keeper.log_verify(full=full, progress=progress)
+
+    def log_head(self) -> LogHead:
+        """The newest checkpoint of the log."""
+        return self.keeper.log_head()
+
+    def log_status(self) -> LogStatus:
+        """How far the log has come, and how far it was verified."""
+        return self.keeper.log_status()
 
     def close(self) -> None:
         """Close everything, remember how far the log came, give the vault free; of a session, end the connection.

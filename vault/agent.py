@@ -50,9 +50,9 @@ _ENDS = frozenset({"item_close", "draft_end", "backup_end", "check_end"})
 # What the keeper does for this process alone.
 _NOT_SERVED = frozenset(
     {
-        "record_creation",
         "record_older_copy",
         "record_session",
+        "certify_generations",
         "abandon",
         "end_readings",
         "is_reading",

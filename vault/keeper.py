@@ -382,3 +382,5 @@ class Keeper(Introductions):
         """Give everything that was begun its outcome."""
         for intent in [*self._backups, *self._checks, *self._reads]:
             self.abandon(intent, "closed")
+        with contextlib.suppress(errors.LogUnavailable):
+            self.settle_failed()

@@ -7,6 +7,7 @@ at the next start.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ from crypto.tree import Frontier, leaf_hash
 from vault import errors, platform, schema
 from vault._version import __version__
 from vault.leaves import Leaf
+from vault.moments import Moment
 from vault.receipts import Receipt
 from vault.registry import WHAT, CaseRow, Registry, case_grant
 from vault.requests import LogEntry
@@ -29,6 +31,8 @@ from vault.steps import Entry
 from vault.tables import Row
 
 LAST_UNLOCK = "last_unlock"
+CLOCK_SET_BACK = "clock-set-back"
+FAILED_UNLOCKS = "failed-unlocks"
 SOFTWARE = f"casevault/{__version__}"
 _SECRET_BYTES = 32
 
@@ -83,6 +87,7 @@ class Log:
     def __init__(self, registry: Registry, *, wall_time: Callable[[], str], actor: str, said: bool = False) -> None:
         self._registry = registry
         self._said = said
+        self._last: Moment | None = None
         self._wall_time = wall_time
         self._boot_id = platform.boot_id()  # of this start of the machine, which a process does not outlive
         self.actor = actor
@@ -114,6 +119,8 @@ class Log:
         ``vault_level``: the body speaks of a case but is sealed under the vault's key, because the case has no key yet
         or soon none any more.
         """
+        if self._clock_was_set_back():
+            fields = {"reason": CLOCK_SET_BACK, **fields}
         with self._durable():
             number = self._append(
                 None if vault_level else case,
@@ -229,9 +236,27 @@ class Log:
         case_id = case.case_id if case else None
         sealed = encrypt_record(self._registry.log_key(case_id), body, context=self._context(number))
         self._registry.signing.append(Entry(commit(secret, fields), sealed, case_id, case.epoch if case else None))
+        self._last = Moment.of(fields)
         if case:
             self._registry.update_case(case.case_id, entries=case.entries + 1)
         return number
+
+    def _clock_was_set_back(self) -> bool:
+        """Whether the clock stands before the last entry, or went slower than one that nobody can set."""
+        if self._last is None:
+            self._last = self._last_moment()
+        now = Moment(self._wall_time(), platform.monotonic_ns_including_suspend() // 1_000_000, self._boot_id)
+        return self._last is not None and now.is_set_back_from(self._last)
+
+    def _last_moment(self) -> Moment | None:
+        """When the last entry was written that is sealed under the vault's own key; cases stay shut."""
+        found = self._registry.store.execute(
+            "SELECT number, body FROM log_entries WHERE case_id IS NULL ORDER BY number DESC LIMIT 1"
+        )
+        with contextlib.suppress(errors.Damage):
+            for number, body in found:
+                return Moment.of(self._unseal(number, body, None, None)[1])
+        return None
 
     def _say(self) -> None:
         if not self._said:

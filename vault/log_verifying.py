@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from crypto import mldsa, sshsig
 from crypto.encoding import canonical_json, parse_canonical_json
 from crypto.errors import BadSignature, CryptoError, NotCanonical
+from crypto.labels import SignedKind
 from crypto.signing import Checkpoint, verify_checkpoint
 from crypto.tree import Frontier, leaf_hash
 from vault import errors, platform, schema
@@ -66,6 +68,7 @@ def verify(registry: Registry, *, since: Verified | None, when: str, progress: P
     """Verify the log up to its last step, from the beginning or from where it was verified before.
 
     1. The generations are numbered upwards, and each begins with the tree and after the step where the one before ended.
+       Where the identity has certified one, both signatures hold.
     2. Steps follow each other without a gap, and each has entries.
     3. Each leaf is in its one form, its number is the next one, and its step is this one.
     4. Since the first generation began: the last leaf of a step, and no other, names the next key.
@@ -138,6 +141,8 @@ class _Walk:
         steps = [integer(row, "first_step") for row in self._generations]
         if numbers != list(range(numbers[0] if numbers else 0, (numbers[0] if numbers else 0) + len(numbers))):
             raise errors.LogProofFailed(step=min(steps), reason="generation")
+        for row in self._generations:
+            _verify_certificate(self._registry, row)
         if steps != sorted(set(steps)) or (numbers and numbers[-1] != self._registry.signing.generation):
             raise errors.LogProofFailed(step=min(steps), reason="generation")
 
@@ -237,6 +242,32 @@ def _verify(batch: list[_Claim]) -> None:
             raise errors.LogProofFailed(step=claim.step, reason="signature") from None
 
 
+def generation_statement(vault_id: bytes, row: Row) -> bytes:
+    """What the identity signs of a generation: its name, its first key, and the log that it goes on from."""
+    return canonical_json(
+        {
+            "first_key": row["first_key"],
+            "first_step": row["first_step"],
+            "origin": origin(vault_id, integer(row, "generation")),
+            "root": row["root"],
+            "size": row["size"],
+            "v": 1,
+        }
+    )
+
+
+def _verify_certificate(registry: Registry, row: Row) -> None:
+    if row["certified"] is None:
+        return
+    statement, identity = generation_statement(registry.setting("vault_id"), row), registry.rows(schema.IDENTITY)
+    try:
+        (own,) = identity
+        sshsig.verify(blob(own, "ed25519"), statement, blob(row, "sshsig"), kind=SignedKind.GENERATION)
+        mldsa.verify(blob(own, "mldsa65"), statement, blob(row, "mldsa65"), kind=SignedKind.GENERATION)
+    except (CryptoError, TypeError, ValueError):
+        raise errors.LogProofFailed(step=integer(row, "first_step"), reason="certificate") from None
+
+
 def _steps_query(registry: Registry) -> str:
     signature = "signature" if registry.signing.has_signatures else "NULL"
     return f"SELECT step, size, root, {signature} FROM log_steps WHERE step > ? ORDER BY step"  # noqa: S608 (constants)
@@ -252,8 +283,8 @@ def generations(registry: Registry) -> tuple[LogGeneration, ...]:
             origin=origin(vault_id, integer(row, "generation")),
             first_step=integer(row, "first_step"),
             first_entry=integer(row, "size"),
-            root=blob(row, "root"),
-            first_key=blob(row, "first_key"),
+            root=blob(row, "root").hex(),
+            first_key=blob(row, "first_key").hex(),
             certified=row["certified"] is not None,
         )
         for row in rows

@@ -16,7 +16,7 @@ from vault import copying, drafts, epochs, errors, failures, files, header, mark
 from vault.compartment import Clock
 from vault.folder import Folder, sweep_staging
 from vault.keeper import Keeper
-from vault.log import Log
+from vault.log import FAILED_UNLOCKS, Log
 from vault.registry import WHAT, Registry
 from vault.tables import Row, integer, text
 from vault.unlock import Place, SecretUnlocker, Unlocked, Unlocker
@@ -181,12 +181,25 @@ def open_locked(
         if older or lost:
             keeper.record_older_copy(*heads)
             keeper.warn("older-than-last-time" if older else "log-key-lost")
+        if not restored:
+            with contextlib.suppress(errors.VaultError):  # the next open does it
+                keeper.certify_generations()
         if state_dir:
-            keeper.failed_unlocks = failures.take(state_dir, found.folder_id)
+            _absorb_failures(keeper, state_dir)
     except BaseException:
         registry.close()
         raise
     return keeper
+
+
+def _absorb_failures(keeper: Keeper, state_dir: Path) -> None:
+    """Take the attempts to unlock that failed into the log; if it cannot be written, they are counted on."""
+    keeper.failed_unlocks = failures.count(state_dir, keeper.header.folder_id)
+    if keeper.failed_unlocks:
+        with contextlib.suppress(errors.LogUnavailable):
+            receipt = keeper.log.intend(FAILED_UNLOCKS, reason=str(keeper.failed_unlocks))
+            failures.forget(state_dir, keeper.header.folder_id)
+            keeper.log.conclude(receipt.number, "done")
 
 
 def _is_older(registry: Registry, state_dir: Path | None, *, accepted: bool) -> bool:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from crypto import fingerprints
+from crypto.labels import SignedKind
 from crypto.signing import Checkpoint, checkpoint_note
 from crypto.tree import Frontier
 from vault import log_verifying, schema
 from vault.door import Door
+from vault.identity import GRANT, ONLY, OwnIdentity
 from vault.leaves import Leaf, origin
+from vault.registry import Registry
 from vault.requests import LogHead, LogStatus, LogVerified
-from vault.tables import blob, integer
+from vault.tables import Row, blob, integer
+
+
+def _uncertified(registry: Registry) -> list[Row]:
+    return [row for row in registry.rows(schema.GENERATIONS) if row["certified"] is None]
 
 
 class Proving(Door):
@@ -55,6 +63,24 @@ class Proving(Door):
                 verified_when=verified.when if verified else None,
             )
 
+    def certify_generations(self) -> None:
+        """Let the identity, where there is one, certify the first key of each generation that it has not certified yet."""
+        if self.registry.row(schema.IDENTITY, ONLY) is None or not _uncertified(self.registry):
+            return
+        with self._act("log-certify", grants=(GRANT,)) as act:
+            own = OwnIdentity(self.registry, act.receipt)
+            for row in _uncertified(self.registry):
+                signed = own.sign(
+                    SignedKind.GENERATION, log_verifying.generation_statement(self.registry.setting("vault_id"), row)
+                )
+                certified: Row = {
+                    **row,
+                    "sshsig": signed.sshsig,
+                    "mldsa65": signed.mldsa65,
+                    "certified": self.now,
+                }
+                act.also.append(partial(self.registry.put, schema.GENERATIONS, certified))
+
     def _unsigned(self) -> int:
         return min((each.first_entry for each in log_verifying.generations(self.registry)), default=0)
 
@@ -69,10 +95,10 @@ class Proving(Door):
         return LogHead(
             origin=checkpoint.origin,
             size=checkpoint.size,
-            root=checkpoint.root,
+            root=checkpoint.root.hex(),
             step=registry.steps,
             words=fingerprints.words(checkpoint.root),
-            note=checkpoint_note(checkpoint, signature, self._key_of(registry.steps)),
+            note=checkpoint_note(checkpoint, signature, self._key_of(registry.steps)).decode(),
         )
 
     def _key_of(self, step: int) -> bytes:

@@ -341,21 +341,21 @@ class LogGeneration:
     origin: str
     first_step: int
     first_entry: int
-    root: bytes
-    first_key: bytes
+    root: str
+    first_key: str
     certified: bool
 
 
 @dataclass(frozen=True, slots=True)
 class LogHead:
-    """How far the log has come: as a checkpoint says it, with the words for its root."""
+    """How far the log has come: as a checkpoint says it, with the words for its root, and the signed note itself."""
 
     origin: str
     size: int
-    root: bytes
+    root: str
     step: int
     words: tuple[str, ...]
-    note: bytes
+    note: str
 
 
 @dataclass(frozen=True, slots=True)

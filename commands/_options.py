@@ -179,14 +179,18 @@ class DefaultGroup(Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put in the name of the first command where none is given."""
+        return super().parse_args(ctx, self.completed(args))
+
+    def completed(self, args: list[str]) -> list[str]:
+        """The arguments with the name of a command among them."""
         rest = list(args)
         while rest and rest[0] not in self.commands:
             word = rest.pop(0)
             if word == "--help":
-                return super().parse_args(ctx, args)
+                return args
             if self._takes_value(word) and rest:
                 rest.pop(0)
-        return super().parse_args(ctx, args if rest else [next(iter(self.commands)), *args])
+        return args if rest else [next(iter(self.commands)), *args]
 
     def _takes_value(self, word: str) -> bool:
         parameters = [*self.params, *next(iter(self.commands.values())).params]

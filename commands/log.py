@@ -17,7 +17,7 @@ from vault.requests import LogEntry, LogGeneration, LogHead
 log = DefaultGroup("log", help=_("Who did what, and when; and the proofs of it: list, verify, status, head."))
 
 
-@command("list", example="casevault log --case HARBOUR", fields=LOG_ENTRY, many=True)
+@command("list", example="casevault log list --case HARBOUR", fields=LOG_ENTRY, many=True)
 @click.option("--case", "code", metavar="CASE", help="Only of this case.")
 @pass_settings
 def entries(settings: Settings, code: str | None) -> None:

@@ -149,7 +149,9 @@ def an_entry_is_edited(attack: Attack) -> None:
 
 def a_body_is_edited(attack: Attack) -> None:
     index = attack.open()
-    index.store.execute("UPDATE log_entries SET body = (SELECT body FROM log_entries WHERE number = 8) WHERE number = 9")
+    index.store.execute(
+        "UPDATE log_entries SET body = (SELECT body FROM log_entries WHERE number = 8) WHERE number = 9"
+    )
     attack.close(index)
 
 
@@ -413,7 +415,10 @@ ATTACKS: dict[str, tuple[Callable[[Attack], None], str]] = {
     "an entry inserted": (an_entry_is_inserted, VAULT),
     "the past rewritten with the key of today": (the_past_is_rewritten_with_the_key_of_today, VAULT),
     "the past rewritten as a new generation": (the_past_is_rewritten_as_a_new_generation, VAULT),
-    "everything rewritten from the first step on, seen by a partner before": (everything_rewritten_and_a_witness, PARTNER),
+    "everything rewritten from the first step on, seen by a partner before": (
+        everything_rewritten_and_a_witness,
+        PARTNER,
+    ),
     "everything rewritten from the first step on, seen by nobody before": (
         everything_is_rewritten_from_the_first_step_on,
         NOBODY,
@@ -451,7 +456,9 @@ def test_the_verdict_on_what_is_done_to_the_log_is_the_documented_one(attack: At
 
 def test_the_table_of_the_threat_model_is_that_of_the_tests(source: Path) -> None:
     page = (source / "docs" / "threat-model.md").read_text(encoding="utf-8")
-    section = page.partition("<!-- log attacks: compared with tests/attacks/test_log_proofs.py -->")[2].partition("\n\n")[0]
+    section = page.partition("<!-- log attacks: compared with tests/attacks/test_log_proofs.py -->")[2].partition(
+        "\n\n"
+    )[0]
     rows = re.findall(r"^\| (.+?) \| (detected by .+?|not detected) \|", section, re.MULTILINE)
     assert dict(rows) == {what: verdict for what, (_do, verdict) in ATTACKS.items()}
 

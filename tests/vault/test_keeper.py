@@ -291,7 +291,7 @@ def test_whichever_step_of_the_log_fails_the_old_or_the_new_state_is_there_and_c
         vault.cases.get("HARBOUR").persons.add(PersonFields(name="Zaynab"))
         vault.cases.get("HARBOUR").drafts.begin().keep()
         vault.partners.add("Lena", card=Somebody(1).card())
-    for nth in range(1, 6):
+    for nth in range(1, 9):
         path = copied(original, tmp_path / f"{nth}")
         vault = open_vault(path)
         failing = FailingLog(vault, nth)

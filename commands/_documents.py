@@ -186,6 +186,12 @@ LOG_STATUS = {
     "verified_when": "when that was (UTC), or null",
 }
 
+LOG_EXPORTED = {
+    "path": "where the log lies",
+    "verifier": "where the program lies that verifies it",
+    "disclosed": "whether it says what entries hold",
+}
+
 CHECKED = {
     "findings": "list of `kind`, `subject`, `detail`: what is damaged",
     "cases": "number of cases",

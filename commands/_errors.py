@@ -128,6 +128,7 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
         "restores all the rest",
     ),
     errors.NoSuchCase: (NOT_FOUND, "`casevault case list` shows all cases"),
+    errors.NoSuchEntry: (NOT_FOUND, "`casevault log` lists the entries with their numbers"),
     errors.NoSuchItem: (NOT_FOUND, "`casevault items CASE` shows the items of a case"),
     errors.NoSuchPerson: (NOT_FOUND, "`casevault person list CASE` shows the persons of a case"),
     errors.NoSuchDraft: (NOT_FOUND, "it was stored as an item or thrown away: `casevault items CASE` shows the items"),

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Verifies what `casevault log export` wrote. One file, Python's standard library alone; it imports nothing of the vault.
 
     python3 verify_log.py log.jsonl                   a public export: order, completeness, signatures
@@ -19,6 +18,7 @@ import hashlib
 import json
 import re
 import sys
+from pathlib import Path
 
 COMMITMENT = b"casevault/v1/commitment"
 SSHSIG_NAMESPACE = b"casevault-generation@v1"
@@ -249,11 +249,12 @@ class Log:
         if (value["casevault"], value["v"]) != ("log-public", 1):
             raise Wrong("another format")
         self.vault_id = unhex(value["vault_id"])
-        self.identity = None if value["identity"] is None else unhex(value["identity"])
+        identity = value["identity"]
+        self.identity = unhex(identity["ed25519"]) if isinstance(identity, dict) else None
         self.generations: dict[int, dict[str, object]] = {}
         listed = value["generations"]
         for each in listed if isinstance(listed, list) else []:
-            if set(each) != {"first_key", "first_step", "generation", "root", "size", "sshsig"}:
+            if set(each) != {"first_key", "first_step", "generation", "mldsa65", "root", "size", "sshsig"}:
                 raise Wrong("a generation in another form")
             self.generations[number(each["first_step"], 1)] = each
         self.tree, self.step, self.next_key = Tree(), 0, b""
@@ -316,7 +317,7 @@ class Log:
 
 
 def verify_public(path: str, wanted_sizes: set[int]) -> Log:
-    with open(path, encoding="utf-8", newline="\n") as file:
+    with Path(path).open(encoding="utf-8", newline="\n") as file:
         log = Log(file.readline().removesuffix("\n"), wanted_sizes)
         for line in file:
             if not line.endswith("\n"):
@@ -356,7 +357,7 @@ def verify_entry(line: str, size: int, root: bytes) -> dict[str, object]:
 
 
 def read_disclosure(path: str) -> tuple[str, int, bytes, list[str]]:
-    with open(path, encoding="utf-8", newline="\n") as file:
+    with Path(path).open(encoding="utf-8", newline="\n") as file:
         lines = file.read().split("\n")
     if lines.pop() != "":
         raise Wrong("the file ends within a line")
@@ -381,7 +382,7 @@ def main(paths: list[str]) -> int:
         public: list[str] = []
         disclosures: list[tuple[str, int, bytes, list[str]]] = []
         for path in paths:
-            with open(path, encoding="utf-8", newline="\n") as file:
+            with Path(path).open(encoding="utf-8", newline="\n") as file:
                 kind = json.loads(file.readline()).get("casevault")
             if kind == "log-public":
                 public.append(path)

@@ -11,10 +11,11 @@ from commands._output import Fact, Output, human_size, moment
 from commands._session import opened
 from commands._text import _, ngettext
 from commands._words import word
+from commands.log_export import export
 from vault import references
 from vault.requests import LogEntry, LogGeneration, LogHead
 
-log = DefaultGroup("log", help=_("Who did what, and when; and the proofs of it: list, verify, status, head."))
+log = DefaultGroup("log", help=_("Who did what, and when; and the proofs of it: list, verify, status, head, export."))
 
 
 @command("list", example="casevault log list --case HARBOUR", fields=LOG_ENTRY, many=True)
@@ -161,5 +162,5 @@ def _say_gaps(unsigned: int, generations: tuple[LogGeneration, ...]) -> None:
         )
 
 
-for each in (entries, verify, status, head):
+for each in (entries, verify, status, head, export):
     log.add_command(each)

@@ -289,6 +289,26 @@ class Vault:
         """
         return self.keeper.log_verify(full=full, progress=progress)
 
+    def disclose_log(
+        self,
+        *,
+        case: str | None = None,
+        entries: tuple[int, ...] = (),
+        hidden: tuple[str, ...] = (),
+        purpose: str | None = None,
+    ) -> str:
+        """One case's entries of the log, or chosen ones, with proofs for who trusts nobody; see `log_exporting`.
+
+        ``hidden`` names fields of which only a hash is given. Raises ``NoSuchCase``, ``NoSuchEntry``, ``BadValue``, ``Refused``.
+        """
+        return self.keeper.log_disclose(case, entries, hidden, purpose=purpose)
+
+    def export_log(self, write: Callable[[bytes], object]) -> None:
+        """Give ``write`` the public form of the whole log, piece by piece: leaves and signatures, of which anybody learns counts."""
+        from vault import log_exporting
+
+        log_exporting.export(self.keeper, write)
+
     def log_head(self) -> LogHead:
         """The newest checkpoint of the log."""
         return self.keeper.log_head()

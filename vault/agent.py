@@ -30,7 +30,7 @@ from vault.client import LOOK, USE, WATCH, SessionState
 from vault.door import Door
 from vault.folder import sweep_staging
 from vault.keeper import Keeper
-from vault.requests import BackupBegun, CheckBegun, DraftGrant, ObjectGrant
+from vault.requests import BackupBegun, CheckBegun, DraftGrant, LogExportBegun, ObjectGrant
 
 IDLE_SECONDS = 5 * 60
 ABSOLUTE_SECONDS = 60 * 60
@@ -44,8 +44,8 @@ _READ_BYTES = 1 << 18
 _SECOND = 1_000_000_000
 
 # Answers that begin something, and the requests that end it.
-_BEGUN = (ObjectGrant, DraftGrant, BackupBegun, CheckBegun)
-_ENDS = frozenset({"item_close", "draft_end", "backup_end", "check_end"})
+_BEGUN = (ObjectGrant, DraftGrant, BackupBegun, CheckBegun, LogExportBegun)
+_ENDS = frozenset({"item_close", "draft_end", "backup_end", "check_end", "log_export_end"})
 
 # What the keeper does for this process alone.
 _NOT_SERVED = frozenset(

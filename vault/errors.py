@@ -232,6 +232,12 @@ class NoSuchDraft(VaultError):
     template = "There is no such draft in {code} any more"
 
 
+class NoSuchEntry(VaultError):
+    """The log has no entry with ``number``, or it was of a case that is deleted."""
+
+    template = "The log has no entry {number} that can be read"
+
+
 class CodeTaken(VaultError):
     """A case with ``code`` exists."""
 

@@ -371,6 +371,7 @@ class Keeper(Introductions):
         begun: tuple[tuple[Container[int], Callable[..., object]], ...] = (
             (self._backups, self.backup_end),
             (self._checks, self.check_end),
+            (self._exports, self.log_export_end),
             (self._reads, self.item_close),
         )
         for running, end in begun:
@@ -380,7 +381,7 @@ class Keeper(Introductions):
 
     def end_readings(self) -> None:
         """Give everything that was begun its outcome."""
-        for intent in [*self._backups, *self._checks, *self._reads]:
+        for intent in [*self._backups, *self._checks, *self._exports, *self._reads]:
             self.abandon(intent, "closed")
         with contextlib.suppress(errors.LogUnavailable):
             self.settle_failed()

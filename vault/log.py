@@ -314,6 +314,29 @@ class Log:
             entries.append(_log_entry(number, self._unseal(number, body, case_id, epoch)[1]))
         return entries
 
+    def unsealed(
+        self, receipt: Receipt, case: CaseRow | None, numbers: Iterable[int]
+    ) -> Iterator[tuple[int, bytes, bytes, dict[str, object]]]:
+        """Number, leaf, secret and fields of one case's entries, or of those with these numbers, to be disclosed.
+
+        Raises ``ReceiptRefused``; ``NoSuchEntry`` for one that is not there, or that was deleted with its case.
+        """
+        receipt.spend("log")
+        known = {row.case_id for row in self._registry.cases()}
+        columns = "SELECT number, leaf, body, case_id, epoch FROM log_entries"
+        found = (
+            self._registry.store.execute(f"{columns} WHERE case_id = ? ORDER BY number", (case.case_id,))
+            if case
+            else []
+        )
+        for number in () if case else sorted(set(numbers)):
+            rows = self._registry.store.execute(f"{columns} WHERE number = ?", (number,))
+            if not rows or (rows[0][3] is not None and rows[0][3] not in known):
+                raise errors.NoSuchEntry(number=number)
+            found += rows
+        for number, leaf, body, case_id, epoch in found:
+            yield number, leaf, *self._unseal(number, body, case_id, epoch)
+
     def _unseal(
         self, number: int, body: bytes, case_id: bytes | None, epoch: int | None
     ) -> tuple[bytes, dict[str, object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import partial
 
@@ -9,12 +10,16 @@ from crypto import fingerprints
 from crypto.labels import SignedKind
 from crypto.signing import Checkpoint, checkpoint_note
 from crypto.tree import Frontier
-from vault import log_verifying, schema
+from vault import errors, log_exporting, log_verifying, schema
+from vault.compartment import Clock
 from vault.door import Door
+from vault.folder import Folder
+from vault.header import Header
 from vault.identity import GRANT, ONLY, OwnIdentity
 from vault.leaves import Leaf, origin
+from vault.log import FIELDS
 from vault.registry import Registry
-from vault.requests import LogHead, LogStatus, LogVerified
+from vault.requests import LogExportBegun, LogHead, LogStatus, LogVerified
 from vault.tables import Row, blob, integer
 
 
@@ -24,6 +29,10 @@ def _uncertified(registry: Registry) -> list[Row]:
 
 class Proving(Door):
     """The part of the keeper that knows of the log's proofs."""
+
+    def __init__(self, folder: Folder, found: Header, registry: Registry, *, actor: str, clock: Clock) -> None:
+        super().__init__(folder, found, registry, actor=actor, clock=clock)
+        self._exports: dict[int, LogExportBegun] = {}
 
     def log_verify(self, *, full: bool = False, progress: Callable[[int], None] | None = None) -> LogVerified:
         """Verify the log, from the beginning if ``full``, else from where it was verified before.
@@ -62,6 +71,56 @@ class Proving(Door):
                 verified_entries=Frontier.from_bytes(verified.frontier).size if verified else 0,
                 verified_when=verified.when if verified else None,
             )
+
+    # Exports
+
+    def log_export_begin(self) -> LogExportBegun:
+        """Begin a public export: leaves and signatures, of which anybody learns counts only. ``log_export_end`` must follow."""
+        act = self._begin("log-export", None, item=None, purpose=None, grants=())
+        begun = LogExportBegun(act.receipt.number, log_exporting.public_header(self.registry), self.registry.steps)
+        self._exports[act.receipt.number] = begun
+        return begun
+
+    def log_export_steps(self, intent: int, after: int) -> tuple[str, ...]:
+        """The lines of the steps after one; as many as a page holds, none after the last."""
+        if intent not in self._exports:
+            raise errors.ReceiptRefused
+        return tuple(log_exporting.public_steps(self.registry, after=after, last=self._exports[intent].steps))
+
+    def log_export_end(
+        self, intent: int, phase: str, *, size: int | None = None, digest: str | None = None, reason: str | None = None
+    ) -> None:
+        """Record what came of a public export, done or failed."""
+        if intent not in self._exports:
+            raise errors.ReceiptRefused
+        del self._exports[intent]
+        try:
+            self.log.conclude(intent, phase, size=size, digest=digest, reason=reason)
+        except errors.LogUnavailable as error:
+            raise errors.OutcomeUnrecorded from error
+
+    def log_disclose(
+        self,
+        code: str | None = None,
+        numbers: tuple[int, ...] = (),
+        hidden: tuple[str, ...] = (),
+        *,
+        purpose: str | None = None,
+    ) -> str:
+        """One case's entries, or those with these numbers, with proofs; ``hidden`` names fields that are not shown.
+
+        Raises ``NoSuchCase``, ``NoSuchEntry``, ``BadValue``, ``Refused``.
+        """
+        unknown = sorted(set(hidden) - set(FIELDS))
+        if unknown:
+            raise errors.BadValue(field="hidden", reason="the log has no such field")
+        with self._act("log-disclose", code, purpose=purpose, grants=("log",)) as act:
+            found = self.log.unsealed(act.receipt, act.case, numbers)
+            text = log_exporting.disclosure(self.registry, found, hidden=hidden)
+            act.outcome |= {"size": len(text.encode()), "digest": hashlib.sha256(text.encode()).hexdigest()}
+            return text
+
+    # Certificates
 
     def certify_generations(self) -> None:
         """Let the identity, where there is one, certify the first key of each generation that it has not certified yet."""

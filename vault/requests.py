@@ -375,6 +375,15 @@ class LogVerified:
 
 
 @dataclass(frozen=True, slots=True)
+class LogExportBegun:
+    """A public export for one intent: its first line, and how many steps follow."""
+
+    intent: int
+    header: str
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
 class LogStatus:
     """What is known of the log's proofs, without looking at them: ``verified_step`` is where ``log verify`` last came to."""
 

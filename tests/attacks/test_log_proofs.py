@@ -515,7 +515,7 @@ def test_attempts_to_unlock_that_failed_are_taken_into_the_log_at_the_next_unloc
             open_vault(path, key_file(7), state_dir=state)
     with open_vault(path, state_dir=state) as vault:
         assert vault.info().failed_unlocks == 3
-        assert [(each.act, each.reason) for each in vault.log() if each.act == "failed-unlocks"][0] == (
+        assert next((each.act, each.reason) for each in vault.log() if each.act == "failed-unlocks") == (
             "failed-unlocks",
             "3",
         )

@@ -258,9 +258,11 @@ def _sweep(keeper: Keeper) -> None:
             keeper.warn("newer-files")
         files.remove(*files.leftovers(keeper.folder.path))
         sweep_staging(keeper.folder)
-        keeper.registry.signing.erase_old_key()
-    except (*_CANNOT_REMOVE, errors.NoSpace):
+    except _CANNOT_REMOVE:
         keeper.warn("unsettled")
+    # The next step overwrites it, too.
+    with contextlib.suppress(errors.VaultError, OSError):
+        keeper.registry.signing.erase_old_key()
 
 
 def _sweep_drafts(keeper: Keeper) -> None:

@@ -56,6 +56,7 @@ STORY: tuple[tuple[str, ...], ...] = (
     ("log", "verify"),
     ("log", "status"),
     ("log", "head"),
+    ("log", "export", "--to", "out"),
     ("backup", "backup"),
     ("restore", "backup", "--vault", "restored"),
     ("person", "remove", "HARBOUR/p1", "--yes"),

@@ -172,6 +172,27 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
         "nothing can be opened where the log cannot be written: `casevault restore` makes a vault from it, in another place",
     ),
     errors.DiskFailed: (NO_SPACE, "copy the vault's folder to another disk before anything else"),
+    errors.SealedFileRefused: (
+        PROOF,
+        "nothing of it was stored; ask the sender to send it again by another way, and tell them that this one was refused",
+    ),
+    errors.NotAnAgeFile: (
+        UNKNOWN,
+        "look at the path; a mail program may have changed the file: let it be sent as an attachment, or on a stick",
+    ),
+    errors.NotForUs: (
+        PROOF,
+        "nothing of it was stored; tell the sender. `casevault identity card` makes the card for which they can seal",
+    ),
+    errors.SenderUnproven: (
+        REFUSED,
+        "compare these words with the sender by a way that you trust, add their card with `casevault partner add` and "
+        "verify it; `--accept-unverified` stores it as it is",
+    ),
+    errors.WrongFilePassphrase: (
+        WRONG_SECRET,
+        "this is the passphrase that the sender told you, not that of your vault; let it be said again, word by word",
+    ),
     errors.UnsafeLibrary: (OTHER, "install casevault again, in an environment of its own"),
 }
 

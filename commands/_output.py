@@ -111,6 +111,11 @@ class Output:
         """A line of the result; what is foreign in it went through ``visible``."""
         self._print(text)
 
+    def exactly(self, content: bytes) -> None:
+        """The result byte for byte, whatever the encoding of the output is: what is signed must not be translated."""
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
         """Rows of text that may come from anywhere; ``empty`` is said if there are none."""
         if not rows:

@@ -51,6 +51,7 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("backup", "commands.backup", "backup", "Copy the vault to a stick or disk, still encrypted."),
     ("restore", "commands.backup", "restore", "Make a vault from a backup, in a new place."),
     ("log", "commands.log", "log", "Who did what, and when."),
+    ("help-partner", "commands.help_partner", "help_partner", "How to open a sealed file without this program."),
     ("demo", "commands.demo", "demo", "The whole story in a throw-away folder."),
     ("help", "commands.help", "help_", "Explain a command."),
     ("completion", "commands.completion", "completion", "Let the shell complete commands and options."),

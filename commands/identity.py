@@ -71,10 +71,12 @@ def card(settings: Settings, path: Path | None, classical: bool) -> None:
         new_file(path, text)
     if output.json:
         output.answer({"path": path, "card": text.decode(), "fingerprint": details.fingerprint, "name": details.name})
-    elif path is None:
-        output.line(text.decode().removesuffix("\n"))
-    else:
+    elif path is not None:
         output.line(_("The card is in {path}.").format(path=visible(str(path))))
+    elif _terminal.stdout_is_terminal():
+        output.line("\n".join(visible(line) for line in text.decode().split("\n")[:-1]))
+    else:
+        output.exactly(text)
     if details.name is None:
         _terminal.say(_("It names nobody."))
     else:

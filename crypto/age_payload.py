@@ -114,6 +114,8 @@ class PayloadReader(io.RawIOBase):
         """Fill the beginning of `buffer`; returns how many bytes, 0 at the end. Raises as `next_chunk` does."""
         view = memoryview(buffer).cast("B")
         while not len(self._unread) and len(view):
+            if len(view) >= CHUNK:
+                return self._next_into(view[:CHUNK]) or 0  # only an empty payload has an empty chunk
             chunk = self.next_chunk()
             if chunk is None:
                 return 0
@@ -128,6 +130,11 @@ class PayloadReader(io.RawIOBase):
 
         Raises PayloadFailure, then for ever; what the source raises.
         """
+        size = self._next_into(self._plain)
+        return None if size is None else self._plain[:size]
+
+    def _next_into(self, plain: memoryview) -> int | None:
+        """The next chunk into a buffer that has room for any; its size."""
         if self._failure is not None:
             raise PayloadFailure(self._failure)
         sealed = self._source.take(1 if self._last_seen else SEALED_CHUNK)
@@ -140,21 +147,21 @@ class PayloadReader(io.RawIOBase):
         if len(sealed) == TAG_SIZE and self._number:
             raise self._failed("an empty chunk at the end of a payload that is not empty")
         # A short chunk can only be the last one; a full one can be either.
-        size = self._open(sealed, last=False) if len(sealed) == SEALED_CHUNK else None
+        size = self._open(sealed, plain, last=False) if len(sealed) == SEALED_CHUNK else None
         if size is None:
-            size = self._open(sealed, last=True)
+            size = self._open(sealed, plain, last=True)
             self._last_seen = True
         if size is None:
             # The library may have written plaintext there before it saw that the tag is wrong.
-            self._plain[:] = bytes(CHUNK)
+            plain[:] = bytes(CHUNK)
             raise self._failed("a chunk is altered, out of its place, or cut")
         self._number += 1
-        return self._plain[:size]
+        return size
 
-    def _open(self, sealed: memoryview, *, last: bool) -> int | None:
-        plain = self._plain[: len(sealed) - TAG_SIZE]
+    def _open(self, sealed: memoryview, plain: memoryview, *, last: bool) -> int | None:
+        opened = plain[: len(sealed) - TAG_SIZE]
         try:
-            return self._aead.decrypt_into(_nonce(self._number, last), sealed, None, plain)
+            return self._aead.decrypt_into(_nonce(self._number, last), sealed, None, opened)
         except InvalidTag:
             return None
 

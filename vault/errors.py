@@ -436,6 +436,42 @@ class DiskFailed(VaultError):
     template = "The disk failed at {path}: {reason}"
 
 
+# Sealed files
+
+
+class SealedFileRefused(VaultError):
+    """A sealed file is not as one is written, or its digests or signatures do not hold: ``reason`` says what."""
+
+    template = "This sealed file is refused: {reason}"
+
+
+class NotAnAgeFile(VaultError):
+    """``path`` holds something that is not an age file, and so nothing that anybody sealed."""
+
+    template = "{path} is not an age file"
+
+
+class NotForUs(VaultError):
+    """A file that is sealed for somebody else: ``reason`` says how that shows."""
+
+    template = "This file is not for this vault: {reason}"
+
+
+class SenderUnproven(VaultError):
+    """The signatures hold, but nobody here has compared the key behind them; ``words`` are its fingerprint."""
+
+    template = "Nobody has compared the key of whoever sent this file ({words}), so it was not stored"
+
+
+class WrongFilePassphrase(VaultError):
+    """The file was sealed with another passphrase."""
+
+    template = "This passphrase does not open the file"
+
+
+# The installation
+
+
 class UnsafeLibrary(VaultError):
     """The database library would write temporary files in the clear."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import mimetypes
+from dataclasses import asdict, fields
 
 from crypto.keys import ObjectKey
 from vault import cases, errors, schema, search, statements
+from vault.arrivals import Origin
 from vault.compartment import Compartment
 from vault.objects import Staged
 from vault.references import item_reference
@@ -41,10 +43,11 @@ def add(
     words: str | None,
     revises: int | None,
     now: str,
+    origin: Origin | None = None,
 ) -> tuple[int, bool]:
     """Add an item with these bytes, or another reception of the one that has them already.
 
-    Returns its number, and whether the bytes were there before.
+    Returns its number, and whether the bytes were there before. ``origin`` tells from which file the reception is.
     """
     file_name = _checked_file_name(file_name)
     known = compartment.first_with(schema.ITEMS, "sha256", staged.sha256) if revises is None else None
@@ -57,12 +60,14 @@ def add(
     reception: Row = dict.fromkeys(schema.RECEPTIONS.columns)
     reception |= {
         "item": number,
-        "number": compartment.next_number("receptions"),
+        "number": (reception_number := compartment.next_number("receptions")),
         "happened": now,
         "file_name": file_name,
         **_circumstances(description),
     }
     compartment.put(schema.RECEPTIONS, reception)
+    if origin is not None:
+        compartment.put(schema.ORIGINS, {"item": number, "number": reception_number, **asdict(origin)})
     if description.note:
         cases.add_note(compartment, number, description.note, now=now)
     if description.tags:
@@ -156,7 +161,7 @@ def delete(compartment: Compartment, code: str, number: int, reason: str | None,
     """Delete an item's row, key, remarks and words, leave a record of it; returns the id of its object."""
     row = _row(compartment, code, number)
     object_id = blob(row, "object_id")
-    for table in (schema.NOTES, schema.TAGS, schema.RECEPTIONS, schema.REVISIONS):
+    for table in (schema.NOTES, schema.TAGS, schema.RECEPTIONS, schema.REVISIONS, schema.ORIGINS):
         for belonging in compartment.rows(table, number):
             compartment.erase(table, *(belonging[name] for name in table.key))
     if row["revises"] is not None and compartment.row(schema.REVISIONS, row["revises"], number):
@@ -185,6 +190,7 @@ def details(compartment: Compartment, code: str, number: int) -> ItemDetails:
     row = _row(compartment, code, number)
     receptions = compartment.rows(schema.RECEPTIONS, number)
     revisions = compartment.rows(schema.REVISIONS, number)
+    origins = {each["number"]: _origin(each) for each in compartment.rows(schema.ORIGINS, number)}
     return ItemDetails(
         summary=_summary(row, code, cases.tags(compartment, number)),
         file_name=optional_text(row, "file_name"),
@@ -198,6 +204,7 @@ def details(compartment: Compartment, code: str, number: int) -> ItemDetails:
         receptions=tuple(
             Reception(
                 when=text(each, "happened"),
+                origin=origins.get(each["number"]),
                 **{name: optional_text(each, name) for name in ("file_name", "source", "via", "recorded", "received")},
             )
             for each in receptions
@@ -207,6 +214,10 @@ def details(compartment: Compartment, code: str, number: int) -> ItemDetails:
         history=_history(compartment, code, number),
         statement=statements.details(compartment, code, number),
     )
+
+
+def _origin(row: Row) -> Origin:
+    return Origin(**{each.name: row[each.name] for each in fields(Origin)})  # type: ignore[arg-type]  # the columns have these types
 
 
 def _history(compartment: Compartment, code: str, number: int) -> tuple[Change, ...]:

@@ -149,36 +149,32 @@ class Log:
 
     def refine(self, receipt: Receipt, *, before: bytes, after: bytes, objects: tuple[bytes, ...]) -> None:
         """Record durably which states a change leads from and to, before it is made. Raises ``LogUnavailable``."""
-        case = self._case(receipt.case_id)
         with self._durable():
-            self._append(
-                case,
-                act=receipt.act,
-                phase="intent",
-                case=case.code if case else None,
-                item=receipt.item,
-                answers=receipt.number,
-                objects=[object_id.hex() for object_id in objects] or None,
-                state_before=before.hex(),
-                state_after=after.hex(),
-            )
+            self._append_more(receipt, objects, item=receipt.item, state_before=before.hex(), state_after=after.hex())
             self._put_unanswered(Unanswered(receipt.number, receipt.act, receipt.case_id, receipt.item, objects, after))
 
     def announce(
         self, receipt: Receipt, objects: tuple[bytes, ...], change: Callable[[], None], *, vault_level: bool = False
     ) -> None:
         """Record durably, in one step with a change of the index, what an intent is about. Raises ``LogUnavailable``."""
-        case = self._case(receipt.case_id)
         with self._durable():
-            self._append(
-                None if vault_level else case,
-                act=receipt.act,
-                phase="intent",
-                case=case.code if case else None,
-                answers=receipt.number,
-                objects=[object_id.hex() for object_id in objects],
-            )
+            self._append_more(receipt, objects, vault_level=vault_level)
             change()
+
+    def _append_more(
+        self, receipt: Receipt, objects: tuple[bytes, ...], *, vault_level: bool = False, **fields: object
+    ) -> None:
+        """A further part of an intent."""
+        case = self._case(receipt.case_id)
+        self._append(
+            None if vault_level else case,
+            act=receipt.act,
+            phase="intent",
+            case=case.code if case else None,
+            answers=receipt.number,
+            objects=[object_id.hex() for object_id in objects] or None,
+            **fields,
+        )
 
     def expect_removal(self, receipt: Receipt, objects: tuple[bytes, ...]) -> None:
         """Inside a step: keep in mind which files of a deleted case have still to go."""
@@ -403,12 +399,12 @@ def _log_entry(number: int, fields: dict[str, object]) -> LogEntry:
     case, item = fields["case"], fields["item"]
     return LogEntry(
         number=number,
-        item=f"{case}/{item}" if case and item else item,  # type: ignore[arg-type]
+        item=f"{case}/{item}" if case and item else item,  # type: ignore[arg-type]  # as size_bytes below
         when=str(fields["wall_time"]),
         size_bytes=fields["size"],  # type: ignore[arg-type]  # canonical JSON that this module wrote
         **{
-            name: fields[name]  # type: ignore[arg-type]
+            name: fields[name]  # type: ignore[arg-type]  # the same
             for name in ("act", "phase", "actor", "case", "digest", "purpose", "answers", "reason", "counterparty")
         },
-        recipients=tuple(fields["recipients"] or ()),  # type: ignore[arg-type]
+        recipients=tuple(fields["recipients"] or ()),  # type: ignore[arg-type]  # the same
     )

@@ -138,6 +138,30 @@ DISPOSALS = _case(
     copies_elsewhere=TEXT,
 )
 
+# Where the bytes of a reception came from when they came in a file that somebody sealed: what the sender said of them.
+# `number` is that of the reception. Cases of before have no such table until their first such file.
+ORIGINS = _case(
+    "origins",
+    2,
+    item=NEEDED_INTEGER,
+    number=NEEDED_INTEGER,
+    kind=NEEDED_TEXT,
+    sender=TEXT,
+    sender_name=TEXT,
+    grade=TEXT,
+    file_digest=NEEDED_TEXT,
+    share_id=TEXT,
+    sequence=INTEGER,
+    path=TEXT,
+    reference=TEXT,
+    added=TEXT,
+    recorded=TEXT,
+    received=TEXT,
+    revises=TEXT,
+    purpose=TEXT,
+    terms=TEXT,
+)
+
 CASE_TABLES = (
     CASE,
     ITEMS,
@@ -150,7 +174,9 @@ CASE_TABLES = (
     CONSENTS,
     RETENTION,
     DISPOSALS,
+    ORIGINS,
 )
+LATER_CASE_TABLES = (ORIGINS,)
 
 # Numbers are never used again, so the highest one ever given is known even when its row is gone.
 COUNTERS = _case("counters", name=NEEDED_TEXT, last=NEEDED_INTEGER)

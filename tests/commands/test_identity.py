@@ -59,6 +59,18 @@ def test_a_card_goes_to_standard_output_or_to_a_new_file_and_over_nothing(cv: An
     assert document["path"] is None
 
 
+def test_no_encoding_of_the_output_changes_a_card(cv: Any, terminal: Callable[..., Any]) -> None:
+    cv("identity", "name", "-", typed="Бюро \u202e")
+    process = cv.start("identity", "card", PYTHONIOENCODING="cp1251")
+    card, _said = process.communicate(timeout=60)
+    assert Card.from_bytes(card).name == "Бюро \u202e"
+    # On a terminal it is looked at, and nothing in it is obeyed.
+    status, shown = terminal(*cv.options, "identity", "card").finish()
+    assert status == 0
+    assert "name: Бюро <U+202E>" in shown
+    assert "\u202e" not in shown
+
+
 def test_a_name_comes_into_the_card_and_out_of_it_again(cv: Any) -> None:
     assert "Бюро" in cv("identity", "name", "-", typed="Бюро\n").stdout
     assert Card.from_bytes(cv("identity", "card").stdout.encode()).name == "Бюро"

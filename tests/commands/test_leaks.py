@@ -139,6 +139,7 @@ def test_no_command_leaves_a_secret_or_a_name_anywhere(cv: Any, home: Path, tmp_
         ("demo",),
         ("help",),
         ("completion",),
+        ("help-partner",),
         ("view",),
         ("write",),
     }  # the tests of these look at what they leave

@@ -243,6 +243,27 @@ def test_a_reader_that_failed_gives_nothing_more_and_holds_nothing():
     assert not any(reader._plain)
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_a_large_buffer_is_filled_chunk_by_chunk_with_the_same(size):
+    plaintext = _plaintext(size)
+    reader, _ = age.open_reader(io.BytesIO(_encrypt(plaintext)), [ME])
+    found, buffer = b"", memoryview(bytearray(3 * CHUNK))
+    while count := reader.readinto(buffer[: 3 * CHUNK - len(found) % 7]):
+        found += buffer[:count]
+    assert found == plaintext
+
+
+def test_a_chunk_that_fails_leaves_nothing_in_the_callers_buffer():
+    file = bytearray(_encrypt(A + B + C))
+    file[-1] ^= 1
+    reader, _ = age.open_reader(io.BytesIO(file), [ME])
+    buffer = bytearray(b"x" * 2 * CHUNK)
+    assert [reader.readinto(buffer), reader.readinto(buffer)] == [CHUNK, CHUNK]
+    with pytest.raises(age.PayloadFailure):
+        reader.readinto(buffer)
+    assert bytes(buffer) == bytes(CHUNK) + b"x" * CHUNK
+
+
 def test_a_writer_takes_nothing_after_its_end():
     writer = age.open_writer(io.BytesIO(), [RECIPIENT])
     writer.finish()

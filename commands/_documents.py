@@ -157,6 +157,44 @@ LOG_ENTRY = {
     "recipients": "list of fingerprints (hexadecimal)",
 }
 
+LOG_GENERATIONS = (
+    "list of `number`, `origin`, `first_step`, `first_entry`, `root`, `first_key`, `certified` (by our identity): more than one "
+    "where the vault was restored or the key of its log was lost"
+)
+
+LOG_HEAD = {
+    "origin": "the log's name: vault id and generation",
+    "size": "how many entries it has",
+    "root": "the root over them",
+    "step": "how many steps it has",
+    "words": "twelve words for the root, to be compared aloud",
+    "note": "the signed checkpoint, as a file has it",
+}
+
+LOG_VERIFIED = {
+    "since": "the step up to which it had been verified before; 0 for none",
+    "steps": "how many steps were verified now",
+    "entries": "how many entries were verified now",
+    "unsigned": "how many entries are older than the first signature, and prove nothing",
+    "head": "where the log ends: " + ", ".join(f"`{name}`" for name in LOG_HEAD),
+    "generations": LOG_GENERATIONS,
+}
+
+LOG_STATUS = {
+    "head": "where the log ends: " + ", ".join(f"`{name}`" for name in LOG_HEAD),
+    "generations": LOG_GENERATIONS,
+    "unsigned": "how many entries are older than the first signature, and prove nothing",
+    "verified_step": "the step up to which it was last verified; 0 for never",
+    "verified_entries": "how many entries it had then",
+    "verified_when": "when that was (UTC), or null",
+}
+
+LOG_EXPORTED = {
+    "path": "where the log lies",
+    "verifier": "where the program lies that verifies it",
+    "disclosed": "whether it says what entries hold",
+}
+
 CHECKED = {
     "findings": "list of `kind`, `subject`, `detail`: what is damaged",
     "cases": "number of cases",

@@ -89,6 +89,12 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
         "if you put a backup back, or opened a copy of this vault here, `--accept-older-copy` opens this one, and its "
         "log says so; if you did neither, somebody may have exchanged it: take the newest backup",
     ),
+    errors.LogKeyLost: (
+        DAMAGE,
+        "nothing was changed. If the file `logkey` was deleted or not copied with the folder, `--accept-older-copy` opens "
+        "this one: its log says so and goes on as a new generation; if not, a part of the vault was put back to an "
+        "earlier time: take the newest backup",
+    ),
     errors.OlderCopy: (
         DAMAGE,
         "a part of the vault was put back to an earlier time: a withdrawn consent may look as if it were given. Do not "
@@ -122,6 +128,7 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
         "restores all the rest",
     ),
     errors.NoSuchCase: (NOT_FOUND, "`casevault case list` shows all cases"),
+    errors.NoSuchEntry: (NOT_FOUND, "`casevault log` lists the entries with their numbers"),
     errors.NoSuchItem: (NOT_FOUND, "`casevault items CASE` shows the items of a case"),
     errors.NoSuchPerson: (NOT_FOUND, "`casevault person list CASE` shows the persons of a case"),
     errors.NoSuchDraft: (NOT_FOUND, "it was stored as an item or thrown away: `casevault items CASE` shows the items"),
@@ -148,6 +155,11 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
     ),
     errors.LogUnavailable: (NO_SPACE, "free some space, or look whether the disk can be written to"),
     errors.OutcomeUnrecorded: (NO_SPACE, "free some space, then run any command: do not repeat this one"),
+    errors.LogProofFailed: (
+        PROOF,
+        "keep the folder as it is: it is what shows that somebody changed it. What the log tells from this step on cannot be "
+        "relied on; compare with a backup, and with what partners have seen",
+    ),
     errors.ReceiptRefused: (REFUSED, "start the command again; if it stays so, run `casevault check`"),
     errors.SourceMissing: (NOT_FOUND, "look at the path"),
     errors.SourceUnreadable: (OTHER, "look whether you may read it, and whether the stick or disk is whole"),

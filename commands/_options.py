@@ -174,6 +174,32 @@ class Group(click.Group):
         return super().shell_complete(ctx, incomplete) + _complete_global_options(incomplete)
 
 
+class DefaultGroup(Group):
+    """A group that is also a command: without the name of one of its commands it is the first."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put in the name of the first command where none is given."""
+        return super().parse_args(ctx, self.completed(args))
+
+    def completed(self, args: list[str]) -> list[str]:
+        """The arguments with the name of a command among them."""
+        rest = list(args)
+        while rest and rest[0] not in self.commands:
+            word = rest.pop(0)
+            if word == "--help":
+                return args
+            if self._takes_value(word) and rest:
+                rest.pop(0)
+        return args if rest else [next(iter(self.commands)), *args]
+
+    def _takes_value(self, word: str) -> bool:
+        parameters = [*self.params, *next(iter(self.commands.values())).params]
+        return any(
+            isinstance(each, click.Option) and not each.is_flag and word in (*each.opts, *each.secondary_opts)
+            for each in parameters
+        )
+
+
 def command(
     name: str, *, example: str = "", fields: Mapping[str, str] | None = None, many: bool = False
 ) -> Callable[[Callable[..., Any]], Command]:

@@ -395,6 +395,9 @@ def warning(code: str) -> str:
         "older-than-last-time": _(
             "this vault is older than when it was last open on this computer; a part of it may have been put back"
         ),
+        "log-key-lost": _(
+            "the key of the log was not the one that this vault expects; its log says so and goes on as a new generation"
+        ),
         "header-repaired": _("one of the two copies of the header was damaged and has been written anew"),
         "newer-files": _(
             "there are files of a later time than this copy of the vault: a part may have been put back. They were left "

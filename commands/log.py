@@ -1,30 +1,37 @@
-"""`casevault log`: what was done in the vault, newest last."""
+"""`casevault log`: what was done in the vault, newest last, and whether that can be relied on."""
 
 from __future__ import annotations
 
 import click
 
-from commands._documents import LOG_ENTRY
-from commands._options import Settings, command, pass_settings
-from commands._output import Output, human_size, moment
+from commands import _terminal
+from commands._documents import LOG_ENTRY, LOG_HEAD, LOG_STATUS, LOG_VERIFIED
+from commands._options import DefaultGroup, Settings, command, pass_settings
+from commands._output import Fact, Output, human_size, moment
 from commands._session import opened
-from commands._text import _
+from commands._text import _, ngettext
 from commands._words import word
+from commands.log_export import export
 from vault import references
-from vault.requests import LogEntry
+from vault.requests import LogEntry, LogGeneration, LogHead
+
+log = DefaultGroup("log", help=_("Who did what, and when; and the proofs of it: list, verify, status, head, export."))
 
 
-@command("log", example="casevault log --case HARBOUR", fields=LOG_ENTRY, many=True)
+@command("list", example="casevault log list --case HARBOUR", fields=LOG_ENTRY, many=True)
 @click.option("--case", "code", metavar="CASE", help="Only of this case.")
 @pass_settings
-def log(settings: Settings, code: str | None) -> None:
-    """List the access log: what was intended, and what came of it. The newest entry comes last."""
+def entries(settings: Settings, code: str | None) -> None:
+    """List the access log: what was intended, and what came of it. The newest entry comes last.
+
+    `casevault log` alone does the same.
+    """
     wanted = references.parse_case(code) if code else None
     with opened(settings) as session:
-        entries = session.vault.log(wanted)
+        found = session.vault.log(wanted)
     output = Output(settings)
     if output.json:
-        output.answer(entries)
+        output.answer(found)
         return
     output.table(
         (_("No."), _("When"), _("Act"), _("Phase"), _("Of"), _("Size"), _("Purpose or reason"), _("Way in")),
@@ -41,7 +48,7 @@ def log(settings: Settings, code: str | None) -> None:
                 each.purpose or word(each.reason or ""),
                 each.actor,
             )
-            for each in entries
+            for each in found
         ],
         empty=_("The log is empty."),
     )
@@ -52,3 +59,108 @@ def _subject(entry: LogEntry) -> str:
     partner.
     """
     return entry.item or entry.case or entry.counterparty or ""
+
+
+@command("verify", example="casevault log verify", fields=LOG_VERIFIED)
+@click.option("--full", is_flag=True, help="From the beginning, not from where it was verified before.")
+@pass_settings
+def verify(settings: Settings, full: bool) -> None:
+    """Verify that the log proves itself: every entry in its place, every step signed by its own key, which is then erased.
+
+    What was logged before cannot be rewritten by somebody who has the vault and every key in it, back to the earliest copy
+    of this disk that they hold. A log that ends early, or was restored, shows only beside what others have seen of it.
+    """
+    with opened(settings) as session:
+        found = session.vault.verify_log(full=full)
+    output = Output(settings)
+    if output.json:
+        output.answer(found)
+        return
+    output.line(_("The log proves itself."))
+    facts: list[Fact] = [
+        (_("Verified before, up to step"), str(found.since) if found.since else None),
+        (_("Steps verified now"), str(found.steps)),
+        (_("Entries verified now"), str(found.entries)),
+        *_facts_of_head(found.head),
+    ]
+    output.facts(facts)
+    _say_gaps(found.unsigned, found.generations)
+
+
+@command("status", example="casevault log status", fields=LOG_STATUS)
+@pass_settings
+def status(settings: Settings) -> None:
+    """How far the log has come, and up to where it was verified. Nothing is verified now."""
+    with opened(settings) as session:
+        found = session.vault.log_status()
+    output = Output(settings)
+    if output.json:
+        output.answer(found)
+        return
+    output.facts(
+        [
+            *_facts_of_head(found.head),
+            (_("Last verified"), moment(found.verified_when) if found.verified_when else _("never")),
+            (_("Verified up to step"), str(found.verified_step) if found.verified_step else None),
+            (_("Generation"), str(found.generations[-1].number)),
+        ]
+    )
+    _say_gaps(found.unsigned, found.generations)
+
+
+@command("head", example="casevault log head", fields=LOG_HEAD)
+@pass_settings
+def head(settings: Settings) -> None:
+    """Show where the log ends now, to be written down or compared aloud. Nothing of it is secret.
+
+    Whoever keeps it can later show that the log which had this head was not rewritten.
+    """
+    with opened(settings) as session:
+        found = session.vault.log_head()
+    output = Output(settings)
+    if output.json:
+        output.answer(found)
+        return
+    facts = _facts_of_head(found)
+    if output.plain:
+        facts += [(_("Word {number}").format(number=number), each) for number, each in enumerate(found.words, 1)]
+    else:
+        facts.append((_("In words"), "\n".join((" ".join(found.words[:6]), " ".join(found.words[6:])))))
+    output.facts(facts)
+    if output.rich and _terminal.stdout_is_utf8():
+        from commands import _qr
+
+        output.line("")
+        output.picture(_qr.lines(f"{found.origin} {found.size} {found.root}"))
+
+
+def _facts_of_head(found: LogHead) -> list[Fact]:
+    return [
+        (_("Log"), found.origin),
+        (_("Entries"), str(found.size)),
+        (_("Root"), found.root),
+        (_("Step"), str(found.step)),
+    ]
+
+
+def _say_gaps(unsigned: int, generations: tuple[LogGeneration, ...]) -> None:
+    """What a person must hear beside a log that proves itself."""
+    if unsigned:
+        _terminal.say(
+            ngettext(
+                "{number} entry is older than the first signature and proves nothing by itself.",
+                "{number} entries are older than the first signature and prove nothing by themselves.",
+                unsigned,
+            ).format(number=unsigned)
+        )
+    for each in generations[1:]:
+        _terminal.say(
+            _(
+                "From entry {entry} on the log is generation {number}: the vault was restored, or the key of its log was lost. "
+                "The log says when; ask whoever did it."
+            ).format(entry=each.first_entry, number=each.number)
+        )
+
+
+for each in (entries, verify, status, head, export):
+    log.add_command(each)

@@ -112,7 +112,7 @@ def export(settings: Settings, reference: str, folder: Path, purpose: str | None
         raise Stop(
             REFUSED, _("What is exported must not lie in the vault's own folder"), _("name a folder outside the vault")
         )
-    _must_be_there(folder)
+    must_be_there(folder)
     _terminal.warn(
         _(
             "what is exported leaves the vault: it lies in {folder} unencrypted, for everybody who gets at this disk"
@@ -121,7 +121,7 @@ def export(settings: Settings, reference: str, folder: Path, purpose: str | None
     with opened(settings) as session:
         purpose = optional(purpose, _("Purpose:"))
         numbers = list(_numbers(session, code)) if whole_case else [number]
-        _must_be_there(folder)
+        must_be_there(folder)
         target = make_inside(folder, code) if whole_case else folder
         exporting = _Exporting(settings, session, code, target, purpose)
         for each in numbers:
@@ -129,7 +129,8 @@ def export(settings: Settings, reference: str, folder: Path, purpose: str | None
     return exporting.report()
 
 
-def _must_be_there(folder: Path) -> None:
+def must_be_there(folder: Path) -> None:
+    """Refuse a folder to export to that is not there. Raises ``Stop``, ``AlreadyThere``."""
     # Made here, it would take what was meant for a stick that is not plugged in, in the clear.
     if folder.is_dir():
         return

@@ -8,7 +8,7 @@ field and nothing else.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from crypto.encoding import canonical_json, length_prefixed
 from crypto.errors import CommitmentMismatch, NotCanonical
@@ -40,10 +40,28 @@ def verify_commitment(commitment: bytes, secret: bytes, fields: Mapping[str, obj
         raise CommitmentMismatch("the fields are not those that were committed to")
 
 
+def disclosed(secret: bytes, fields: Mapping[str, object], shown: Collection[str]) -> list[dict[str, object]]:
+    """What lets anybody verify the `shown` fields against the commitment: name, salt and value; of all others name and hash.
+
+    A hash says nothing of its field, because its salt is not told. Raises as `commit`.
+    """
+    if len(secret) != SECRET_SIZE:
+        raise ValueError(f"the secret of a commitment has {SECRET_SIZE} bytes")
+    return [
+        {"name": name, "salt": _salt(secret, name.encode("utf-8")), "value": fields[name]}
+        if name in shown
+        else {"hash": _leaf(secret, name, fields[name]), "name": name}
+        for name in sorted(fields)
+    ]
+
+
 def _leaf(secret: bytes, name: str, value: object) -> bytes:
     try:
         encoded_name = name.encode("utf-8")
     except UnicodeEncodeError:
         raise NotCanonical("a name without UTF-8 form") from None
-    salt = hmac.digest(secret, COMMITMENT + encoded_name, "sha256")
-    return leaf_hash(length_prefixed(COMMITMENT, salt, encoded_name, canonical_json(value)))
+    return leaf_hash(length_prefixed(COMMITMENT, _salt(secret, encoded_name), encoded_name, canonical_json(value)))
+
+
+def _salt(secret: bytes, encoded_name: bytes) -> bytes:
+    return hmac.digest(secret, COMMITMENT + encoded_name, "sha256")

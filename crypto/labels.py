@@ -11,6 +11,7 @@ from typing import Final
 # Under the vault key
 HEADER_MAC: Final = b"casevault/v1/header-mac"
 VAULT_DATABASE: Final = b"casevault/v1/vault-database"
+LOGKEY: Final = b"casevault/v1/logkey"
 
 # Secrets that open the header
 SEED_SECRET: Final = b"casevault/v1/seed-secret"

@@ -180,6 +180,7 @@ def buckets(smallest: int, largest: int) -> int:
 
 
 def test_every_command_and_option_in_the_readme_exists(source: Path) -> None:
+    from commands._options import DefaultGroup
     from commands.cli import root
 
     text = (source / "README.md").read_text(encoding="utf-8")
@@ -188,6 +189,7 @@ def test_every_command_and_option_in_the_readme_exists(source: Path) -> None:
     for words in lines:
         context, command, rest = click.Context(root), root, words
         while isinstance(command, click.Group):
+            rest = command.completed(rest) if isinstance(command, DefaultGroup) else rest
             found = command.get_command(context, rest[0])
             assert found is not None, words
             command, rest = found, rest[1:]

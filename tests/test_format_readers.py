@@ -307,9 +307,13 @@ def test_a_case_at_another_state_than_the_log_knows_is_an_older_copy(folder: Pat
 
 def test_a_newer_case_beside_an_older_index_is_an_older_copy(folder: Path, tmp_path: Path) -> None:
     shutil.copy(folder / "vault-1.db", tmp_path / "older.db")
+    shutil.copy(folder / "logkey", tmp_path / "older.key")
     with opened(folder) as vault:
         vault.cases.get("FIRST").note("newer")
     shutil.copy(tmp_path / "older.db", folder / "vault-1.db")
+    with pytest.raises(errors.LogKeyLost):
+        opened(folder)
+    shutil.copy(tmp_path / "older.key", folder / "logkey")
     with opened(folder) as vault, pytest.raises(errors.OlderCopy, match="FIRST"):
         vault.cases.get("FIRST").show()
 
@@ -392,12 +396,25 @@ def test_an_older_copy_of_the_whole_folder_is_not_found_by_another_machine(folde
         assert vault.check(read_data=True).findings == ()
 
 
-def test_lost_entries_about_mere_looking_are_found_by_the_mark_alone(folder: Path, tmp_path: Path) -> None:
+def test_lost_entries_about_mere_looking_are_found_by_the_log_s_key(folder: Path, tmp_path: Path) -> None:
     shutil.copy(folder / "vault-1.db", tmp_path / "older.db")
+    with opened(folder) as vault:
+        vault.cases.get("FIRST").persons.list()
+    shutil.copy(tmp_path / "older.db", folder / "vault-1.db")
+    with pytest.raises(errors.LogKeyLost):
+        opened(folder)
+
+
+def test_lost_entries_about_mere_looking_with_the_log_s_key_of_then_are_found_by_the_mark_alone(
+    folder: Path, tmp_path: Path
+) -> None:
+    shutil.copy(folder / "vault-1.db", tmp_path / "older.db")
+    shutil.copy(folder / "logkey", tmp_path / "older.key")
     with opened(folder, state_dir=tmp_path / "state") as vault:
         vault.cases.get("FIRST").persons.list()
         entries = vault.info().log_entries
     shutil.copy(tmp_path / "older.db", folder / "vault-1.db")
+    shutil.copy(tmp_path / "older.key", folder / "logkey")
     with opened(folder) as vault:
         assert vault.info().log_entries < entries
         assert vault.check(read_data=True).findings == ()
@@ -444,7 +461,7 @@ def test_files_of_a_newer_epoch_survive_the_opening_of_an_older_copy(folder: Pat
         assert vault.warnings == ("newer-files",)
     for name, data in newer.items():
         (path / name).write_bytes(data)
-    with Vault.open(path, new) as vault:
+    with Vault.open(path, new, accept_older=True) as vault:  # the log's key of then was brought back too
         assert len(vault.cases.get("FIRST").items.list()) == 1
 
 

@@ -56,6 +56,10 @@ def bracketed(text: str) -> str:
     return "".join(part if FIELD.fullmatch(part) or not part else f"{BEGIN}{part}{END}" for part in FIELD.split(text))
 
 
+# What shows words of a fingerprint, which are of one list, whatever the user's language is.
+WORDED = (("identity", "show"), ("log", "head"))
+
+
 def outside(shown: str) -> str:
     """What stands outside the brackets."""
     depth, rest = 0, []
@@ -154,7 +158,7 @@ def story(source: Path) -> tuple[tuple[str, ...], ...]:
 
 
 # What the story itself writes, and what is no language: codes, names of commands in hints, digests, names of files.
-DATA = "Item Signatures and manifests of sealed Lena Marta MARTA Office receipt age our card lena later heard Harbour Office backup plain recovery passphrase HARBOUR Title Other Name text tag witness file file2 txt stick words first second out kv T casevault vault keyfile"
+DATA = "Item Signatures and manifests of sealed Lena Marta MARTA Office receipt age our card lena later heard Harbour Office backup plain recovery passphrase HARBOUR Title Other Name text tag witness file file2 txt stick words first second out kv T casevault vault keyfile log public verify jsonl py"
 
 
 @pytest.mark.parametrize("form", [(), ("--plain",)], ids=["lines", "plain"])
@@ -182,7 +186,7 @@ def test_every_command_speaks_the_language_of_the_user(
         left = outside(said).replace(str(tmp_path), "")
         left = re.sub(r"\b[0-9a-f]{64,128}\b|SHA256:\S+|\bage1\S+", "", left)
         # The words of a fingerprint are of one list, whatever the user's language is.
-        shows = arguments[-2:] == ("identity", "show") or "drop" in arguments
+        shows = arguments[-2:] in WORDED or "drop" in arguments
         spelled = set(Mnemonic("english").wordlist) if shows else set()
         assert words(left) - words(DATA) - words(" ".join(arguments)) - spelled == set(), (arguments, said)
         checked += BEGIN in said

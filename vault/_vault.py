@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vault.opening import Cost
     from vault.receipt_files import Written
     from vault.receipt_requests import ReceiptTaken
-    from vault.requests import CheckReport, Hit, KeyLabel, LogEntry, VaultInfo
+    from vault.requests import CheckReport, Hit, KeyLabel, LogEntry, LogHead, LogStatus, LogVerified, VaultInfo
     from vault.restoring import Restored
     from vault.sealing_requests import ShareSummary
     from vault.unlock import RecoveryUnlocker, SecretUnlocker, Unlocker
@@ -212,8 +212,8 @@ class Vault:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What opening found that a person must hear: unknown-slot, header-repaired, newer-files,
-        recovered, unsettled.
+        """What opening found that a person must hear: unknown-slot, older-than-last-time,
+        log-key-lost, header-repaired, newer-files, recovered, unsettled.
         """
         return tuple(self.keeper.warnings)
 
@@ -354,6 +354,41 @@ class Vault:
     def log(self, case: str | None = None) -> tuple[LogEntry, ...]:
         """The access log, oldest first, of everything or of one case."""
         return self.keeper.log_entries(case)
+
+    def verify_log(self, *, full: bool = False, progress: Callable[[int], None] | None = None) -> LogVerified:
+        """Verify that the log proves itself, from the beginning if ``full``, else from where it was verified before.
+
+        ``progress`` is told of steps. Raises ``LogProofFailed``, which names the first step that does not hold.
+        """
+        return self.keeper.log_verify(full=full, progress=progress)
+
+    def disclose_log(
+        self,
+        *,
+        case: str | None = None,
+        entries: tuple[int, ...] = (),
+        hidden: tuple[str, ...] = (),
+        purpose: str | None = None,
+    ) -> str:
+        """One case's entries of the log, or chosen ones, with proofs for who trusts nobody; see `log_exporting`.
+
+        ``hidden`` names fields of which only a hash is given. Raises ``NoSuchCase``, ``NoSuchEntry``, ``BadValue``, ``Refused``.
+        """
+        return self.keeper.log_disclose(case, entries, hidden, purpose=purpose)
+
+    def export_log(self, write: Callable[[bytes], object]) -> None:
+        """Give ``write`` the public form of the whole log, piece by piece: leaves and signatures, of which anybody learns counts."""
+        from vault import log_exporting
+
+        log_exporting.export(self.keeper, write)
+
+    def log_head(self) -> LogHead:
+        """The newest checkpoint of the log."""
+        return self.keeper.log_head()
+
+    def log_status(self) -> LogStatus:
+        """How far the log has come, and how far it was verified."""
+        return self.keeper.log_status()
 
     def close(self) -> None:
         """Close everything, remember how far the log came, give the vault free; of a session, end the connection.

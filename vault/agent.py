@@ -32,7 +32,7 @@ from vault.connections import Connection, Progress, failure, framed
 from vault.door import Door
 from vault.folder import sweep_staging
 from vault.keeper import Keeper
-from vault.requests import BackupBegun, CheckBegun, DraftGrant, ObjectGrant
+from vault.requests import BackupBegun, CheckBegun, DraftGrant, LogExportBegun, ObjectGrant
 from vault.sealing_requests import SharePlan
 from vault.time_outs import SECOND, TimeOuts
 
@@ -46,15 +46,26 @@ _GRACE_SECONDS = 10.0  # for the request at work when the session ends
 _MOMENT_SECONDS = 0.05  # longer than a command needs from one request to the next
 
 # Answers that begin something, and the requests that end it.
-_BEGUN = (ObjectGrant, DraftGrant, BackupBegun, CheckBegun, SharePlan, OpenGrant)
-_ENDS = frozenset({"item_close", "draft_end", "backup_end", "check_end", "share_end", "open_end", "open_finish"})
+_BEGUN = (ObjectGrant, DraftGrant, BackupBegun, CheckBegun, LogExportBegun, SharePlan, OpenGrant)
+_ENDS = frozenset(
+    {
+        "item_close",
+        "draft_end",
+        "backup_end",
+        "check_end",
+        "log_export_end",
+        "share_end",
+        "open_end",
+        "open_finish",
+    }
+)
 
 # What the keeper does for this process alone.
 _NOT_SERVED = frozenset(
     {
-        "record_creation",
         "record_older_copy",
         "record_session",
+        "certify_generations",
         "abandon",
         "end_readings",
         "is_reading",

@@ -22,7 +22,8 @@ class Disk:
 
     def open_old(self, path: Path) -> int:
         """Open a file that is there to overwrite it in place; return its descriptor."""
-        return os.open(path, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        flags = os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        return os.open(path, flags)
 
     def erase(self, descriptor: int) -> None:
         """Overwrite a file's content with random bytes in place, durably."""
@@ -32,6 +33,19 @@ class Disk:
             while written < size:
                 written += os.write(descriptor, rest[written:])
         platform.full_sync(descriptor)
+
+    def overwrite(self, path: Path, offset: int, data: Buffer) -> None:
+        """Overwrite a part of a file in place, durably. What is there must be a file, not a link to one."""
+        descriptor = self.open_old(path)
+        try:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            with memoryview(data) as view, view.cast("B") as rest:
+                written = 0
+                while written < len(rest):
+                    written += os.write(descriptor, rest[written:])
+            platform.data_sync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def write(self, descriptor: int, data: Buffer) -> None:
         """Append all of `data`; the system may take it in pieces."""

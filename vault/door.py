@@ -70,6 +70,7 @@ class Door:
         self.clock = clock
         self.log = Log(registry, wall_time=clock, actor=actor)
         self.head_at_open: dict[str, object] = {
+            "generation": registry.signing.generation,
             "root": registry.frontier.root(),
             "size": registry.frontier.size,
             "step": registry.steps,
@@ -77,6 +78,7 @@ class Door:
         self._open: dict[bytes, Compartment] = {}
         self._reads: dict[int, Act] = {}  # what was given a key and has no outcome yet
         self._written: dict[int, bytes] = {}  # the drafts that are being written, by their intents
+        self._failed: dict[int, str] = {}  # what failed and has no outcome, because the log failed too, with its reason
         self._closed = False
         self.warnings: list[str] = []
         self.unknown_slot: int | None = None
@@ -160,8 +162,11 @@ class Door:
             yield
         except BaseException as error:
             act.receipt.void()
+            number, reason = act.receipt.number, type(error).__name__
+            self._failed[number] = reason
             with contextlib.suppress(errors.VaultError, OSError):
-                self._fail(act, type(error).__name__)
+                self._fail(act, reason)
+                del self._failed[number]
             raise
 
     def _end(self, act: Act) -> None:
@@ -189,6 +194,14 @@ class Door:
                 if act.refined and act.case and self.registry.case_by_id(act.case.case_id):
                     self.drop(act.case.case_id)
                 self.settle(intent, phase="failed", reason=reason)
+
+    def settle_failed(self) -> None:
+        """Give what failed its outcome after all, if the log takes it now; else the next start does."""
+        for intent in self.log.unanswered():
+            reason = self._failed.get(intent.number)
+            if reason is not None:
+                with contextlib.suppress(errors.VaultError, OSError):
+                    self.settle(intent, phase="failed", reason=reason)
 
     def _compartment(self, act: Act) -> Compartment:
         """The act's case, opened for its receipt."""

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from crypto.keys import ObjectKey
 from crypto.objects import DRAFT_ID_SIZE
 from vault import errors, schema
-from vault.door import Act, Door
+from vault.door import Act
+from vault.proving import Proving
 from vault.registry import draft_grant, wrap_draft_key
 from vault.requests import DraftGrant, DraftSummary
 from vault.tables import Row, blob, integer, optional_blob, optional_text, text
 
 
-class Drafting(Door):
+class Drafting(Proving):
     """The part of the keeper that knows of drafts."""
 
     def draft_list(self, code: str) -> tuple[DraftSummary, ...]:

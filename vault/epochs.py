@@ -98,6 +98,9 @@ def renew(door: Door, plan: Plan, receipt: Receipt, *, progress: Progress | None
     try:
         folder.write_headers(new)
         adopted = Registry.open(folder.vault_database(epoch), _tried(plan, folder, vault_key))
+        if not adopted.signing.can_sign:
+            adopted.close()
+            raise errors.LogKeyLost
     except BaseException:
         # Going on in the old epoch beside new headers would lose what is done from here on.
         _lead_back(door, old, made)
@@ -106,6 +109,7 @@ def renew(door: Door, plan: Plan, receipt: Receipt, *, progress: Progress | None
     door.adopt(new, adopted)
     # From here on the change has happened; what cannot be removed now is removed at the next open.
     with contextlib.suppress(errors.VaultError, OSError):
+        adopted.signing.erase_old_key()
         remove_database(folder.vault_database(old_epoch))
         for path in old_files:
             remove_database(path)
@@ -176,17 +180,21 @@ def _renew_registry(
     remove_database(path)
     objects = _objects_of(door, plan.deleted, receipt) if plan.deleted else ()
     door.registry.export_to(path, vault_key)
-    fresh = Registry.open(path, vault_key)
+    # Its step is signed by the key that the old epoch's next step would have been signed with; that stays until the headers
+    # are written, and the one after it lies in the other block under the new vault key: either way one of them fits.
+    fresh = Registry.open(path, vault_key, log_key=door.registry.signing.inherited(vault_key))
     try:
         log = Log(fresh, wall_time=door.clock, actor=door.log.actor, said=True)
         if plan.deleted is None:
             log.conclude(receipt.number, "done", also=[lambda: _rewrite(fresh, plan, new, renewed)])
         else:
             # The outcome waits until the case's files are gone.
-            with fresh.step():
-                _rewrite(fresh, plan, new, renewed)
-                _forget_case(fresh, plan.deleted, door.now)
-                log.expect_removal(receipt, objects)
+            log.announce(
+                receipt,
+                objects,
+                lambda: _delete(fresh, log, plan, new, receipt, objects, door.now),
+                vault_level=True,
+            )
     finally:
         fresh.close()
     files.sync_file(path)
@@ -205,6 +213,21 @@ def _rewrite(fresh: Registry, plan: Plan, new: header.Header, renewed: dict[byte
         fresh.update_case(
             case_id, key=case.key.raw, epoch=case.epoch, title=registry.seal_title(case.key, case_id, case.title)
         )
+
+
+def _delete(
+    fresh: Registry,
+    log: Log,
+    plan: Plan,
+    new: header.Header,
+    receipt: Receipt,
+    objects: tuple[bytes, ...],
+    now: str,
+) -> None:
+    _rewrite(fresh, plan, new, {})
+    if plan.deleted:
+        _forget_case(fresh, plan.deleted, now)
+    log.expect_removal(receipt, objects)
 
 
 def _rewrap_log_keys(fresh: Registry, case_id: bytes, case: _Renewed) -> None:

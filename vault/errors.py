@@ -197,6 +197,14 @@ class OlderThanRemembered(OlderCopy):
     template = "This vault is older than, or another copy than, the one that was last open on this computer"
 
 
+class LogKeyLost(OlderCopy):
+    """The key that signs the log's next step is not there, or belongs to another state of the vault."""
+
+    template = (
+        "The log of this vault cannot go on: the file logkey is missing, or belongs to another state of the vault"
+    )
+
+
 # What was asked for
 
 
@@ -222,6 +230,12 @@ class NoSuchDraft(VaultError):
     """The text that was being written in ``code`` was saved as an item or thrown away."""
 
     template = "There is no such draft in {code} any more"
+
+
+class NoSuchEntry(VaultError):
+    """The log has no entry with ``number``, or it was of a case that is deleted."""
+
+    template = "The log has no entry {number} that can be read"
 
 
 class CodeTaken(VaultError):
@@ -294,6 +308,12 @@ class LogUnavailable(VaultError):
     """The log could not record what was about to happen, so it did not happen."""
 
     template = "The log cannot be written, so nothing was shown or changed"
+
+
+class LogProofFailed(VaultError):
+    """The log does not prove itself: ``step`` is the first that does not hold, ``reason`` says which rule it breaks."""
+
+    template = "The log does not prove itself: step {step} does not hold ({reason})"
 
 
 class OutcomeUnrecorded(VaultError):

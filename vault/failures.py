@@ -28,12 +28,15 @@ def add(state_dir: Path, folder_id: bytes) -> None:
                 file.write(b"\n")
 
 
-def take(state_dir: Path, folder_id: bytes) -> int:
-    """How many there were, and begin anew."""
-    path = _path(state_dir, folder_id)
+def count(state_dir: Path, folder_id: bytes) -> int:
+    """How many there were."""
     try:
-        found = path.lstat().st_size
-        path.unlink()
+        return _path(state_dir, folder_id).lstat().st_size
     except OSError:
         return 0
-    return found
+
+
+def forget(state_dir: Path, folder_id: bytes) -> None:
+    """Begin anew: the log has them now."""
+    with contextlib.suppress(OSError):
+        _path(state_dir, folder_id).unlink()

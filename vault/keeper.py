@@ -65,16 +65,10 @@ class Keeper(Confirming):
 
     # The vault
 
-    def record_creation(self) -> None:
-        """The first entry of the log."""
-        receipt = self.log.intend("vault-create")
+    def record_older_copy(self, *heads: dict[str, object]) -> None:
+        """An older or other copy is used on purpose: that is said in its log, with the heads that are known."""
+        receipt = self.log.intend("older-copy-accepted", heads=heads)
         self.log.conclude(receipt.number, "done")
-
-    def record_older_copy(self) -> None:
-        """An older or other copy than this machine remembers is used on purpose: that is said in its log."""
-        receipt = self.log.intend("older-copy-accepted")
-        self.log.conclude(receipt.number, "done")
-        self.warn("older-than-last-time")
 
     def record_session(self, act: str, reason: str | None = None) -> Receipt:
         """A session begins (unlock) or ends (lock). The receipt of its beginning is good for each case, once."""
@@ -385,6 +379,7 @@ class Keeper(Confirming):
             (self._checks, self.check_end),
             (self._shares, partial(self.share_end, nothing_left=False)),
             (self._openings, self.open_end),
+            (self._exports, self.log_export_end),
             (self._reads, self.item_close),
         )
         for running, end in begun:
@@ -394,5 +389,8 @@ class Keeper(Confirming):
 
     def end_readings(self) -> None:
         """Give everything that was begun its outcome."""
-        for intent in [*self._backups, *self._checks, *self._shares, *self._openings, *self._reads]:
+        running = (self._backups, self._checks, self._exports, self._shares, self._openings, self._reads)
+        for intent in [intent for each in running for intent in each]:
             self.abandon(intent, "closed")
+        with contextlib.suppress(errors.LogUnavailable):
+            self.settle_failed()

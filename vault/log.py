@@ -7,6 +7,7 @@ at the next start.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,12 +22,17 @@ from crypto.records import decrypt_record, encrypt_record
 from crypto.tree import Frontier, leaf_hash
 from vault import errors, platform, schema
 from vault._version import __version__
+from vault.leaves import Leaf
+from vault.moments import Moment
 from vault.receipts import Receipt
 from vault.registry import WHAT, CaseRow, Registry, case_grant
 from vault.requests import LogEntry
+from vault.steps import Entry
 from vault.tables import Row
 
 LAST_UNLOCK = "last_unlock"
+CLOCK_SET_BACK = "clock-set-back"
+FAILED_UNLOCKS = "failed-unlocks"
 SOFTWARE = f"casevault/{__version__}"
 _SECRET_BYTES = 32
 
@@ -81,6 +87,7 @@ class Log:
     def __init__(self, registry: Registry, *, wall_time: Callable[[], str], actor: str, said: bool = False) -> None:
         self._registry = registry
         self._said = said
+        self._last: Moment | None = None
         self._wall_time = wall_time
         self._boot_id = platform.boot_id()  # of this start of the machine, which a process does not outlive
         self.actor = actor
@@ -88,11 +95,11 @@ class Log:
     # Writing
 
     @contextmanager
-    def _durable(self) -> Iterator[int]:
+    def _durable(self) -> Iterator[None]:
         """A step of the log. Raises ``LogUnavailable`` if it did not become durable."""
         try:
-            with self._registry.step() as step:
-                yield step
+            with self._registry.step():
+                yield
         except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
             raise errors.LogUnavailable from error
 
@@ -112,9 +119,10 @@ class Log:
         ``vault_level``: the body speaks of a case but is sealed under the vault's key, because the case has no key yet
         or soon none any more.
         """
-        with self._durable() as step:
+        if self._clock_was_set_back():
+            fields = {"reason": CLOCK_SET_BACK, **fields}
+        with self._durable():
             number = self._append(
-                step,
                 None if vault_level else case,
                 act=act,
                 phase="intent",
@@ -125,10 +133,19 @@ class Log:
             )
             case_id = case.case_id if case else None
             self._put_unanswered(Unanswered(number, act, case_id, item, (), None))
-            if not self._said:
-                self._registry.set(LAST_UNLOCK, f"{self._wall_time()[:19]}Z".encode())
+            self._say()
         self._said = True
         return Receipt(number, act=act, case_id=case_id, item=item, grants=grants)
+
+    def begin(self, act: str, change: Callable[[], None]) -> Receipt:
+        """The intent of a vault's first act, in one step with the rows that everything else needs."""
+        with self._durable():
+            change()
+            number = self._append(None, act=act, phase="intent")
+            self._put_unanswered(Unanswered(number, act, None, None, (), None))
+            self._say()
+        self._said = True
+        return Receipt(number, act=act, case_id=None, item=None, grants=())
 
     def refine(
         self,
@@ -143,28 +160,33 @@ class Log:
 
         Raises ``LogUnavailable``.
         """
-        with self._durable() as step:
-            self._append_more(
-                step, receipt, objects, item=receipt.item, state_before=before.hex(), state_after=after.hex()
-            )
+        with self._durable():
+            self._append_more(receipt, objects, item=receipt.item, state_before=before.hex(), state_after=after.hex())
             self._put_unanswered(Unanswered(receipt.number, receipt.act, receipt.case_id, receipt.item, objects, after))
             for change in also:
                 change()
 
     def announce(
-        self, receipt: Receipt, objects: tuple[bytes, ...], change: Callable[[], None], **fields: object
+        self,
+        receipt: Receipt,
+        objects: tuple[bytes, ...],
+        change: Callable[[], None],
+        *,
+        vault_level: bool = False,
+        **fields: object,
     ) -> None:
         """Record durably, in one step with a change of the index, what an intent is about. Raises ``LogUnavailable``."""
-        with self._durable() as step:
-            self._append_more(step, receipt, objects, **fields)
+        with self._durable():
+            self._append_more(receipt, objects, vault_level=vault_level, **fields)
             change()
 
-    def _append_more(self, step: int, receipt: Receipt, objects: tuple[bytes, ...], **fields: object) -> None:
+    def _append_more(
+        self, receipt: Receipt, objects: tuple[bytes, ...], *, vault_level: bool = False, **fields: object
+    ) -> None:
         """A further part of an intent."""
         case = self._case(receipt.case_id)
         self._append(
-            step,
-            case,
+            None if vault_level else case,
             act=receipt.act,
             phase="intent",
             case=case.code if case else None,
@@ -198,10 +220,10 @@ class Log:
         intent = _unanswered(row)
         case = None if intent.case_id is None else self._registry.case_by_id(intent.case_id)
         fields = {"case": case.code if case else None, "item": intent.item, **fields}
-        with self._durable() as step:
-            self._append(step, None if vault_level else case, act=intent.act, phase=phase, answers=number, **fields)
+        with self._durable():
+            self._append(None if vault_level else case, act=intent.act, phase=phase, answers=number, **fields)
             for touched, said in noted:
-                self._append(step, touched, act=intent.act, phase=phase, case=touched.code, answers=number, **said)
+                self._append(touched, act=intent.act, phase=phase, case=touched.code, answers=number, **said)
             self._registry.erase(schema.UNANSWERED, number)
             for change in also:
                 change()
@@ -211,15 +233,13 @@ class Log:
 
         All of it is one durable step. Raises ``LogUnavailable``.
         """
-        with self._durable() as step:
+        with self._durable():
             for case in cases:
-                self._append(
-                    step, case, act=receipt.act, phase="done", case=case.code, answers=receipt.number, query=query
-                )
+                self._append(case, act=receipt.act, phase="done", case=case.code, answers=receipt.number, query=query)
 
-    def _append(self, step: int, sealed_under: CaseRow | None, **given: object) -> int:
+    def _append(self, sealed_under: CaseRow | None, **given: object) -> int:
         case = sealed_under and self._case(sealed_under.case_id)
-        number = self._registry.frontier.size
+        number = self._registry.signing.next_number
         fields: dict[str, object] = dict.fromkeys(FIELDS)
         fields |= {
             "actor": self.actor,
@@ -231,18 +251,35 @@ class Log:
         }
         fields |= given
         secret = secrets.token_bytes(_SECRET_BYTES)
-        leaf = canonical_json({"c": commit(secret, fields), "n": number, "s": step, "v": 1})
         body = canonical_json({"fields": fields, "secret": secret})
         case_id = case.case_id if case else None
         sealed = encrypt_record(self._registry.log_key(case_id), body, context=self._context(number))
-        self._registry.store.execute(
-            "INSERT INTO log_entries (number, leaf, body, case_id, epoch) VALUES (?, ?, ?, ?, ?)",
-            (number, leaf, sealed, case_id, case.epoch if case else None),
-        )
-        self._registry.frontier.append(leaf_hash(leaf))
+        self._registry.signing.append(Entry(commit(secret, fields), sealed, case_id, case.epoch if case else None))
+        self._last = Moment.of(fields)
         if case:
             self._registry.update_case(case.case_id, entries=case.entries + 1)
         return number
+
+    def _clock_was_set_back(self) -> bool:
+        """Whether the clock stands before the last entry, or went slower than one that nobody can set."""
+        if self._last is None:
+            self._last = self._last_moment()
+        now = Moment(self._wall_time(), platform.monotonic_ns_including_suspend() // 1_000_000, self._boot_id)
+        return self._last is not None and now.is_set_back_from(self._last)
+
+    def _last_moment(self) -> Moment | None:
+        """When the last entry was written that is sealed under the vault's own key; cases stay shut."""
+        found = self._registry.store.execute(
+            "SELECT number, body FROM log_entries WHERE case_id IS NULL ORDER BY number DESC LIMIT 1"
+        )
+        with contextlib.suppress(errors.Damage):
+            for number, body in found:
+                return Moment.of(self._unseal(number, body, None, None)[1])
+        return None
+
+    def _say(self) -> None:
+        if not self._said:
+            self._registry.set(LAST_UNLOCK, f"{self._wall_time()[:19]}Z".encode())
 
     def _put_unanswered(self, intent: Unanswered) -> None:
         self._registry.put(
@@ -296,6 +333,29 @@ class Log:
             entries.append(_log_entry(number, self._unseal(number, body, case_id, epoch)[1]))
         return entries
 
+    def unsealed(
+        self, receipt: Receipt, case: CaseRow | None, numbers: Iterable[int]
+    ) -> Iterator[tuple[int, bytes, bytes, dict[str, object]]]:
+        """Number, leaf, secret and fields of one case's entries, or of those with these numbers, to be disclosed.
+
+        Raises ``ReceiptRefused``; ``NoSuchEntry`` for one that is not there, or that was deleted with its case.
+        """
+        receipt.spend("log")
+        known = {row.case_id for row in self._registry.cases()}
+        columns = "SELECT number, leaf, body, case_id, epoch FROM log_entries"
+        found = (
+            self._registry.store.execute(f"{columns} WHERE case_id = ? ORDER BY number", (case.case_id,))
+            if case
+            else []
+        )
+        for number in () if case else sorted(set(numbers)):
+            rows = self._registry.store.execute(f"{columns} WHERE number = ?", (number,))
+            if not rows or (rows[0][3] is not None and rows[0][3] not in known):
+                raise errors.NoSuchEntry(number=number)
+            found += rows
+        for number, leaf, body, case_id, epoch in found:
+            yield number, leaf, *self._unseal(number, body, case_id, epoch)
+
     def _unseal(
         self, number: int, body: bytes, case_id: bytes | None, epoch: int | None
     ) -> tuple[bytes, dict[str, object]]:
@@ -323,11 +383,11 @@ class Log:
                 if number != frontier.size:
                     yield f"log entry {frontier.size}"
                     return
-                commitment = _commitment(leaf, number=number, step=step)
-                if commitment is None:
+                found = _leaf(leaf, number=number, step=step)
+                if found is None:
                     yield f"log entry {number}"
                 elif case_id is None or case_id in known:
-                    yield from self._body_problems(number, commitment, body, case_id, epoch)
+                    yield from self._body_problems(number, found.commitment, body, case_id, epoch)
                 frontier.append(leaf_hash(leaf))
             if frontier.root() != root:
                 yield f"log step {step}"
@@ -344,15 +404,13 @@ class Log:
             yield f"log entry {number}"
 
 
-def _commitment(leaf: bytes, *, number: int, step: int) -> bytes | None:
-    """The commitment of a leaf in canonical form with this number and step, else None."""
+def _leaf(data: bytes, *, number: int, step: int) -> Leaf | None:
+    """The leaf of these bytes, if it has this number and step, else None."""
     try:
-        value = parse_canonical_json(leaf)
-        if not isinstance(value, dict) or (value.get("n"), value.get("s"), value.get("v")) != (number, step, 1):
-            return None
-        return bytes.fromhex(str(value.get("c")))
-    except (CryptoError, ValueError):
+        found = Leaf.from_bytes(data)
+    except CryptoError:
         return None
+    return found if (found.number, found.step) == (number, step) else None
 
 
 def _unanswered(row: Row) -> Unanswered:

@@ -7,6 +7,7 @@ key that lives in vault.db, and its name says nothing. Whoever rolls back both i
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from crypto import labels
@@ -18,7 +19,6 @@ from vault import errors, files
 from vault.registry import Registry
 
 KEY_SETTING, NAME_SETTING = "mark_key", "mark_name"
-GENERATION_SETTING = "generation"
 NAME_BYTES = 16
 
 
@@ -27,21 +27,21 @@ def _path(registry: Registry, state_dir: Path) -> Path:
 
 
 def generation(registry: Registry) -> int:
-    """How often this vault was restored, and one."""
-    return int(registry.optional_setting(GENERATION_SETTING) or b"1")
+    """How often this vault was restored, or went on from an older state on purpose, and one."""
+    return registry.signing.generation
 
 
 def verify(registry: Registry, state_dir: Path) -> None:
     """Compare the vault with what this machine remembers of it. Raises ``OlderThanRemembered``; no mark is no finding."""
     value = remembered(registry, state_dir)
-    if value is not None and not _holds(registry, value):
+    if value is not None and not _holds(registry, value, generation(registry)):
         raise errors.OlderThanRemembered
 
 
-def later_head(registry: Registry, state_dir: Path) -> dict[str, object] | None:
-    """The generation, step and root that this machine remembers and that this vault has not; else None."""
+def later_head(registry: Registry, state_dir: Path, head: Mapping[str, object]) -> dict[str, object] | None:
+    """The generation, step and root that this machine remembers and that a vault with this head has not; else None."""
     value = remembered(registry, state_dir)
-    return None if value is None or _holds(registry, value) else value
+    return None if value is None or _holds(registry, value, head["generation"]) else value
 
 
 def remembered(registry: Registry, state_dir: Path) -> dict[str, object] | None:
@@ -59,9 +59,9 @@ def remembered(registry: Registry, state_dir: Path) -> dict[str, object] | None:
     return value if isinstance(value, dict) else None
 
 
-def _holds(registry: Registry, value: dict[str, object]) -> bool:
+def _holds(registry: Registry, value: dict[str, object], now: object) -> bool:
     found = registry.root_at(int(str(value.get("step"))))
-    return found == bytes.fromhex(str(value.get("root"))) and value.get("generation") == generation(registry)
+    return found == bytes.fromhex(str(value.get("root"))) and value.get("generation") == now
 
 
 def remember(registry: Registry, state_dir: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +16,9 @@ from vault import copying, drafts, epochs, errors, failures, files, header, mark
 from vault.compartment import Clock
 from vault.folder import Folder, filled, sweep_staging
 from vault.keeper import Keeper
+from vault.log import FAILED_UNLOCKS, Log
 from vault.registry import WHAT, Registry
-from vault.tables import integer, text
+from vault.tables import Row, integer, text
 from vault.unlock import Place, SecretUnlocker, Unlocked, Unlocker
 
 Cost = kdf.Cost
@@ -56,24 +58,31 @@ def _fill(folder: Folder, ways: Sequence[tuple[SecretUnlocker, str]], *, cost: k
     sealed = header.seal(vault_key, folder_id=folder_id, epoch=1, cost=cost, salt=salt, public_keys=public_keys)
     registry = Registry.create(folder.vault_database(1), vault_key)
     now = clock()[:19] + "Z"
+    log = Log(registry, wall_time=clock, actor=ways[0][1])
+    rows: list[Row] = [
+        {"slot": slot, "public_key": public_keys[slot], "kind": way.kind, "label": label, "added": now}
+        for slot, (way, label) in enumerate(ways)
+    ]
+    settings = {
+        "vault_id": secrets.token_bytes(32),
+        "created": now.encode(),
+        "log_key": RecordKey.random().raw,
+        mark.KEY_SETTING: RecordKey.random().raw,
+        mark.NAME_SETTING: secrets.token_bytes(mark.NAME_BYTES),
+        "header": sealed.digest(),
+    }
+
+    def write() -> None:
+        for row in rows:
+            registry.put(schema.SLOTS, row)
+        for name, value in settings.items():
+            registry.set(name, value)
+
     try:
-        with registry.step():
-            for slot, (way, label) in enumerate(ways):
-                registry.put(
-                    schema.SLOTS,
-                    {"slot": slot, "public_key": public_keys[slot], "kind": way.kind, "label": label, "added": now},
-                )
-            for name, value in {
-                "vault_id": secrets.token_bytes(32),
-                "created": now.encode(),
-                "log_key": RecordKey.random().raw,
-                mark.KEY_SETTING: RecordKey.random().raw,
-                mark.NAME_SETTING: secrets.token_bytes(mark.NAME_BYTES),
-                "header": sealed.digest(),
-            }.items():
-                registry.set(name, value)
-        keeper = Keeper(folder, sealed, registry, actor=ways[0][1], clock=clock)
-        keeper.record_creation()
+        log.conclude(log.begin("vault-create", write).number, "done")
+    except errors.LogUnavailable as error:
+        # There is no log yet whose failure would say more than what failed.
+        raise error.__cause__ or error from None
     finally:
         registry.close()
     files.sync_file(folder.vault_database(1))
@@ -89,13 +98,14 @@ def open_vault(
     2. Take the lock.
     3. Try the secret on each copy, newest epoch first; check the header's MAC.
     4. Open that epoch's vault.db, and compare the header with the digest that it keeps.
-    5. Compare the log with what this machine remembers; ``accept_older`` records a difference in the log and goes on.
+    5. Compare the log with what this machine remembers, and its last step with the key that signs the next; where they
+       differ, ``accept_older`` begins a new generation of the log, records it there, and goes on.
     6. See that the subfolders are the vault's own; make both copies of the header agree; remove what other epochs and
        dead processes left.
     7. Give every intent without an outcome its outcome.
 
     Raises ``NoSuchVault``, ``NotAVault``, ``UnknownFormat``, ``HeaderDamaged``, ``VaultInUse``, ``WrongPassphrase``,
-    ``CostRefused``, ``Damage``, ``DatabaseDamaged``, ``OlderCopy``, ``ReadOnly``, ``NoSpace``.
+    ``CostRefused``, ``Damage``, ``DatabaseDamaged``, ``OlderCopy``, ``LogKeyLost``, ``ReadOnly``, ``NoSpace``.
     """
     folder = Folder(path)
     folder.read_headers()
@@ -109,9 +119,18 @@ def open_vault(
 
 
 def open_locked(
-    folder: Folder, unlocker: Unlocker, *, clock: Clock, state_dir: Path | None, accept_older: bool = False
+    folder: Folder,
+    unlocker: Unlocker,
+    *,
+    clock: Clock,
+    state_dir: Path | None,
+    accept_older: bool = False,
+    restored: bool = False,
 ) -> Keeper:
-    """Steps 3 to 7 of ``open_vault``, for who holds the lock."""
+    """Steps 3 to 7 of ``open_vault``, for who holds the lock.
+
+    A copy that is being ``restored`` has no key of the log: its next step begins a new generation, whatever it records.
+    """
     copies = folder.read_headers()
     try:
         found, unlocked, registry = _open_any(folder, copies, unlocker)
@@ -121,6 +140,11 @@ def open_locked(
         raise
     try:
         older = _is_older(registry, state_dir, accepted=accept_older)
+        if restored:
+            registry.signing.begin_generation()
+        lost = not registry.signing.can_sign
+        if lost and not accept_older:
+            raise errors.LogKeyLost
         label = _label(registry, unlocked)
         keeper = Keeper(folder, found, registry, actor=label or unlocked.kind, clock=clock)
         if label is None:
@@ -128,21 +152,41 @@ def open_locked(
             keeper.unknown_slot = unlocked.slot
         if found.epoch < copies[0].epoch and not epochs.is_interrupted(keeper):
             raise errors.OlderCopy(what=WHAT)
+        # Only now may a key be erased: what was refused above may be the older one of two, and the key the newer one's.
+        heads = [keeper.head_at_open]
+        if older and state_dir and (later := mark.later_head(registry, state_dir, keeper.head_at_open)):
+            heads.append(later)
+        if older or lost:
+            registry.signing.begin_generation()
         folder.make_subfolders()
         if folder.repair_headers(found):
             keeper.warn("header-repaired")
         _sweep(keeper)
         _settle(keeper)
-        if not older and "newer-files" not in keeper.warnings:
+        if not (older or lost) and "newer-files" not in keeper.warnings:
             _sweep_drafts(keeper)
-        if older:
-            keeper.record_older_copy()
+        if older or lost:
+            keeper.record_older_copy(*heads)
+            keeper.warn("older-than-last-time" if older else "log-key-lost")
+        if not restored:
+            with contextlib.suppress(errors.VaultError):  # the next open does it
+                keeper.certify_generations()
         if state_dir:
-            keeper.failed_unlocks = failures.take(state_dir, found.folder_id)
+            _absorb_failures(keeper, state_dir)
     except BaseException:
         registry.close()
         raise
     return keeper
+
+
+def _absorb_failures(keeper: Keeper, state_dir: Path) -> None:
+    """Take the attempts to unlock that failed into the log; if it cannot be written, they are counted on."""
+    keeper.failed_unlocks = failures.count(state_dir, keeper.header.folder_id)
+    if keeper.failed_unlocks:
+        with contextlib.suppress(errors.LogUnavailable):
+            receipt = keeper.log.intend(FAILED_UNLOCKS, reason=str(keeper.failed_unlocks))
+            failures.forget(state_dir, keeper.header.folder_id)
+            keeper.log.conclude(receipt.number, "done")
 
 
 def _is_older(registry: Registry, state_dir: Path | None, *, accepted: bool) -> bool:
@@ -203,6 +247,9 @@ def _sweep(keeper: Keeper) -> None:
         sweep_staging(keeper.folder)
     except _CANNOT_REMOVE:
         keeper.warn("unsettled")
+    # The next step overwrites it, too.
+    with contextlib.suppress(errors.VaultError, OSError):
+        keeper.registry.signing.erase_old_key()
 
 
 def _sweep_drafts(keeper: Keeper) -> None:

@@ -130,6 +130,21 @@ def full_sync(descriptor: int) -> None:
     os.fsync(descriptor)
 
 
+def usable_cores() -> int:
+    """How many processors this process may use at once."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def data_sync(descriptor: int) -> None:
+    """`full_sync` for a file that was overwritten in place: its size is as before, its times may be lost. Raises OSError."""
+    if sys.platform == "linux":
+        os.fdatasync(descriptor)
+    else:
+        full_sync(descriptor)
+
+
 def read_from_medium(descriptor: int) -> None:
     """Let what is read from a file come from the medium, as far as the system can be told; a drive may still have a cache.
 

@@ -21,7 +21,9 @@ from crypto.keys import CaseKey, DatabaseKey, ObjectKey, RecordKey, VaultKey, de
 from crypto.records import decrypt_record, encrypt_record
 from crypto.tree import Frontier
 from vault import errors, schema
+from vault.logkey import FILE_NAME, LogKey
 from vault.receipts import Receipt
+from vault.steps import Steps
 from vault.store import Store, Value, is_empty
 from vault.tables import Row, Table, blob, text
 
@@ -55,9 +57,10 @@ class CaseRow:
 class Registry:
     """An open vault.db. Changes happen inside ``step``, which makes them durable together with log entries."""
 
-    def __init__(self, store: Store, reopen: Callable[[], Store]) -> None:
+    def __init__(self, store: Store, reopen: Callable[[], Store], log_key: LogKey | None) -> None:
         self.store = store
         self._reopen = reopen
+        self.signing = Steps(self, log_key)
         self.frontier = Frontier()
         self.steps = 0
         self._rows: dict[tuple[str, str], Row] = {}
@@ -76,14 +79,19 @@ class Registry:
             with store.atomic():
                 empty = Frontier()
                 store.execute("INSERT INTO head VALUES (0, 0, ?, ?)", (empty.to_bytes(), _index_digest({})))
-            return cls(store, partial(Store, path, database_key(key), what=WHAT))
+            return cls(
+                store, partial(Store, path, database_key(key), what=WHAT), LogKey(path.with_name(FILE_NAME), key)
+            )
         except BaseException:
             store.close()
             raise
 
     @classmethod
-    def open(cls, path: Path, key: VaultKey, *, immutable: bool = False) -> Registry:
-        """An existing index. Raises ``DatabaseDamaged``, ``UnknownFormat`` and ``OlderCopy``."""
+    def open(cls, path: Path, key: VaultKey, *, immutable: bool = False, log_key: LogKey | None = None) -> Registry:
+        """An existing index. ``log_key`` is inherited from the epoch before, while that may still be led back to.
+
+        Raises ``DatabaseDamaged``, ``UnknownFormat`` and ``OlderCopy``.
+        """
         if is_empty(path):
             raise errors.DatabaseDamaged(what=WHAT)
         opened = partial(Store, path, database_key(key), what=WHAT, immutable=immutable)
@@ -93,7 +101,9 @@ class Registry:
                 raise errors.DatabaseDamaged(what=WHAT)
             if store.version != schema.VAULT_VERSION:
                 raise errors.UnknownFormat(path=str(path), format=store.version)
-            return cls(store, opened)
+            if not immutable and log_key is None:
+                log_key = LogKey(path.with_name(FILE_NAME), key)
+            return cls(store, opened, log_key)
         except BaseException:
             store.close()
             raise
@@ -119,6 +129,10 @@ class Registry:
         consistent = size == self.frontier.size - 1 and max(step, 0) == self.steps and ends == expected_ends
         if index_digest != _index_digest(self._digests) or not consistent:
             raise errors.OlderCopy(what=WHAT)
+        try:
+            self.signing.find_key()
+        except CryptoError as error:
+            raise errors.OlderCopy(what=WHAT) from error
 
     def _remember(self, table: Table, row: Row) -> None:
         place = table.name, table.key_of(row)
@@ -127,15 +141,17 @@ class Registry:
 
     @contextmanager
     def step(self) -> Iterator[int]:
-        """One durable batch: yields its number; rows and log entries inside appear together or not at all."""
-        if self._failed:
+        """One durable batch: yields its number; rows and log entries inside appear together or not at all.
+
+        Raises ``LogUnavailable``, also for a batch without an entry (``signing.append``).
+        """
+        if self._failed or not self.signing.can_sign:
             raise errors.LogUnavailable
         try:
             with self.store.atomic():
                 self.steps += 1
                 yield self.steps
-                root = self.frontier.root()
-                self.store.execute("INSERT INTO log_steps VALUES (?, ?, ?)", (self.steps, self.frontier.size, root))
+                self.signing.close_step()
                 self.store.execute(
                     "UPDATE head SET step = ?, frontier = ?, index_digest = ?",
                     (self.steps, self.frontier.to_bytes(), _index_digest(self._digests)),
@@ -143,6 +159,7 @@ class Registry:
         except BaseException as error:
             self._reload(afresh=isinstance(error, _UNKNOWN))
             raise
+        self.signing.advance()
 
     def _reload(self, *, afresh: bool) -> None:
         # What the disk holds is not known until this has succeeded; before, nothing may be recorded, shown or removed.
@@ -151,8 +168,12 @@ class Registry:
             if afresh:
                 self.store.close()
                 self.store = self._reopen()
-            self._load()
             self._failed = False
+            try:
+                self._load()
+            except BaseException:
+                self._failed = True
+                raise
 
     def root_at(self, step: int) -> bytes | None:
         """The log's root after a step, or None if it has not come so far."""

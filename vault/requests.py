@@ -333,6 +333,71 @@ class BackupSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class LogGeneration:
+    """A part of the log with a chain of keys of its own. ``root`` is that of the ``first_entry`` entries before it.
+
+    A generation after the first is a declared gap: the vault was restored, or its log's key was lost.
+    """
+
+    number: int
+    origin: str
+    first_step: int
+    first_entry: int
+    root: str
+    first_key: str
+    certified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LogHead:
+    """How far the log has come: as a checkpoint says it, with the words for its root, and the signed note itself."""
+
+    origin: str
+    size: int
+    root: str
+    step: int
+    words: tuple[str, ...]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogVerified:
+    """What a verification of the log looked at; it found nothing that does not hold, or would have raised.
+
+    ``since`` is the step after which it began (0: the beginning), ``unsigned`` how many entries are older than the first
+    signature and so prove nothing.
+    """
+
+    since: int
+    steps: int
+    entries: int
+    unsigned: int
+    head: LogHead
+    generations: tuple[LogGeneration, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogExportBegun:
+    """A public export for one intent: its first line, and how many steps follow."""
+
+    intent: int
+    header: str
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogStatus:
+    """What is known of the log's proofs, without looking at them: ``verified_step`` is where ``log verify`` last came to."""
+
+    head: LogHead
+    generations: tuple[LogGeneration, ...]
+    unsigned: int
+    verified_step: int
+    verified_entries: int
+    verified_when: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class VaultInfo:
     """What an open vault says of itself.
 

@@ -13,7 +13,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vault import backing_up, backup_marker, backups, checking, copying, errors, files, header, mark, opening, snapshot
+from vault import (
+    backing_up,
+    backup_marker,
+    backups,
+    checking,
+    copying,
+    errors,
+    files,
+    header,
+    logkey,
+    mark,
+    opening,
+    snapshot,
+)
 from vault.compartment import Clock
 from vault.copying import Progress
 from vault.folder import SUBFOLDERS, Folder, filled, is_database_name, is_draft_name, take_lock
@@ -87,7 +100,7 @@ def restore(
             raise errors.RestoreRefused(path=str(source), count=len(found.altered))
         folder = stack.enter_context(_unfinished(path))
         _fill(folder, found, progress)
-        keeper = opening.open_locked(folder, unlocker, clock=clock, state_dir=None)
+        keeper = opening.open_locked(folder, unlocker, clock=clock, state_dir=None, restored=True)
         try:
             older = _declare(keeper, found, source, state_dir)
             report = checking.read_all(keeper, progress=progress)
@@ -178,7 +191,7 @@ def _remove_abandoned(unfinished: Path) -> None:
     if not os.path.lexists(unfinished):
         return
     names = {entry.name for entry in unfinished.iterdir()} if files.is_folder(unfinished) else {""}
-    ours = {*SUBFOLDERS, *header.FILE_NAMES, "lock"}
+    ours = {*SUBFOLDERS, *header.FILE_NAMES, logkey.FILE_NAME, "lock"}
     if not all(name in ours or is_database_name(name) or files.is_temporary_name(name) for name in names):
         raise errors.AlreadyThere(path=str(unfinished))
     take_lock(unfinished / "lock", unfinished).release()
@@ -206,15 +219,13 @@ def _sync(folder: Folder) -> None:
 
 
 def _declare(keeper: Keeper, found: _Source, source: Path, state_dir: Path | None) -> bool:
-    """Begin a new generation; True if this machine has seen a later state of the old one."""
+    """Say so in the log, whose new generation began at open; True if this machine has seen a later state of the old one."""
     registry = keeper.registry
-    generation = mark.generation(registry)
-    heads = [keeper.head_at_open | {"generation": generation}]
-    later = mark.later_head(registry, state_dir) if state_dir else None
+    heads = [keeper.head_at_open]
+    later = mark.later_head(registry, state_dir, keeper.head_at_open) if state_dir else None
     if later is not None:
         heads.append(later)
     also = [
-        lambda: registry.set(mark.GENERATION_SETTING, str(generation + 1).encode()),
         # The original keeps its own mark, and stays what this machine remembers of it.
         lambda: registry.set(mark.NAME_SETTING, secrets.token_bytes(mark.NAME_BYTES)),
     ]

@@ -6,6 +6,8 @@ it yet. Lists (aliases, phone numbers) are canonical JSON arrays in one column. 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vault.tables import Table
 
 CASE_VERSION = 1
@@ -335,8 +337,24 @@ RECEIVED = Table(
     2,
 )
 
+# Where the log's chain of keys begins: at its creation, after a restore, and after its key was lost. `size` and `root` are
+# those of the log before; the certificate, both signatures of the identity over the first key, comes with the identity.
+GENERATIONS = Table(
+    "generations",
+    {
+        "generation": NEEDED_INTEGER,
+        "first_step": NEEDED_INTEGER,
+        "size": NEEDED_INTEGER,
+        "root": NEEDED_BLOB,
+        "first_key": NEEDED_BLOB,
+        "sshsig": BLOB,
+        "mldsa65": BLOB,
+        "certified": TEXT,
+    },
+)
+
 # Vaults of before have none of these tables until the first row of each.
-LATER_TABLES = (DRAFTS, IDENTITY, PARTNERS, SHARES, RECEIVED)
+LATER_TABLES = (DRAFTS, IDENTITY, PARTNERS, SHARES, RECEIVED, GENERATIONS)
 VAULT_TABLES = (SETTINGS, SLOTS, CASES, LOG_KEYS, DELETED_CASES, UNANSWERED, *LATER_TABLES)
 
 VAULT_SCHEMA = (
@@ -345,7 +363,15 @@ VAULT_SCHEMA = (
     """CREATE TABLE log_entries (number INTEGER PRIMARY KEY, leaf BLOB NOT NULL, body BLOB NOT NULL, case_id BLOB,
        epoch INTEGER)""",
     "CREATE INDEX log_entries_by_case ON log_entries (case_id) WHERE case_id IS NOT NULL",
-    "CREATE TABLE log_steps (step INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL)",
+    "CREATE TABLE log_steps (step INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, signature BLOB)",
     """CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 0), step INTEGER NOT NULL, frontier BLOB NOT NULL,
        index_digest BLOB NOT NULL)""",
 )
+
+# Steps of before are not signed; a vault of before gets the column with its first signed step.
+ADD_SIGNATURES = "ALTER TABLE log_steps ADD COLUMN signature BLOB"
+
+
+def has_signatures(columns: Sequence[Sequence[object]]) -> bool:
+    """Whether these rows of ``PRAGMA table_info (log_steps)`` have the column."""
+    return "signature" in (row[1] for row in columns)

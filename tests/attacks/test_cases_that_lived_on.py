@@ -25,11 +25,11 @@ def test_recovery_does_not_remove_a_case_that_lived_on(tmp_path: Path, monkeypat
         vault.cases.new("Title", code="HARBOUR")
         vault.cases.get("HARBOUR").items.add_text("what came later")
     right = copied(path, tmp_path / "right")
-    for file in older.glob("vault-1.db*"):
+    for file in (*older.glob("vault-1.db*"), older / "logkey"):
         shutil.copy(file, path)
     with open_vault(path) as vault:
         assert {finding.kind for finding in vault.check().findings} == {"stray"}
-    for file in right.glob("vault-1.db*"):
+    for file in (*right.glob("vault-1.db*"), right / "logkey"):
         shutil.copy(file, path)
     with open_vault(path) as vault:
         assert vault.check(read_data=True).findings == ()

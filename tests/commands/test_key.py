@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from vaults import write_rows
 
 PASSPHRASE = "seven quiet herons over the harbour at dawn"
 FURTHER = "eleven loud cranes under the bridge at noon"
@@ -172,8 +173,8 @@ def test_a_planted_way_in_is_named_by_the_list(cv: Any, folder: Path) -> None:
         key = own.unlock(found).vault_key
         same = {"folder_id": found.folder_id, "epoch": found.epoch, "cost": found.cost, "salt": found.salt}
         planted = header.seal(key, public_keys=keys, **same)
-        with vault.keeper.registry.step():
-            vault.keeper.registry.set("header", planted.digest())
+        registry = vault.keeper.registry
+        write_rows(registry, lambda: registry.set("header", planted.digest()))
         vault.keeper.folder.write_headers(planted)
     cv.secret("strange", b"a stranger's key file, 32 bytes.")
     listing = ("--vault", cv.vault, "--key-file", "strange", "key", "list")

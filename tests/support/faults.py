@@ -170,6 +170,16 @@ class FaultyDisk(Disk):
         super().fsync_folder(path)
         self._unsynced.folder_synced(path)
 
+    def overwrite(self, path: Path, offset: int, data: Buffer) -> None:
+        try:
+            self._count("overwrite", path)
+        except BaseException:
+            if self._torn and self._is_first_failure():
+                with memoryview(data) as view, view.cast("B") as part:
+                    super().overwrite(path, offset, part[: len(part) // 2])
+            raise
+        super().overwrite(path, offset, data)
+
     def erase(self, descriptor: int) -> None:
         self._count("erase", Path("what was replaced"))
         super().erase(descriptor)

@@ -479,6 +479,7 @@ def verify(
         report = vault.check(read_data=True)
         assert report.findings == (), report.findings
         assert report.objects_not_read == 0
+        vault.keeper.log_verify(full=True)
         found = contents(vault)
         names = [name for name, each in expected.items() if seen(each) == seen(found)]
         assert names, "neither the state before nor the state after is there in full"
@@ -516,7 +517,7 @@ def _opens(path: Path, name: str) -> bool:
 
 def _verify_folder(path: Path, vault: Vault) -> None:
     epoch = vault.info().epoch
-    known = {"header.a", "header.b", "lock", "cases", "objects", "drafts", "staging"}
+    known = {"header.a", "header.b", "logkey", "lock", "cases", "objects", "drafts", "staging"}
     known |= {f"vault-{epoch}.db", f"vault-{epoch}.db-wal"}
     strays = {entry.name for entry in path.iterdir()} - known
     assert not strays, f"left over: {strays}"

@@ -15,6 +15,7 @@ from crypto.keys import CaseKey, DatabaseKey, VaultKey
 from vault import KeyFileUnlocker, Vault, compartment, registry
 from vault.compartment import Compartment
 from vault.folder import Folder
+from vault.log import Log
 from vault.registry import CaseRow, Registry
 from vault.store import Store
 from vault.unlock import Unlocker
@@ -168,6 +169,12 @@ def decrypted_pages(path: Path, key: DatabaseKey) -> Iterator[bytes]:
 def clear_content(path: Path, unlocker: Unlocker | None = None) -> bytes:
     """All pages of all databases of a closed vault in the clear, to search in."""
     return b"".join(page for file, key in database_keys(path, unlocker).items() for page in decrypted_pages(file, key))
+
+
+def write_rows(index: Registry, change: Callable[[], object]) -> None:
+    """Change rows of an open index past the program's own doors, in a step of its log as any other."""
+    log = Log(index, wall_time=Clock(), actor="keyfile", said=True)
+    log.conclude(log.begin("case-codes", lambda: (change(), None)[1]).number, "done")
 
 
 # The log that fails

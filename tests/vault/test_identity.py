@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from somebody import Somebody
-from vaults import all_files, key_file, make_vault, open_vault
+from vaults import all_files, key_file, make_vault, open_vault, write_rows
 
 from crypto import age, mldsa, sshsig
 from crypto.errors import BadSignature, NoMatch
@@ -47,6 +47,8 @@ def test_an_identity_is_made_when_it_is_first_needed_and_then_stays(vault: Vault
     assert acts == [
         ("identity-make", "intent"),
         ("identity-make", "done"),
+        ("log-certify", "intent"),
+        ("log-certify", "done"),
         ("identity-show", "intent"),
         ("identity-show", "done"),
         ("identity-show", "intent"),
@@ -222,8 +224,8 @@ def test_check_finds_seeds_that_are_not_of_the_public_keys_and_nothing_is_signed
         other.identity.show()
         (theirs,) = other.keeper.registry.rows(schema.IDENTITY)
     (row,) = vault.keeper.registry.rows(schema.IDENTITY)
-    with vault.keeper.registry.step():
-        vault.keeper.registry.put(schema.IDENTITY, {**row, column: theirs[column]})
+    registry = vault.keeper.registry
+    write_rows(registry, lambda: registry.put(schema.IDENTITY, {**row, column: theirs[column]}))
     assert [(each.kind, each.subject) for each in vault.check().findings] == [("identity", "vault")]
     with pytest.raises(errors.DatabaseDamaged):
         vault.identity.card()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sessions import session
 from somebody import Somebody
-from vaults import key_file, make_vault, open_vault
+from vaults import key_file, make_vault, open_vault, write_rows
 
 from crypto import fingerprints
 from vault import Vault, errors, partners, schema
@@ -410,8 +410,7 @@ def test_a_removed_partner_is_sealed_for_no_more_and_the_row_stays(changed: Vaul
 def test_check_finds_a_partner_who_is_not_as_the_card_says(with_lena: Vault, values: dict[str, bytes | str]) -> None:
     registry = with_lena.keeper.registry
     (row,) = registry.rows(schema.PARTNERS)
-    with registry.step():
-        registry.put(schema.PARTNERS, {**row, **values})
+    write_rows(registry, lambda: registry.put(schema.PARTNERS, {**row, **values}))
     assert [(each.kind, each.subject) for each in with_lena.check().findings] == [("partner", "Lena")]
 
 

@@ -5,7 +5,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from vaults import Clock, key_file, make_vault, open_vault
+from vaults import Clock, key_file, make_vault, open_vault, write_rows
 
 from crypto import kdf, words
 from vault import (
@@ -303,8 +303,7 @@ def test_a_slot_that_the_vault_does_not_know_is_reported(tmp_path: Path) -> None
         planted = header.seal(
             key, folder_id=found.folder_id, epoch=found.epoch, cost=found.cost, salt=found.salt, public_keys=keys
         )
-        with registry.step():
-            registry.set("header", planted.digest())
+        write_rows(registry, lambda: registry.set("header", planted.digest()))
         vault.keeper.folder.write_headers(planted)
     with open_vault(path, stranger) as vault:
         assert vault.warnings == ("unknown-slot",)

@@ -17,6 +17,7 @@ from vaults import (
     open_registry,
     open_vault,
     vault_key,
+    write_rows,
 )
 
 from crypto import kdf
@@ -239,8 +240,7 @@ def plant(path: Path, stranger: KeyFileUnlocker) -> None:
             salt=found.salt,
             public_keys=keys,
         )
-        with index.step():
-            index.set("header", planted.digest())
+        write_rows(index, lambda: index.set("header", planted.digest()))
         vault.keeper.folder.write_headers(planted)
 
 

@@ -1,0 +1,535 @@
+"""What is done to the log by somebody who has the vault, all keys of today, and a program of their own: line 21 of the attacks.
+
+Each test has a verdict: the vault notices, a partner (or whoever kept a checkpoint) notices, or nobody does. The table in
+docs/threat-model.md is compared with them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from vaults import Clock, copied, key_file, make_vault, open_registry, open_vault
+
+from crypto.commitments import commit
+from crypto.encoding import canonical_json
+from crypto.errors import BadProof
+from crypto.keys import StepKey
+from crypto.records import encrypt_record
+from crypto.signing import Checkpoint, sign_checkpoint, step_public_key
+from crypto.tree import Frontier, consistency_proof, leaf_hash, root, verify_consistency
+from vault import Vault, errors, logkey, schema
+from vault.leaves import Leaf, origin
+from vault.log import Log
+from vault.logkey import LogKey
+from vault.registry import Registry, _index_digest
+from vault.requests import LogHead
+
+VAULT, PARTNER, NOBODY = "detected by the vault", "detected by a partner's receipt", "not detected"
+
+
+class Attack:
+    """A closed vault in hostile hands, and what others remember of it."""
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        self.path, self.folder = path, folder
+        self.seen: list[LogHead] = []
+
+    # What the attacker has
+
+    def open(self) -> Registry:
+        """vault.db with today's vault key, to be written to by hand."""
+        return open_registry(self.path)
+
+    def today(self, index: Registry) -> StepKey:
+        """The only step key that there is: that of the next step."""
+        held = index.signing.log_key
+        assert held is not None
+        assert held._held is not None
+        return held._held.key
+
+    def leaves(self, index: Registry) -> list[bytes]:
+        return [leaf for (leaf,) in index.store.execute("SELECT leaf FROM log_entries ORDER BY number")]
+
+    def close(self, index: Registry) -> None:
+        """Make everything agree that can be made to agree without keys: roots, the head, the digest of the index."""
+        leaves, sizes = self.leaves(index), []
+        for leaf in leaves:
+            sizes.append(json.loads(leaf)["s"])
+        steps = [step for (step,) in index.store.execute("SELECT step FROM log_steps ORDER BY step")]
+        frontier, at = Frontier(), 0
+        for step in steps:
+            while at < len(leaves) and sizes[at] <= step:
+                frontier.append(leaf_hash(leaves[at]))
+                at += 1
+            index.store.execute(
+                "UPDATE log_steps SET size = ?, root = ? WHERE step = ?", (frontier.size, frontier.root(), step)
+            )
+        index._rows, index._digests = {}, {}
+        for table in schema.VAULT_TABLES:
+            if table.name in index._present:
+                for record in index.store.execute(f"SELECT {', '.join(table.columns)} FROM {table.name}"):  # noqa: S608
+                    index._remember(table, table.from_record(record))
+        index.store.execute(
+            "UPDATE head SET step = ?, frontier = ?, index_digest = ?",
+            (steps[-1], frontier.to_bytes(), _index_digest(index._digests)),
+        )
+        index.store.close()
+
+    # What the others do
+
+    def noticed_by_the_vault(self) -> bool:
+        """Whether opening, ``log verify --full`` or ``check`` refuses, or shows a gap that nobody declared."""
+        try:
+            with open_vault(self.path) as vault:
+                found = vault.verify_log(full=True)
+                return len(found.generations) > 1 or vault.check().findings != ()
+        except (errors.LogProofFailed, errors.Damage):
+            return True
+
+    def noticed_by_a_partner(self) -> bool:
+        """Whether the log of today does not go on from a checkpoint that a partner has, or has another name."""
+        with open_vault(self.path) as vault:
+            leaves = [leaf_hash(leaf) for leaf in self.leaves(vault.keeper.registry)]
+            for head in self.seen:
+                if head.size > len(leaves):
+                    return True
+                try:
+                    proof = consistency_proof(head.size, leaves)
+                    verify_consistency(head.size, len(leaves), proof, bytes.fromhex(head.root), root(leaves))
+                except BadProof:
+                    return True
+        return False
+
+    def verdict(self) -> str:
+        if self.noticed_by_the_vault():
+            return VAULT
+        return PARTNER if self.noticed_by_a_partner() else NOBODY
+
+
+@pytest.fixture
+def attack(tmp_path: Path) -> Attack:
+    path = tmp_path / "v"
+    with make_vault(path) as vault:
+        vault.cases.new("Harbour Street", code="HARBOUR")
+        for number in range(6):
+            vault.cases.get("HARBOUR").note(f"remark {number}")
+    return Attack(path, tmp_path)
+
+
+def witnessed(attack: Attack) -> None:
+    """A partner is shown where the log stands now."""
+    with open_vault(attack.path) as vault:
+        attack.seen.append(vault.log_head())
+        vault.cases.get("HARBOUR").note("after the partner saw it")
+
+
+def leaf_at(index: Registry, number: int) -> Leaf:
+    ((leaf,),) = index.store.execute("SELECT leaf FROM log_entries WHERE number = ?", (number,))
+    return Leaf.from_bytes(leaf)
+
+
+def put_leaf(index: Registry, number: int, leaf: Leaf) -> None:
+    index.store.execute("UPDATE log_entries SET leaf = ? WHERE number = ?", (leaf.to_bytes(), number))
+
+
+# What is done
+
+
+def an_entry_is_edited(attack: Attack) -> None:
+    index = attack.open()
+    old = leaf_at(index, 9)
+    put_leaf(index, 9, Leaf(bytes(32), old.number, old.step, old.next_key))
+    attack.close(index)
+
+
+def a_body_is_edited(attack: Attack) -> None:
+    index = attack.open()
+    index.store.execute(
+        "UPDATE log_entries SET body = (SELECT body FROM log_entries WHERE number = 8) WHERE number = 9"
+    )
+    attack.close(index)
+
+
+def an_entry_is_deleted(attack: Attack) -> None:
+    index = attack.open()
+    index.store.execute("DELETE FROM log_entries WHERE number = 9")
+    for number in range(10, index.frontier.size):
+        old = leaf_at(index, number)
+        put_leaf(index, number, Leaf(old.commitment, number - 1, old.step, old.next_key))
+        index.store.execute("UPDATE log_entries SET number = ? WHERE number = ?", (number - 1, number))
+    attack.close(index)
+
+
+def a_whole_step_is_deleted(attack: Attack) -> None:
+    index = attack.open()
+    index.store.execute("DELETE FROM log_entries WHERE number = 9")
+    index.store.execute("DELETE FROM log_steps WHERE step = 10")
+    for number in range(10, index.frontier.size):
+        old = leaf_at(index, number)
+        put_leaf(index, number, Leaf(old.commitment, number - 1, old.step - 1, old.next_key))
+        index.store.execute("UPDATE log_entries SET number = ? WHERE number = ?", (number - 1, number))
+    for step in range(11, index.steps + 1):
+        index.store.execute("UPDATE log_steps SET step = ? WHERE step = ?", (step - 1, step))
+    attack.close(index)
+
+
+def two_entries_are_exchanged(attack: Attack) -> None:
+    index = attack.open()
+    first, second = leaf_at(index, 9), leaf_at(index, 12)
+    put_leaf(index, 9, Leaf(second.commitment, 9, first.step, first.next_key))
+    put_leaf(index, 12, Leaf(first.commitment, 12, second.step, second.next_key))
+    attack.close(index)
+
+
+def an_entry_is_inserted(attack: Attack) -> None:
+    index = attack.open()
+    for number in reversed(range(9, index.frontier.size)):
+        old = leaf_at(index, number)
+        put_leaf(index, number, Leaf(old.commitment, number + 1, old.step, old.next_key))
+        index.store.execute("UPDATE log_entries SET number = ? WHERE number = ?", (number + 1, number))
+    new = Leaf(bytes(32), 9, leaf_at(index, 10).step)
+    index.store.execute("INSERT INTO log_entries (number, leaf, body) VALUES (9, ?, zeroblob(100))", (new.to_bytes(),))
+    attack.close(index)
+
+
+def resign(attack: Attack, index: Registry, first: int, key: StepKey, *, generation: int = 1) -> None:
+    """Sign every step from ``first`` on with keys of the attacker's own, the first of them with ``key``."""
+    vault_id, frontier = index.setting("vault_id"), Frontier()
+    keys = {first: key}
+    for step in range(first, index.steps + 2):
+        keys.setdefault(step, StepKey.random())
+    for number, data in enumerate(attack.leaves(index)):
+        leaf = Leaf.from_bytes(data)
+        if leaf.step >= first:
+            leaf = Leaf(leaf.commitment, number, leaf.step, leaf.next_key and step_public_key(keys[leaf.step + 1]))
+            put_leaf(index, number, leaf)
+        frontier.append(leaf_hash(leaf.to_bytes()))
+        if leaf.next_key is not None and leaf.step >= first:
+            checkpoint = Checkpoint(origin(vault_id, generation), frontier.size, frontier.root())
+            index.store.execute(
+                "UPDATE log_steps SET signature = ? WHERE step = ?",
+                (sign_checkpoint(checkpoint, keys[leaf.step]), leaf.step),
+            )
+    held = logkey._Held(logkey.Place(vault_id, generation, index.steps + 1), keys[index.steps + 1], b"", 0)
+    sealing = index.signing.log_key
+    assert isinstance(sealing, LogKey)
+    (attack.path / "logkey").write_bytes(sealing._sealed(held) + bytes(logkey.BLOCK_BYTES))
+
+
+def the_past_is_rewritten_with_the_key_of_today(attack: Attack) -> None:
+    index = attack.open()
+    put_leaf(index, 9, Leaf(bytes(32), 9, leaf_at(index, 9).step, leaf_at(index, 9).next_key))
+    resign(attack, index, leaf_at(index, 9).step, attack.today(index))
+    attack.close(index)
+
+
+def everything_is_rewritten_from_the_first_step_on(attack: Attack) -> None:
+    """Identity and vault key are at hand: only who saw the log before can tell. Bodies are left as they are."""
+    index, first = attack.open(), StepKey.random()
+    resign(attack, index, 1, first)
+    index.store.execute("UPDATE generations SET first_key = ?", (step_public_key(first),))
+    index.store.execute("DELETE FROM settings WHERE name = 'log_verified'")
+    attack.close(index)
+
+
+def the_past_is_rewritten_as_a_new_generation(attack: Attack) -> None:
+    index, first = attack.open(), StepKey.random()
+    size = index.store.execute("SELECT size, root FROM log_steps WHERE step = 9")[0]
+    resign(attack, index, 10, first, generation=2)
+    index.store.execute(
+        "INSERT INTO generations (generation, first_step, size, root, first_key) VALUES (2, 10, ?, ?, ?)",
+        (*size, step_public_key(first)),
+    )
+    index.store.execute("UPDATE settings SET value = CAST('2' AS BLOB) WHERE name = 'generation'")
+    attack.close(index)
+
+
+def the_tail_is_cut_off(attack: Attack) -> None:
+    index = attack.open()
+    index.store.execute("DELETE FROM log_steps WHERE step > 10")
+    index.store.execute("DELETE FROM log_entries WHERE number >= (SELECT max(size) FROM log_steps)")
+    attack.close(index)
+
+
+def the_tail_is_cut_off_and_the_log_goes_on(attack: Attack) -> None:
+    index = attack.open()
+    key = attack.today(index)
+    index.store.execute("DELETE FROM log_steps WHERE step > 10")
+    index.store.execute("DELETE FROM log_entries WHERE number >= (SELECT max(size) FROM log_steps)")
+    frontier = Frontier()
+    for leaf in attack.leaves(index):
+        frontier.append(leaf_hash(leaf))
+    leaf = Leaf(bytes(32), frontier.size, 11, step_public_key(key))
+    index.store.execute(
+        "INSERT INTO log_entries (number, leaf, body) VALUES (?, ?, zeroblob(100))", (frontier.size, leaf.to_bytes())
+    )
+    frontier.append(leaf_hash(leaf.to_bytes()))
+    vault_id = index.setting("vault_id")
+    checkpoint = Checkpoint(origin(vault_id, 1), frontier.size, frontier.root())
+    index.store.execute(
+        "INSERT INTO log_steps (step, size, root, signature) VALUES (11, ?, ?, ?)",
+        (frontier.size, frontier.root(), sign_checkpoint(checkpoint, key)),
+    )
+    held = logkey._Held(logkey.Place(vault_id, 1, 12), key, b"", 0)
+    sealing = index.signing.log_key
+    assert isinstance(sealing, LogKey)
+    (attack.path / "logkey").write_bytes(sealing._sealed(held) + bytes(logkey.BLOCK_BYTES))
+    attack.close(index)
+
+
+def the_last_entry_is_dropped(attack: Attack) -> None:
+    index = attack.open()
+    index.store.execute("DELETE FROM log_entries WHERE number = (SELECT max(number) FROM log_entries)")
+    attack.close(index)
+
+
+def an_entry_without_a_checkpoint_is_added(attack: Attack) -> None:
+    index = attack.open()
+    leaf = Leaf(bytes(32), index.frontier.size, index.steps)
+    index.store.execute(
+        "INSERT INTO log_entries (number, leaf, body) VALUES (?, ?, zeroblob(100))", (leaf.number, leaf.to_bytes())
+    )
+    attack.close(index)
+
+
+def a_step_is_signed_by_a_later_key(attack: Attack) -> None:
+    index = attack.open()
+    size, top = index.store.execute("SELECT size, root FROM log_steps WHERE step = 10")[0]
+    signature = sign_checkpoint(Checkpoint(origin(index.setting("vault_id"), 1), size, top), attack.today(index))
+    index.store.execute("UPDATE log_steps SET signature = ? WHERE step = 10", (signature,))
+    attack.close(index)
+
+
+def a_step_is_skipped(attack: Attack) -> None:
+    index = attack.open()
+    for step in reversed(range(10, index.steps + 1)):
+        index.store.execute("UPDATE log_steps SET step = ? WHERE step = ?", (step + 1, step))
+    for number in range(9, index.frontier.size):
+        old = leaf_at(index, number)
+        put_leaf(index, number, Leaf(old.commitment, number, old.step + 1, old.next_key))
+    attack.close(index)
+
+
+def a_signature_is_removed(attack: Attack) -> None:
+    index = attack.open()
+    index.store.execute("UPDATE log_steps SET signature = NULL WHERE step = 10")
+    attack.close(index)
+
+
+def an_older_vault_db_is_put_back(attack: Attack) -> None:
+    shutil.copy(attack.path / "vault-1.db", attack.folder / "older.db")
+    with open_vault(attack.path) as vault:
+        vault.cases.list()
+    shutil.copy(attack.folder / "older.db", attack.path / "vault-1.db")
+
+
+def a_whole_older_copy_is_put_back_and_goes_on(attack: Attack) -> None:
+    older = copied(attack.path, attack.folder / "older")
+    witnessed(attack)
+    shutil.rmtree(attack.path)
+    shutil.copytree(older, attack.path)
+    with open_vault(attack.path) as vault:
+        for _ in range(4):
+            vault.cases.get("HARBOUR").note("what is told instead")
+
+
+def a_whole_older_copy_is_put_back_that_no_partner_saw_the_end_of(attack: Attack) -> None:
+    witnessed(attack)
+    older = copied(attack.path, attack.folder / "older")
+    with open_vault(attack.path) as vault:
+        vault.cases.get("HARBOUR").note("this never happened")
+    shutil.rmtree(attack.path)
+    shutil.copytree(older, attack.path)
+
+
+def two_partners_are_shown_two_histories(attack: Attack) -> None:
+    other = copied(attack.path, attack.folder / "other")
+    with open_vault(other) as vault:
+        vault.cases.get("HARBOUR").note("for the other one")
+        attack.seen.append(vault.log_head())
+    with open_vault(attack.path) as vault:
+        for _ in range(4):
+            vault.cases.get("HARBOUR").note("for this one")
+        attack.seen.append(vault.log_head())
+
+
+def a_program_keeps_the_keys_that_it_should_erase(attack: Attack, *, witness: bool) -> None:
+    """The operator's own program: nothing was erased, so the past can be signed anew from any step on."""
+    kept: dict[int, StepKey] = {}
+    announce = LogKey.announce
+
+    def keep(self: LogKey, place: logkey.Place) -> bytes:
+        found = announce(self, place)
+        assert self._announced is not None
+        kept[place.step] = self._announced.key
+        return found
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(LogKey, "announce", keep)
+        with open_vault(attack.path) as vault:
+            for _ in range(3):
+                vault.cases.get("HARBOUR").note("what really happened")
+    if witness:
+        witnessed(attack)
+    index = attack.open()
+    step = min(kept)
+    ((number,),) = index.store.execute("SELECT size - 1 FROM log_steps WHERE step = ?", (step,))
+    log, old = Log(index, wall_time=Clock(), actor="keyfile"), leaf_at(index, number)
+    ((body, case_id, epoch),) = index.store.execute(
+        "SELECT body, case_id, epoch FROM log_entries WHERE number = ?", (number,)
+    )
+    secret, fields = log._unseal(number, body, case_id, epoch)
+    fields["wall_time"] = "2020-01-01T00:00:00.000Z"
+    forged = canonical_json({"fields": fields, "secret": secret})
+    sealed = encrypt_record(index.log_key(case_id, epoch), forged, context=log._context(number))
+    index.store.execute("UPDATE log_entries SET body = ? WHERE number = ?", (sealed, number))
+    put_leaf(index, number, Leaf(commit(secret, fields), number, old.step, old.next_key))
+    resign(attack, index, step, kept[step])
+    attack.close(index)
+
+
+def a_kept_key_and_a_witness(attack: Attack) -> None:
+    a_program_keeps_the_keys_that_it_should_erase(attack, witness=True)
+
+
+def a_kept_key_and_no_witness(attack: Attack) -> None:
+    a_program_keeps_the_keys_that_it_should_erase(attack, witness=False)
+
+
+def everything_rewritten_and_a_witness(attack: Attack) -> None:
+    witnessed(attack)
+    everything_is_rewritten_from_the_first_step_on(attack)
+
+
+ATTACKS: dict[str, tuple[Callable[[Attack], None], str]] = {
+    "an entry edited": (an_entry_is_edited, VAULT),
+    "a body edited, its leaf left as it was": (a_body_is_edited, VAULT),
+    "an entry deleted": (an_entry_is_deleted, VAULT),
+    "a whole step deleted": (a_whole_step_is_deleted, VAULT),
+    "two entries exchanged": (two_entries_are_exchanged, VAULT),
+    "an entry inserted": (an_entry_is_inserted, VAULT),
+    "the past rewritten with the key of today": (the_past_is_rewritten_with_the_key_of_today, VAULT),
+    "the past rewritten as a new generation": (the_past_is_rewritten_as_a_new_generation, VAULT),
+    "everything rewritten from the first step on, seen by a partner before": (
+        everything_rewritten_and_a_witness,
+        PARTNER,
+    ),
+    "everything rewritten from the first step on, seen by nobody before": (
+        everything_is_rewritten_from_the_first_step_on,
+        NOBODY,
+    ),
+    "the tail cut off": (the_tail_is_cut_off, VAULT),
+    "the tail cut off, and gone on from there": (the_tail_is_cut_off_and_the_log_goes_on, VAULT),
+    "the last entry dropped": (the_last_entry_is_dropped, VAULT),
+    "an entry added after the last checkpoint": (an_entry_without_a_checkpoint_is_added, VAULT),
+    "a step signed by a later key": (a_step_is_signed_by_a_later_key, VAULT),
+    "a step skipped": (a_step_is_skipped, VAULT),
+    "a signature removed": (a_signature_is_removed, VAULT),
+    "an older `vault.db` put back": (an_older_vault_db_is_put_back, VAULT),
+    "the whole folder put back to an older copy, and gone on from there": (
+        a_whole_older_copy_is_put_back_and_goes_on,
+        PARTNER,
+    ),
+    "the whole folder put back to an older copy, whose end no partner saw": (
+        a_whole_older_copy_is_put_back_that_no_partner_saw_the_end_of,
+        NOBODY,
+    ),
+    "two histories for two partners": (two_partners_are_shown_two_histories, PARTNER),
+    "an entry rewritten by a program that kept old keys, seen by a partner before": (a_kept_key_and_a_witness, PARTNER),
+    "an entry rewritten by a program that kept old keys, seen by nobody before": (a_kept_key_and_no_witness, NOBODY),
+}
+
+
+@pytest.mark.parametrize("what", ATTACKS)
+def test_the_verdict_on_what_is_done_to_the_log_is_the_documented_one(attack: Attack, what: str) -> None:
+    do, expected = ATTACKS[what]
+    if what == "an older `vault.db` put back" or expected == VAULT:
+        assert not attack.noticed_by_the_vault(), "before, nothing is wrong"
+    do(attack)
+    assert attack.verdict() == expected
+
+
+def test_the_table_of_the_threat_model_is_that_of_the_tests(source: Path) -> None:
+    page = (source / "docs" / "threat-model.md").read_text(encoding="utf-8")
+    section = page.partition("<!-- log attacks: compared with tests/attacks/test_log_proofs.py -->")[2].partition(
+        "\n\n"
+    )[0]
+    rows = re.findall(r"^\| (.+?) \| (detected by .+?|not detected) \|", section, re.MULTILINE)
+    assert dict(rows) == {what: verdict for what, (_do, verdict) in ATTACKS.items()}
+
+
+# What the log says by itself
+
+
+class Settable(Clock):
+    """A clock that somebody sets."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    def __call__(self) -> str:
+        return self.text
+
+
+def test_a_clock_that_is_set_back_is_told_by_the_log_within_a_session_and_between_two(tmp_path: Path) -> None:
+    clock = Settable("2026-11-22T10:00:00.000Z")
+    with Vault.create(tmp_path / "v", key_file(), clock=clock) as vault:
+        vault.cases.new("Harbour", code="HARBOUR")
+        clock.text = "2026-11-22T10:00:30.000Z"
+        vault.cases.list()
+        clock.text = "2026-11-22T08:00:00.000Z"
+        vault.cases.list()
+        vault.cases.list()
+    later = Settable("2026-11-21T23:59:59.000Z")
+    with Vault.open(tmp_path / "v", key_file(), clock=later) as vault:
+        vault.cases.list()
+        told = [(entry.act, entry.when[:16]) for entry in vault.log() if entry.reason == "clock-set-back"]
+    assert told == [("case-list", "2026-11-22T08:00"), ("case-list", "2026-11-21T23:59")]
+
+
+def test_a_clock_that_goes_slower_than_time_is_told_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from vault import platform
+
+    clock, hours = Settable("2026-11-22T10:00:00.000Z"), 0
+    monkeypatch.setattr(platform, "monotonic_ns_including_suspend", lambda: hours * 3_600_000_000_000)
+    with Vault.create(tmp_path / "v", key_file(), clock=clock) as vault:
+        hours, clock.text = 3, "2026-11-22T11:00:00.000Z"
+        vault.cases.list()
+        hours, clock.text = 4, "2026-11-22T12:00:30.000Z"
+        vault.cases.list()
+        told = [entry.when[:16] for entry in vault.log() if entry.reason == "clock-set-back"]
+    assert told == ["2026-11-22T11:00"]
+
+
+def test_attempts_to_unlock_that_failed_are_taken_into_the_log_at_the_next_unlock(tmp_path: Path) -> None:
+    path, state = tmp_path / "v", tmp_path / "state"
+    make_vault(path, state_dir=state).close()
+    for _ in range(3):
+        with pytest.raises(errors.WrongPassphrase):
+            open_vault(path, key_file(7), state_dir=state)
+    with open_vault(path, state_dir=state) as vault:
+        assert vault.info().failed_unlocks == 3
+        assert next((each.act, each.reason) for each in vault.log() if each.act == "failed-unlocks") == (
+            "failed-unlocks",
+            "3",
+        )
+    with open_vault(path, state_dir=state) as vault:
+        assert vault.info().failed_unlocks == 0
+        assert len([each for each in vault.log() if each.act == "failed-unlocks"]) == 2
+
+
+def test_a_crash_between_intent_and_outcome_is_told_and_the_log_still_proves_itself(tmp_path: Path) -> None:
+    with make_vault(tmp_path / "v") as vault:
+        vault.cases.new("Harbour", code="HARBOUR")
+        vault.keeper.log.intend("case-show")
+        crashed = copied(tmp_path / "v", tmp_path / "crashed")
+    with open_vault(crashed) as vault:
+        assert vault.warnings == ("recovered",)
+        assert [entry.phase for entry in vault.log() if entry.act == "case-show"] == ["intent", "recovered"]
+        vault.verify_log(full=True)

@@ -1,0 +1,337 @@
+"""What of the log is given to others, and the program of one file that verifies it, tested against the real thing and forgeries."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from vaults import make_vault, open_vault
+
+from commands import _verify_log
+from crypto import ed25519
+from crypto.errors import BadSignature, InvalidPublicKey
+from vault import Vault, errors, log_exporting
+from vault.leaves import Leaf
+
+VERIFIER = Path(_verify_log.__file__)
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Any:
+    with make_vault(tmp_path / "v") as found:
+        found.cases.new("CANARY Harbour Street", code="HARBOUR")
+        found.cases.new("CANARY Bridge", code="BRIDGE")
+        for number in range(3):
+            found.cases.get("HARBOUR").note(f"CANARY remark {number}")
+        found.cases.get("HARBOUR").items.add_text("CANARY text")
+        found.search("CANARY")
+        found.identity.show()
+        yield found
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """One vault's public form, and the disclosure of a case of it, to be forged."""
+    with make_vault(tmp_path_factory.mktemp("exported") / "v") as found:
+        found.cases.new("Harbour Street", code="HARBOUR")
+        found.cases.get("HARBOUR").note("remark")
+        found.cases.get("HARBOUR").show()
+        found.identity.show()
+        pieces: list[bytes] = []
+        found.export_log(pieces.append)
+        return b"".join(pieces).decode(), found.disclose_log(case="HARBOUR")
+
+
+def public(vault: Vault, path: Path) -> Path:
+    pieces: list[bytes] = []
+    vault.export_log(pieces.append)
+    path.write_bytes(b"".join(pieces))
+    return path
+
+
+def verified(*paths: Path) -> tuple[int, str, str]:
+    """By Python alone: nothing of this project can be imported."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(VERIFIER), *map(str, paths)], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_public_form_is_verified_by_the_program_alone_and_tells_counts_only(vault: Vault, tmp_path: Path) -> None:
+    path = public(vault, tmp_path / "log.jsonl")
+    status, out, err = verified(path)
+    assert (status, err) == (0, "")
+    head = vault.log_status().head
+    assert "The log proves itself (Ed25519 signatures only)" in out
+    assert "certified by the vault's identity" in out
+    assert f"casevault/{vault.info().vault_id}/g1" in out
+    content = path.read_text(encoding="utf-8")
+    for secret in ("CANARY", "HARBOUR", "BRIDGE", "case-note", "keyfile", "2026-11"):
+        assert secret not in content
+    assert head.size > content.count('"leaves"')
+
+
+def test_a_log_of_more_pages_than_one_is_exported_whole(
+    vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = public(vault, tmp_path / "one").read_text(encoding="utf-8").splitlines()
+    monkeypatch.setattr(log_exporting, "PAGE_STEPS", 3)
+    paged = public(vault, tmp_path / "log.jsonl")
+    assert paged.read_text(encoding="utf-8").splitlines()[: len(whole)] == whole
+    assert verified(paged)[0] == 0
+    acts = [(entry.act, entry.phase) for entry in vault.log() if entry.act == "log-export"]
+    assert acts == [("log-export", "intent"), ("log-export", "done")] * 2
+
+
+def rewritten(change: Callable[[list[dict[str, Any]]], object]) -> Callable[[str], str]:
+    def apply(content: str) -> str:
+        lines = [json.loads(line) for line in content.splitlines()]
+        changed = change(lines)
+        return "".join(_verify_log.canonical(line) + "\n" for line in (changed if isinstance(changed, list) else lines))
+
+    return apply
+
+
+def with_leaf(lines: list[dict[str, Any]], at: int, leaf: Callable[[Leaf], Leaf]) -> None:
+    old = Leaf.from_bytes(lines[at]["leaves"][0].encode())
+    lines[at]["leaves"][0] = leaf(old).to_bytes().decode()
+
+
+FORGED_LOGS: dict[str, Callable[[str], str]] = {
+    "a leaf altered": rewritten(
+        lambda lines: with_leaf(lines, 4, lambda old: Leaf(bytes(32), old.number, old.step, old.next_key))
+    ),
+    "a leaf of another number": rewritten(
+        lambda lines: with_leaf(lines, 4, lambda old: Leaf(old.commitment, old.number + 1, old.step, old.next_key))
+    ),
+    "a leaf of another step": rewritten(
+        lambda lines: with_leaf(lines, 4, lambda old: Leaf(old.commitment, old.number, old.step + 1, old.next_key))
+    ),
+    "a leaf without the next key": rewritten(
+        lambda lines: with_leaf(lines, 4, lambda old: Leaf(old.commitment, old.number, old.step))
+    ),
+    "a leaf with another next key": rewritten(
+        lambda lines: with_leaf(lines, 4, lambda old: Leaf(old.commitment, old.number, old.step, bytes(32)))
+    ),
+    "a leaf not canonical": lambda content: content.replace('\\"v\\":1}', '\\"v\\": 1}', 1),
+    "a step removed": rewritten(lambda lines: lines[:4] + lines[5:]),
+    "a step twice": rewritten(lambda lines: lines[:5] + lines[4:]),
+    "two steps exchanged": rewritten(lambda lines: [*lines[:4], lines[5], lines[4], *lines[6:]]),
+    "a step without entries": rewritten(lambda lines: lines[4].update(leaves=[])),
+    "a signature altered": rewritten(lambda lines: lines[4].update(signature="00" * 64)),
+    "a signature of another step": rewritten(lambda lines: lines[4].update(signature=lines[5]["signature"])),
+    "a signature removed": rewritten(lambda lines: lines[4].update(signature=None)),
+    "another vault's name": rewritten(lambda lines: lines[0].update(vault_id="00" * 32)),
+    "another first key": rewritten(lambda lines: lines[0]["generations"][0].update(first_key="00" * 32)),
+    "a later beginning": rewritten(lambda lines: lines[0]["generations"][0].update(first_step=3)),
+    "a beginning on another log": rewritten(lambda lines: lines[0]["generations"][0].update(root="00" * 32)),
+    "no beginning": rewritten(lambda lines: lines[0].update(generations=[])),
+    "another identity": rewritten(lambda lines: lines[0]["identity"].update(ed25519="11" * 32)),
+    "a certificate altered": rewritten(
+        lambda lines: lines[0]["generations"][0].update(
+            sshsig=lines[0]["generations"][0]["sshsig"]
+            .replace("A\n-----END", "B\n-----END")
+            .replace("=\n-----END", "A\n-----END")
+        )
+    ),
+    "a field more": rewritten(lambda lines: lines[4].update(more=1)),
+    "a line cut": lambda content: content[:-20],
+    "nothing": lambda _content: "",
+    "another format": rewritten(lambda lines: lines[0].update(v=2)),
+    "no JSON": lambda content: content.replace("{", "[", 1),
+}
+
+
+@pytest.mark.parametrize("what", FORGED_LOGS)
+def test_a_forged_public_export_does_not_hold(exported: tuple[str, str], tmp_path: Path, what: str) -> None:
+    path, content = tmp_path / "log.jsonl", exported[0]
+    forged = FORGED_LOGS[what](content)
+    assert forged != content
+    path.write_text(forged, encoding="utf-8", newline="\n")
+    status, _out, err = verified(path)
+    assert status == 22, err
+    assert "DOES NOT HOLD" in err
+    assert "Traceback" not in err
+
+
+# Disclosures
+
+
+def test_the_entries_of_one_case_are_disclosed_and_nothing_of_another(vault: Vault, tmp_path: Path) -> None:
+    path = tmp_path / "disclosed.jsonl"
+    path.write_text(vault.disclose_log(case="HARBOUR"), encoding="utf-8")
+    status, out, err = verified(path)
+    assert (status, err) == (0, "")
+    shown = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    assert {each["case"] for each in shown} == {"HARBOUR"}
+    assert [each["act"] for each in shown if each["phase"] == "done"] == ["case-note"] * 3 + ["item-add", "search"]
+    assert "BRIDGE" not in path.read_text(encoding="utf-8")
+    assert "nothing here signs it" in out
+    log = public(vault, tmp_path / "log.jsonl")
+    status, out, err = verified(log, path)
+    assert (status, err) == (0, "")
+    assert "it is the log of the public export" in out
+
+
+def test_a_field_that_is_hidden_is_not_told_and_the_rest_still_holds(vault: Vault, tmp_path: Path) -> None:
+    everything = vault.disclose_log(case="HARBOUR")
+    hidden = vault.disclose_log(case="HARBOUR", hidden=("query", "actor", "wall_time"))
+    assert "CANARY" in everything
+    for told in ("CANARY", "keyfile", "2026-11"):
+        assert told not in hidden
+    path = tmp_path / "disclosed.jsonl"
+    path.write_text(hidden, encoding="utf-8")
+    status, out, _err = verified(path)
+    assert status == 0
+    assert "wall_time" not in json.loads(out.splitlines()[0])
+    with pytest.raises(errors.BadValue):
+        vault.disclose_log(case="HARBOUR", hidden=("no such field",))
+
+
+def test_chosen_entries_are_disclosed_by_number(vault: Vault, tmp_path: Path) -> None:
+    path = tmp_path / "disclosed.jsonl"
+    path.write_text(vault.disclose_log(entries=(5, 0, 5)), encoding="utf-8")
+    status, out, _err = verified(path)
+    assert status == 0
+    assert [json.loads(line)["number"] for line in out.splitlines() if line.startswith("{")] == [0, 5]
+    with pytest.raises(errors.NoSuchEntry):
+        vault.disclose_log(entries=(5, 100_000))
+
+
+FORGED_DISCLOSURES: dict[str, Callable[[str], str]] = {
+    "a value altered": lambda content: content.replace('"case-note"', '"case-show"', 1),
+    "a salt altered": rewritten(lambda lines: lines[1]["fields"][0].update(salt="00" * 32)),
+    "a field removed": rewritten(lambda lines: lines[1]["fields"].pop()),
+    "a field twice": rewritten(lambda lines: lines[1]["fields"].append(lines[1]["fields"][-1])),
+    "two fields exchanged": rewritten(lambda lines: lines[1]["fields"].reverse()),
+    "a leaf altered": rewritten(lambda lines: lines[1].update(leaf=lines[2]["leaf"])),
+    "a proof cut": rewritten(lambda lines: lines[1]["proof"].pop()),
+    "a proof extended": rewritten(lambda lines: lines[1]["proof"].append("00" * 32)),
+    "another root": rewritten(lambda lines: lines[0].update(root="00" * 32)),
+    "another size": rewritten(lambda lines: lines[0].update(size=lines[0]["size"] + 1)),
+    "an entry removed": rewritten(lambda lines: lines[:-1]),
+    "a line cut": lambda content: content[:-20],
+    "a field of another kind": rewritten(lambda lines: lines[1]["fields"][0].pop("salt")),
+}
+
+
+@pytest.mark.parametrize("what", FORGED_DISCLOSURES)
+def test_a_forged_disclosure_does_not_hold(exported: tuple[str, str], tmp_path: Path, what: str) -> None:
+    path, content = tmp_path / "disclosed.jsonl", exported[1]
+    forged = FORGED_DISCLOSURES[what](content)
+    assert forged != content
+    path.write_text(forged, encoding="utf-8", newline="\n")
+    status, _out, err = verified(path)
+    assert status == 22, what
+    assert "DOES NOT HOLD" in err
+    assert "Traceback" not in err
+
+
+def test_a_disclosure_of_another_log_than_the_public_export_is_refused(vault: Vault, tmp_path: Path) -> None:
+    path = tmp_path / "disclosed.jsonl"
+    path.write_text(vault.disclose_log(case="HARBOUR"), encoding="utf-8")
+    with make_vault(tmp_path / "other") as other:
+        for _ in range(30):
+            other.cases.list()
+        log = public(other, tmp_path / "log.jsonl")
+    status, _out, err = verified(log, path)
+    assert status == 22
+    assert "another log" in err
+
+
+def test_a_restored_log_is_verified_across_its_gap(vault: Vault, tmp_path: Path) -> None:
+    from vaults import key_file
+
+    vault.backup(tmp_path / "b")
+    Vault.restore(tmp_path / "b", tmp_path / "new", key_file())
+    with open_vault(tmp_path / "new") as restored:
+        log = public(restored, tmp_path / "log.jsonl")
+    status, out, err = verified(log)
+    assert (status, err) == (0, "")
+    assert "declared gap" in out
+    assert "parts    2, 2 of them certified" in out
+
+
+def test_text_that_a_terminal_would_obey_is_shown_escaped(vault: Vault, tmp_path: Path) -> None:
+    vault.cases.get("HARBOUR").items.get(1).show(purpose="for\x1b[2J\u202ehim")
+    path = tmp_path / "disclosed.jsonl"
+    path.write_text(vault.disclose_log(case="HARBOUR"), encoding="utf-8")
+    status, out, _err = verified(path)
+    assert status == 0
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+
+
+def test_the_signatures_that_it_takes_are_those_that_libsodium_takes() -> None:
+    seed = hashlib.sha256(b"seed").digest()
+    key, message = ed25519.public_key(seed), b"message"
+    good = ed25519.sign(seed, message)
+    order = _verify_log.ORDER.to_bytes(32, "little")
+    small = bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a")
+    neutral = (1).to_bytes(32, "little")
+    beyond = (int.from_bytes(good[32:], "little") + _verify_log.ORDER).to_bytes(32, "little")
+    cases = [
+        (key, message, good),
+        (key, b"other", good),
+        (ed25519.public_key(bytes(32)), message, good),
+        (key, message, good[:32] + beyond),
+        (key, message, good[:32] + order),
+        (small, message, good),
+        (neutral, message, neutral + bytes(32)),
+        (small, message, neutral + bytes(32)),
+        (key, message, neutral + bytes(32)),
+        (b"\xff" * 32, message, good),
+        (key, message, b"\xff" * 64),
+        *((key, message, bytes([good[0] ^ 1]) + good[1:]), (key, message, good[:63])),
+    ]
+    for index in range(40):
+        other = hashlib.sha256(bytes([index])).digest()
+        cases.append((ed25519.public_key(other), other, ed25519.sign(other, other)))
+        cases.append((ed25519.public_key(other), other[::-1], ed25519.sign(other, other)))
+    taken = []
+    for case in cases:
+        ours = theirs = True
+        try:
+            _verify_log.verify_signature(*case)
+        except _verify_log.Wrong:
+            ours = False
+        try:
+            ed25519.verify(*case)
+        except (BadSignature, InvalidPublicKey):
+            theirs = False
+        assert ours == theirs, case
+        taken.append(ours)
+    assert taken.count(True) == 41
+
+
+def test_the_verifier_is_one_file_of_the_standard_library() -> None:
+    import ast
+
+    tree = ast.parse(VERIFIER.read_text(encoding="utf-8"))
+    imported = {
+        name.name.partition(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names
+    } | {str(node.module).partition(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert imported <= sys.stdlib_module_names
+
+
+# The command
+
+
+def test_the_command_writes_log_and_verifier_beside_each_other(harbour: Any, folder: Path) -> None:
+    (folder / "out").mkdir()
+    done = harbour("log", "export", "--to", "out")
+    assert "Ed25519 signatures only" in done.stderr
+    written = folder / "out" / "log-public"
+    assert sorted(path.name for path in written.iterdir()) == ["log.jsonl", "verify_log.py"]
+    program = subprocess.run(
+        [sys.executable, "-I", "verify_log.py", "log.jsonl"], cwd=written, capture_output=True, text=True, check=False
+    )
+    assert program.returncode == 0, program.stderr
+    disclosed = harbour("log", "export", "--to", "out", "--case", "HARBOUR", "--hide", "actor")
+    assert "unencrypted" in disclosed.stderr

@@ -1,0 +1,46 @@
+"""When an entry of the log was written, by both clocks: the one that people read and set, and the one that nobody sets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+_TOLERANCE = timedelta(minutes=1)  # clocks are corrected by that much without anybody's doing
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What the clocks said when an entry was written."""
+
+    wall_time: str
+    monotonic_ms: int
+    boot_id: str | None
+
+    @classmethod
+    def of(cls, fields: dict[str, object]) -> Moment:
+        """From the fields of the entry."""
+        monotonic, boot_id = fields["monotonic_ms"], fields["boot_id"]
+        return cls(
+            str(fields["wall_time"]),
+            monotonic if isinstance(monotonic, int) else 0,
+            boot_id if isinstance(boot_id, str) else None,
+        )
+
+    def is_set_back_from(self, earlier: Moment) -> bool:
+        """Whether the clock stands before then, or went slower since than one that nobody can set."""
+        try:
+            passed = datetime.fromisoformat(_plain(self.wall_time)) - datetime.fromisoformat(_plain(earlier.wall_time))
+        except (TypeError, ValueError):
+            return False
+        if passed < timedelta():
+            return True
+        same_start = (
+            self.boot_id is not None and self.boot_id == earlier.boot_id and self.monotonic_ms >= earlier.monotonic_ms
+        )
+        really = timedelta(milliseconds=self.monotonic_ms - earlier.monotonic_ms)
+        return same_start and really - passed > _TOLERANCE
+
+
+def _plain(wall_time: str) -> str:
+    # Python 3.10 reads no Z.
+    return wall_time.removesuffix("Z") + "+00:00" if wall_time.endswith("Z") else wall_time

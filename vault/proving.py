@@ -1,0 +1,171 @@
+"""Requests about the proofs of the log."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import partial
+
+from crypto import fingerprints
+from crypto.labels import SignedKind
+from crypto.signing import Checkpoint, checkpoint_note
+from crypto.tree import Frontier
+from vault import errors, log_exporting, log_verifying, schema
+from vault.compartment import Clock
+from vault.door import Door
+from vault.folder import Folder
+from vault.header import Header
+from vault.identity import GRANT, ONLY, OwnIdentity
+from vault.leaves import Leaf, origin
+from vault.log import FIELDS
+from vault.registry import Registry
+from vault.requests import LogExportBegun, LogHead, LogStatus, LogVerified
+from vault.tables import Row, blob, integer
+
+
+def _uncertified(registry: Registry) -> list[Row]:
+    return [row for row in registry.rows(schema.GENERATIONS) if row["certified"] is None]
+
+
+class Proving(Door):
+    """The part of the keeper that knows of the log's proofs."""
+
+    def __init__(self, folder: Folder, found: Header, registry: Registry, *, actor: str, clock: Clock) -> None:
+        super().__init__(folder, found, registry, actor=actor, clock=clock)
+        self._exports: dict[int, LogExportBegun] = {}
+
+    def log_verify(self, *, full: bool = False, progress: Callable[[int], None] | None = None) -> LogVerified:
+        """Verify the log, from the beginning if ``full``, else from where it was verified before.
+
+        Raises ``LogProofFailed``, which names the first step that does not hold.
+        """
+        with self._act("log-verify") as act:
+            registry = self.registry
+            before = None if full else log_verifying.last_verified(registry)
+            found = log_verifying.verify(registry, since=before, when=self.now, progress=progress)
+            since_size = Frontier.from_bytes(before.frontier).size if before else 0
+            act.also.append(lambda: registry.set(log_verifying.LAST_SETTING, found.to_bytes()))
+            return LogVerified(
+                since=before.step if before else 0,
+                steps=found.step - (before.step if before else 0),
+                entries=registry.frontier.size - since_size,
+                unsigned=self._unsigned(),
+                head=self._head(),
+                generations=log_verifying.generations(registry),
+            )
+
+    def log_head(self) -> LogHead:
+        """The newest checkpoint, the intent to show it included."""
+        with self._act("log-head"):
+            return self._head()
+
+    def log_status(self) -> LogStatus:
+        """How far the log has come, and how far it was verified."""
+        with self._act("log-status"):
+            verified = log_verifying.last_verified(self.registry)
+            return LogStatus(
+                head=self._head(),
+                generations=log_verifying.generations(self.registry),
+                unsigned=self._unsigned(),
+                verified_step=verified.step if verified else 0,
+                verified_entries=Frontier.from_bytes(verified.frontier).size if verified else 0,
+                verified_when=verified.when if verified else None,
+            )
+
+    # Exports
+
+    def log_export_begin(self) -> LogExportBegun:
+        """Begin a public export: leaves and signatures, of which anybody learns counts only. ``log_export_end`` must follow."""
+        act = self._begin("log-export", None, item=None, purpose=None, grants=())
+        begun = LogExportBegun(act.receipt.number, log_exporting.public_header(self.registry), self.registry.steps)
+        self._exports[act.receipt.number] = begun
+        return begun
+
+    def log_export_steps(self, intent: int, after: int) -> tuple[str, ...]:
+        """The lines of the steps after one; as many as a page holds, none after the last."""
+        if intent not in self._exports:
+            raise errors.ReceiptRefused
+        return tuple(log_exporting.public_steps(self.registry, after=after, last=self._exports[intent].steps))
+
+    def log_export_end(
+        self, intent: int, phase: str, *, size: int | None = None, digest: str | None = None, reason: str | None = None
+    ) -> None:
+        """Record what came of a public export, done or failed."""
+        if intent not in self._exports:
+            raise errors.ReceiptRefused
+        del self._exports[intent]
+        try:
+            self.log.conclude(intent, phase, size=size, digest=digest, reason=reason)
+        except errors.LogUnavailable as error:
+            raise errors.OutcomeUnrecorded from error
+
+    def log_disclose(
+        self,
+        code: str | None = None,
+        numbers: tuple[int, ...] = (),
+        hidden: tuple[str, ...] = (),
+        *,
+        purpose: str | None = None,
+    ) -> str:
+        """One case's entries, or those with these numbers, with proofs; ``hidden`` names fields that are not shown.
+
+        Raises ``NoSuchCase``, ``NoSuchEntry``, ``BadValue``, ``Refused``.
+        """
+        unknown = sorted(set(hidden) - set(FIELDS))
+        if unknown:
+            raise errors.BadValue(field="hidden", reason="the log has no such field")
+        with self._act("log-disclose", code, purpose=purpose, grants=("log",)) as act:
+            found = self.log.unsealed(act.receipt, act.case, numbers)
+            text = log_exporting.disclosure(self.registry, found, hidden=hidden)
+            act.outcome |= {"size": len(text.encode()), "digest": hashlib.sha256(text.encode()).hexdigest()}
+            return text
+
+    # Certificates
+
+    def certify_generations(self) -> None:
+        """Let the identity, where there is one, certify the first key of each generation that it has not certified yet."""
+        if self.registry.row(schema.IDENTITY, ONLY) is None or not _uncertified(self.registry):
+            return
+        with self._act("log-certify", grants=(GRANT,)) as act:
+            own = OwnIdentity(self.registry, act.receipt)
+            for row in _uncertified(self.registry):
+                signed = own.sign(
+                    SignedKind.GENERATION, log_verifying.generation_statement(self.registry.setting("vault_id"), row)
+                )
+                certified: Row = {
+                    **row,
+                    "sshsig": signed.sshsig,
+                    "mldsa65": signed.mldsa65,
+                    "certified": self.now,
+                }
+                act.also.append(partial(self.registry.put, schema.GENERATIONS, certified))
+
+    def _unsigned(self) -> int:
+        return min((each.first_entry for each in log_verifying.generations(self.registry)), default=0)
+
+    def _head(self) -> LogHead:
+        registry = self.registry
+        checkpoint = Checkpoint(
+            origin(registry.setting("vault_id"), registry.signing.generation),
+            registry.frontier.size,
+            registry.frontier.root(),
+        )
+        ((signature,),) = registry.store.execute("SELECT signature FROM log_steps WHERE step = ?", (registry.steps,))
+        return LogHead(
+            origin=checkpoint.origin,
+            size=checkpoint.size,
+            root=checkpoint.root.hex(),
+            step=registry.steps,
+            words=fingerprints.words(checkpoint.root),
+            note=checkpoint_note(checkpoint, signature, self._key_of(registry.steps)).decode(),
+        )
+
+    def _key_of(self, step: int) -> bytes:
+        """The public key that a signed step was signed with."""
+        for row in self.registry.rows(schema.GENERATIONS):
+            if integer(row, "first_step") == step:
+                return blob(row, "first_key")
+        ((leaf,),) = self.registry.store.execute(
+            "SELECT leaf FROM log_entries WHERE number = (SELECT size - 1 FROM log_steps WHERE step = ?)", (step - 1,)
+        )
+        return Leaf.from_bytes(leaf).next_key or b""

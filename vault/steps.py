@@ -1,0 +1,157 @@
+"""The steps of an open log: each closes with the next public key in its last leaf, and a checkpoint signed by its own key."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crypto.errors import NotCanonical
+from crypto.keys import VaultKey
+from crypto.signing import Checkpoint
+from crypto.tree import leaf_hash
+from vault import errors, schema
+from vault.leaves import Leaf, origin
+from vault.logkey import LogKey, Place
+
+if TYPE_CHECKING:
+    from vault.registry import Registry
+
+GENERATION_SETTING = "generation"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry before its leaf is made: the commitment to its body, and the body sealed."""
+
+    commitment: bytes
+    body: bytes
+    case_id: bytes | None
+    epoch: int | None
+
+
+class Steps:
+    """What signs the steps of a registry. Without a ``log_key`` it is one that is only read."""
+
+    def __init__(self, registry: Registry, log_key: LogKey | None) -> None:
+        self._registry = registry
+        self.log_key = log_key
+        self._entries: list[Entry] = []
+        self._begins = False
+        self._has_signatures = False
+
+    @property
+    def generation(self) -> int:
+        """How often the log was declared to go on from an earlier state, and one."""
+        return int(self._registry.optional_setting(GENERATION_SETTING) or b"1")
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether steps of this log were ever signed; not so in a vault of before, until its next step."""
+        return bool(self._registry.rows(schema.GENERATIONS))
+
+    @property
+    def can_sign(self) -> bool:
+        """Whether the next step can be signed. If not, an older database or another key lies here, or the key was lost."""
+        return self.log_key is not None and (self._begins or self.log_key.fits or not self.is_signed)
+
+    def find_key(self) -> None:
+        """Look for the key that the last durable step announced. Raises ``NotCanonical`` where that announced none."""
+        registry, self._entries = self._registry, []
+        self._has_signatures = schema.has_signatures(registry.store.execute("PRAGMA table_info(log_steps)"))
+        if self.log_key is None or not self.is_signed:
+            return
+        last = registry.store.execute("SELECT leaf FROM log_entries WHERE number = ?", (registry.frontier.size - 1,))
+        announced = Leaf.from_bytes(last[0][0]).next_key if last else None
+        if announced is None:
+            raise NotCanonical("the last leaf of a step names the next key")
+        self.log_key.find(self._place(registry.steps + 1), announced)
+
+    def begin_generation(self) -> None:
+        """Declare a gap: the next step is the first of a new generation, with a key of its own."""
+        self._begins = True
+
+    def inherited(self, vault_key: VaultKey) -> LogKey:
+        """The key for the next epoch's first step. Raises ``LogUnavailable``."""
+        if self.log_key is None:
+            raise errors.LogUnavailable
+        return self.log_key.inherited(vault_key)
+
+    def erase_old_key(self) -> None:
+        """Erase what an interrupted step left of keys that sign nothing more. Raises as ``LogKey.erase_others``."""
+        if self.log_key is not None:
+            self.log_key.erase_others()
+
+    @property
+    def has_signatures(self) -> bool:
+        """Whether the table of steps has room for signatures; not so in a vault of before."""
+        return self._has_signatures
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next entry."""
+        return self._registry.frontier.size + len(self._entries)
+
+    def append(self, entry: Entry) -> None:
+        """Add an entry to the step at work."""
+        self._entries.append(entry)
+
+    def close_step(self) -> None:
+        """Inside the step's transaction: the next key durable in its block, then leaves and checkpoint.
+
+        Raises ``LogUnavailable`` for a step without entries, and as ``LogKey.announce``.
+        """
+        registry, log_key = self._registry, self.log_key
+        if log_key is None or not self._entries:
+            raise errors.LogUnavailable
+        if self._begins or not self.is_signed:
+            self._put_generation(log_key.begin())
+        next_key = log_key.announce(self._place(registry.steps + 1))
+        for entry in self._entries:
+            number, is_last = registry.frontier.size, entry is self._entries[-1]
+            leaf = Leaf(entry.commitment, number, registry.steps, next_key if is_last else None).to_bytes()
+            registry.store.execute(
+                "INSERT INTO log_entries (number, leaf, body, case_id, epoch) VALUES (?, ?, ?, ?, ?)",
+                (number, leaf, entry.body, entry.case_id, entry.epoch),
+            )
+            registry.frontier.append(leaf_hash(leaf))
+        self._entries = []
+        size, root = registry.frontier.size, registry.frontier.root()
+        signature = log_key.sign(Checkpoint(origin(registry.setting("vault_id"), self.generation), size, root))
+        if not self._has_signatures:
+            registry.store.execute(schema.ADD_SIGNATURES)
+            self._has_signatures = True
+        registry.store.execute(
+            "INSERT INTO log_steps (step, size, root, signature) VALUES (?, ?, ?, ?)",
+            (registry.steps, size, root, signature),
+        )
+
+    def advance(self) -> None:
+        """After the transaction: the key that signed the step is erased."""
+        self._begins = False
+        if self.log_key is None:
+            return
+        self.log_key.advance()
+        # If it cannot be overwritten now it is by the next step, or at the next open.
+        with contextlib.suppress(errors.VaultError, OSError):
+            self.log_key.erase_others()
+
+    def _place(self, step: int) -> Place:
+        return Place(self._registry.setting("vault_id"), self.generation, step)
+
+    def _put_generation(self, first_key: bytes) -> None:
+        registry, number = self._registry, self.generation + int(self._begins)
+        registry.put(
+            schema.GENERATIONS,
+            {
+                "generation": number,
+                "first_step": registry.steps,
+                "size": registry.frontier.size,
+                "root": registry.frontier.root(),
+                "first_key": first_key,
+                "sshsig": None,
+                "mldsa65": None,
+                "certified": None,
+            },
+        )
+        registry.set(GENERATION_SETTING, str(number).encode())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -227,6 +226,8 @@ def test_what_is_no_age_file_is_called_so(made: Ours) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="left out: sparse files")
 def test_a_file_of_any_size_takes_no_memory(made: Ours) -> None:
+    import resource
+
     whole = receipt(BEAR, made.vault, made.said())
     made.file.write_bytes(whole)
     os.truncate(made.file, 64 << 30)

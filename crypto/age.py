@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from crypto.age_armor import ArmorReader, ArmorWriter, armor, dearmor
 from crypto.age_header import (
     GENERAL_LIMITS,
+    VERSION_LINE,
     Header,
     HeaderLimits,
     Stanza,
@@ -68,6 +69,7 @@ __all__ = [
     "GENERAL_LIMITS",
     "HYBRID",
     "SCRYPT",
+    "VERSION_LINE",
     "X25519",
     "AgeFailure",
     "ArmorFailure",

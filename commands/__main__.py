@@ -16,7 +16,7 @@ from typing import NoReturn
 gc.set_threshold(50_000)
 
 from commands._errors import INTERRUPTED, OTHER  # noqa: E402 -- the line above is for what is loaded from here on
-from commands.cli import main  # noqa: E402
+from commands.cli import main  # noqa: E402 -- as above
 
 
 def start() -> NoReturn:

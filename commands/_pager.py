@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from commands import _terminal
+from commands import _screen, _terminal
 from commands._content import LOOKED_AT_BYTES
 from commands._encodings import OFFERED, Encoding
 from commands._errors import REFUSED, Stop
@@ -53,7 +53,7 @@ def show_made_text(settings: Settings, reading: Reading, content: bytes) -> None
 
 
 def _show(settings: Settings, reading: Reading, text: _Shown) -> None:
-    if not _terminal.has_alternate_screen() or not _terminal.stdout_is_terminal():
+    if not _screen.has_alternate_screen() or not _terminal.stdout_is_terminal():
         raise Stop(
             REFUSED,
             _("{reference} is a text, and there is no terminal here that can show it and forget it").format(
@@ -69,7 +69,7 @@ def _page(text: _Shown, *, plain: bool, verify: Callable[[], None]) -> None:
 
     ``verify`` is called several times a second; what it raises ends the showing at once. Raises what ``read`` raises.
     """
-    with _terminal.Screen() as screen:
+    with _screen.Screen() as screen:
         reader = _Reader(text, screen, plain=plain)
         while True:
             verify()
@@ -84,7 +84,7 @@ def _page(text: _Shown, *, plain: bool, verify: Callable[[], None]) -> None:
 class _Reader:
     """The place where a person is in a text."""
 
-    def __init__(self, text: _Shown, screen: _terminal.Screen, *, plain: bool) -> None:
+    def __init__(self, text: _Shown, screen: _screen.Screen, *, plain: bool) -> None:
         self._text, self._screen, self._plain = text, screen, plain
         self._encoding = text.encoding
         self._place = 0

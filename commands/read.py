@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from commands import _encodings, _terminal
+from commands import _encodings, _screen, _terminal
 from commands._documents import EXPORTED
 from commands._errors import NOT_FOUND, OTHER, REFUSED, Stop, message_of, status_of
 from commands._options import PathName, Settings, command, optional, pass_settings
@@ -66,7 +66,7 @@ def _show_text(settings: Settings, reading: Reading) -> None:
             _("{reference} is no text, so it is not sent to a terminal").format(reference=reading.grant.reference),
             _("redirect it to a file or program; `--force` sends it to the terminal as it is"),
         )
-    if _terminal.has_alternate_screen():
+    if _screen.has_alternate_screen():
         show_text(settings, reading, encoding)
         return
     _terminal.warn(_("this text stays in the window of the terminal until it is closed"))

@@ -7,6 +7,7 @@ digests still holds, while nobody can guess what was erased.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from crypto.labels import CHANGE
 
@@ -29,9 +30,18 @@ def change_digest(salt: bytes, change: bytes) -> bytes:
 
 def next_state(state: bytes, digest: bytes) -> bytes:
     """The state after a change: SHA-256(state || digest), 32 bytes each."""
-    if len(state) != STATE_SIZE or len(digest) != STATE_SIZE:  # in one go: a case has many thousands of changes
+    return next_states(state, (digest,))[0]
+
+
+def next_states(state: bytes, digests: Sequence[bytes]) -> list[bytes]:
+    """``next_state`` over many changes, in order: the state after each. A case has many thousands."""
+    if len(state) != STATE_SIZE or not {STATE_SIZE}.issuperset(map(len, digests)):
         raise ValueError(f"a state and the digest of a change have {STATE_SIZE} bytes each")
-    return hashlib.sha256(state + digest).digest()
+    sha256, states = hashlib.sha256, []
+    for digest in digests:
+        state = sha256(state + digest).digest()
+        states.append(state)
+    return states
 
 
 def _check(value: bytes, size_bytes: int, name: str) -> None:

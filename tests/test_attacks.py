@@ -78,7 +78,7 @@ def told(path: Path) -> dict[str, object]:
 
 
 def _content(item: object) -> bytes:
-    with item.open() as reading:  # type: ignore[attr-defined]
+    with item.open() as reading:
         return b"".join(bytes(piece) for piece in reading)
 
 
@@ -193,7 +193,7 @@ def planted_slot(path: Path, *, known_key: bool) -> None:
     index = open_registry(path)
     keys: list[bytes | None] = [None] * header.SLOTS
     for row in index.rows(schema.SLOTS):
-        keys[int(str(row["slot"]))] = bytes(row["public_key"])  # type: ignore[arg-type]
+        keys[int(str(row["slot"]))] = bytes(row["public_key"])
     index.close()
     keys[7] = key_file(66).slot_key(Place(found.folder_id, found.salt, found.cost)).public_bytes()
     key = vault_key(path) if known_key else type(vault_key(path)).random()
@@ -408,7 +408,7 @@ def compartment_put_withdrawal(vault: Vault) -> None:
     row: dict[str, object] = dict.fromkeys(schema.CONSENTS.columns)
     row |= {"number": 1, "person": 1, "event": "withdrawn", "happened": "2026-11-22"}
     with vault.keeper._act("consent", "HARBOUR") as act, vault.keeper._changing(act) as compartment:
-        compartment.put(schema.CONSENTS, row)  # type: ignore[arg-type]
+        compartment.put(schema.CONSENTS, row)
     assert case_row(vault, "HARBOUR").state == compartment.state
 
 

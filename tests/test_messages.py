@@ -101,7 +101,7 @@ def spoken(
         start_new_session=True,
     )
     assert done.returncode == 0, done.stderr
-    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]  # type: ignore[misc]
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:

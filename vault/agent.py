@@ -16,23 +16,25 @@ import selectors
 import socket
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vault import errors, meeting, platform, wire
 from vault._vault import Vault
 from vault._version import __version__
+from vault.ahead import Ahead
 from vault.arrivals import OpenGrant
 from vault.client import LOOK, USE, WATCH, SessionState
+from vault.connections import Connection, Progress, failure, framed
 from vault.door import Door
 from vault.folder import sweep_staging
 from vault.keeper import Keeper
 from vault.requests import BackupBegun, CheckBegun, DraftGrant, ObjectGrant
 from vault.sealing_requests import SharePlan
+from vault.time_outs import SECOND, TimeOuts
 
 IDLE_SECONDS = 5 * 60
 ABSOLUTE_SECONDS = 60 * 60
@@ -41,9 +43,7 @@ _MOST_CLIENTS = 64
 _LONGEST_SILENCE_SECONDS = 10  # of a client that owes a greeting, the rest of a request, or reading its answer
 _PATIENCE_SECONDS = 1.0  # at most, so that a time-out that passed while the machine slept is seen at once
 _GRACE_SECONDS = 10.0  # for the request at work when the session ends
-_PROGRESS_SECONDS = 0.1
-_READ_BYTES = 1 << 18
-_SECOND = 1_000_000_000
+_MOMENT_SECONDS = 0.05  # longer than a command needs from one request to the next
 
 # Answers that begin something, and the requests that end it.
 _BEGUN = (ObjectGrant, DraftGrant, BackupBegun, CheckBegun, SharePlan, OpenGrant)
@@ -71,27 +71,6 @@ def served() -> dict[str, Callable[..., Any]]:
     return {name: value for name, value in found.items() if name not in _NOT_SERVED}
 
 
-@dataclass(eq=False)
-class _Client:
-    """A connection. ``since`` is when it began to owe something; what it reads is known to the keeper's thread only."""
-
-    connection: socket.socket
-    since: int
-    purpose: str | None = None
-    inbox: bytearray = field(default_factory=bytearray)
-    outbox: bytearray = field(default_factory=bytearray)
-    sent: int = 0
-    busy: bool = False
-    gone: bool = False
-    last: bool = False
-    begun: set[int] = field(default_factory=set)
-
-    @property
-    def owes(self) -> bool:
-        """Whether it has to do something before it may be silent."""
-        return self.purpose is None or bool(self.inbox) or bool(self.outbox)
-
-
 class Agent:
     """Serves an open vault at a listening socket until the session ends; then both are closed."""
 
@@ -105,18 +84,18 @@ class Agent:
         absolute_seconds: int = ABSOLUTE_SECONDS,
         clock: Callable[[], int] = platform.monotonic_ns_including_suspend,
         patience_seconds: float = _PATIENCE_SECONDS,
+        ahead: Ahead | None = None,
     ) -> None:
-        """``clock`` counts nanoseconds, also while the machine sleeps."""
-        self._vault, self._keeper = vault, vault.keeper
+        """``clock`` counts nanoseconds, also while the machine sleeps. ``ahead`` is opened while nobody asks anything."""
+        self._vault, self._keeper, self._ahead = vault, vault.keeper, ahead
         self._place = meeting.place_of(vault.path)
         self._listener, self._path = listener, path
-        self._idle, self._absolute = idle_seconds, absolute_seconds
         self._clock, self._patience = clock, patience_seconds
-        self._begun, self._begun_at = self._keeper.now, clock()
-        self._used = self._begun_at
+        self._time_outs = TimeOuts(clock, idle_seconds=idle_seconds, absolute_seconds=absolute_seconds)
+        self._begun = self._keeper.now
         self._signatures = {name: wire.Signature(function) for name, function in served().items()}
-        self._clients: set[_Client] = set()
-        self._work: queue.SimpleQueue[tuple[_Client, dict[str, Any]] | None] = queue.SimpleQueue()
+        self._clients: set[Connection] = set()
+        self._work: queue.SimpleQueue[tuple[Connection, dict[str, Any]] | None] = queue.SimpleQueue()
         self._results: deque[Callable[[], None]] = deque()
         self._why: str | None = None
         self._next_look = 0.0
@@ -159,12 +138,15 @@ class Agent:
 
     def _over(self) -> bool:
         if self._why is None:
-            idle_left, absolute_left = self._left()
-            if absolute_left <= 0:
-                self._why = "absolute time-out"
-            elif idle_left <= 0:
-                self._why = "idle time-out"
+            self._see_use()
+            passed = self._time_outs.passed()
+            if passed:  # and nothing else: another thread may have asked for the end meanwhile
+                self._why = passed
         return self._why is not None
+
+    def _see_use(self) -> None:
+        if any(client.purpose in (USE, WATCH) for client in self._clients):
+            self._time_outs.use()  # whoever is connected is at work
 
     def _see_the_folder(self) -> None:
         """A vault that was pulled out or moved away is not kept open, however busy somebody keeps us."""
@@ -177,13 +159,6 @@ class Agent:
             there = False
         if not there:
             self.end("folder gone")
-
-    def _left(self) -> tuple[int, int]:
-        """Nanoseconds until the time-outs."""
-        now = self._clock()
-        if any(client.purpose in (USE, WATCH) for client in self._clients):
-            self._used = now  # whoever is connected is at work
-        return self._used + self._idle * _SECOND - now, self._begun_at + self._absolute * _SECOND - now
 
     def _close(self, keeping: threading.Thread) -> bool:
         """Cut every connection, then let the request at work end, then close the vault."""
@@ -204,7 +179,7 @@ class Agent:
             with contextlib.suppress(errors.VaultError, OSError):
                 self._vault.close()
         for client in waiting:
-            client.connection.close()
+            client.socket.close()
         self._selector.close()
         self._bell.close()
         self._ear.close()
@@ -219,7 +194,7 @@ class Agent:
             with contextlib.suppress(OSError):
                 self._ear.recv(4096)
         else:
-            client: _Client = key.data
+            client: Connection = key.data
             if events & selectors.EVENT_READ and not client.gone:
                 self._read(client)
             if events & selectors.EVENT_WRITE and not client.gone:
@@ -236,47 +211,19 @@ class Agent:
         if len(self._clients) >= _MOST_CLIENTS or not platform.is_this_user(platform.peer(connection)):
             connection.close()
             return
-        connection.setblocking(False)
-        client = _Client(connection, self._clock())
+        client = Connection(connection, self._clock())
         self._clients.add(client)
         self._selector.register(connection, selectors.EVENT_READ, client)
 
-    def _read(self, client: _Client) -> None:
+    def _read(self, client: Connection) -> None:
         try:
-            data = client.connection.recv(_READ_BYTES)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            data = b""
-        if not data or client.busy or client.last:  # who waits for an answer has nothing to say
-            self._drop(client)
-            return
-        if not client.inbox:
-            client.since = self._clock()
-        client.inbox += data
-        try:
-            message = self._taken(client)
+            message = client.receive(self._clock())
             if message is not None:
                 self._heard(client, message)
-        except wire.Malformed:
+        except (ConnectionError, wire.Malformed):
             self._drop(client)
 
-    @staticmethod
-    def _taken(client: _Client) -> dict[str, Any] | None:
-        """The next whole message, if there is one."""
-        if len(client.inbox) < wire.PREFIX_BYTES:
-            return None
-        size = wire.announced_size(client.inbox[: wire.PREFIX_BYTES], largest=wire.LARGEST_REQUEST_BYTES)
-        end = wire.PREFIX_BYTES + size
-        if len(client.inbox) < end:
-            return None
-        if len(client.inbox) > end:  # one request at a time
-            raise wire.Malformed("more than one message")
-        body = bytes(client.inbox[wire.PREFIX_BYTES :])
-        client.inbox = bytearray()
-        return wire.parse(body)
-
-    def _heard(self, client: _Client, message: dict[str, Any]) -> None:
+    def _heard(self, client: Connection, message: dict[str, Any]) -> None:
         if client.purpose is None:
             self._greet(client, message)
         elif message == {"session": True}:
@@ -290,7 +237,7 @@ class Agent:
         else:
             raise wire.Malformed("no request")
 
-    def _greet(self, client: _Client, message: dict[str, Any]) -> None:
+    def _greet(self, client: Connection, message: dict[str, Any]) -> None:
         hello = message.get("hello")
         if message.keys() != {"hello"} or not isinstance(hello, dict):
             raise wire.Malformed("no greeting")
@@ -309,65 +256,49 @@ class Agent:
         client.last = not client.gone
 
     def _state(self) -> SessionState:
-        idle_left, absolute_left = self._left()
+        self._see_use()
+        idle_left, absolute_left = self._time_outs.left()
         return SessionState(
             begun=self._begun,
-            idle_left_seconds=max(0, idle_left // _SECOND),
-            idle_seconds=self._idle,
-            absolute_left_seconds=max(0, absolute_left // _SECOND),
-            absolute_seconds=self._absolute,
+            idle_left_seconds=max(0, idle_left // SECOND),
+            idle_seconds=self._time_outs.idle_seconds,
+            absolute_left_seconds=max(0, absolute_left // SECOND),
+            absolute_seconds=self._time_outs.absolute_seconds,
             clients=sum(1 for client in self._clients if client.purpose in (USE, WATCH)),
             process=os.getpid(),
         )
 
-    def _send(self, client: _Client, message: dict[str, object]) -> None:
-        try:
-            data = wire.frame(message, largest=wire.LARGEST_ANSWER_BYTES)
-        except wire.Malformed:
-            data = wire.frame({"error": wire.encode_error(_too_long())}, largest=wire.LARGEST_ANSWER_BYTES)
-        self._send_frame(client, data)
+    def _send(self, client: Connection, message: dict[str, object]) -> None:
+        self._send_frame(client, framed(message))
 
-    def _send_frame(self, client: _Client, data: bytes) -> None:
-        if client.gone:
-            return
-        if not client.outbox:
-            client.since = self._clock()
-        client.outbox += data
-        self._write(client)
+    def _send_frame(self, client: Connection, data: bytes) -> None:
+        if not client.gone:
+            self._write(client, data)
 
-    def _write(self, client: _Client) -> None:
+    def _write(self, client: Connection, data: bytes = b"") -> None:
         try:
-            with memoryview(client.outbox) as view, view[client.sent :] as rest:
-                sent = client.connection.send(rest)
-        except (BlockingIOError, InterruptedError):
-            sent = 0
-        except OSError:
+            client.send(data, self._clock())
+        except ConnectionError:
             self._drop(client)
             return
-        if sent:
-            client.since = self._clock()
-            client.sent += sent
-        if client.sent == len(client.outbox):
-            client.outbox, client.sent = bytearray(), 0
-        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.outbox else 0)
-        self._selector.modify(client.connection, wanted, client)
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.is_behind else 0)
+        self._selector.modify(client.socket, wanted, client)
 
     def _drop_silent(self) -> None:
-        limit = self._clock() - _LONGEST_SILENCE_SECONDS * _SECOND
+        limit = self._clock() - _LONGEST_SILENCE_SECONDS * SECOND
         for client in list(self._clients):
             if client.owes and client.since < limit:
                 self._drop(client)
 
-    def _drop(self, client: _Client) -> None:
+    def _drop(self, client: Connection) -> None:
         if client.gone:
             return
         client.gone = True
-        self._used = max(self._used, self._clock()) if client.purpose in (USE, WATCH) else self._used
+        if client.purpose in (USE, WATCH):
+            self._time_outs.use()
         self._clients.discard(client)
-        self._selector.unregister(client.connection)
-        with contextlib.suppress(OSError):
-            client.connection.shutdown(socket.SHUT_RDWR)
-        client.connection.close()
+        self._selector.unregister(client.socket)
+        client.cut()
         if client.purpose == USE:
             self._work.put((client, {}))
 
@@ -387,9 +318,12 @@ class Agent:
         except BaseException:
             self.end("failed")  # without this thread nobody would ever get an answer
             raise
+        finally:
+            if self._ahead:
+                self._ahead.stop()
 
     def _serve(self) -> None:
-        while (job := self._work.get()) is not None:
+        while (job := self._next_job()) is not None:
             client, message = job
             if not message:
                 self._forget(client)
@@ -397,13 +331,23 @@ class Agent:
                 data = self._answer(client, message)
                 if not self._keeper.is_usable:
                     self.end("failed")
-                self._post(lambda client=client, data=data: self._deliver(client, data))  # type: ignore[misc]
+                self._post(lambda client=client, data=data: self._deliver(client, data))  # type: ignore[misc]  # of a lambda's defaults no types are told
 
-    def _deliver(self, client: _Client, data: bytes) -> None:
+    def _next_job(self) -> tuple[Connection, dict[str, Any]] | None:
+        """What is asked next. Where nobody asks for a moment, cases are opened until somebody does."""
+        ahead = self._ahead
+        if ahead and not ahead.is_done:
+            with contextlib.suppress(queue.Empty):
+                return self._work.get(timeout=_MOMENT_SECONDS)
+            while self._work.empty() and self._why is None and ahead.open_one():
+                pass
+        return self._work.get()
+
+    def _deliver(self, client: Connection, data: bytes) -> None:
         client.busy = False
         self._send_frame(client, data)
 
-    def _forget(self, client: _Client) -> None:
+    def _forget(self, client: Connection) -> None:
         """What a client had open has ended with it."""
         for intent in sorted(client.begun):
             self._keeper.abandon(intent, "connection ended")
@@ -414,7 +358,7 @@ class Agent:
                 sweep_staging(self._keeper.folder)
                 self._vault.remember()
 
-    def _answer(self, client: _Client, message: dict[str, Any]) -> bytes:
+    def _answer(self, client: Connection, message: dict[str, Any]) -> bytes:
         try:
             answer: dict[str, object] = {"answer": self._called(client, message)}
         except errors.VaultError as error:
@@ -422,13 +366,10 @@ class Agent:
         except wire.Malformed:
             answer = {"error": wire.encode_error(errors.Refused(reason="the session does not know this request"))}
         except Exception as error:  # noqa: BLE001 -- one request must not end the session; its message may hold anything
-            answer = {"error": wire.encode_error(_failed(error))}
-        try:
-            return wire.frame(answer, largest=wire.LARGEST_ANSWER_BYTES)
-        except wire.Malformed:
-            return wire.frame({"error": wire.encode_error(_too_long())}, largest=wire.LARGEST_ANSWER_BYTES)
+            answer = {"error": wire.encode_error(failure(error))}
+        return framed(answer)
 
-    def _called(self, client: _Client, message: dict[str, Any]) -> object:
+    def _called(self, client: Connection, message: dict[str, Any]) -> object:
         name = message.pop("call")
         signature = self._signatures.get(name) if isinstance(name, str) else None
         wants_progress = message.pop("progress", False) is True
@@ -440,7 +381,10 @@ class Agent:
             raise errors.ReceiptRefused
         if name in _ENDS:
             client.begun.discard(arguments["intent"])
-        progress = _Progress(self, client, told=wants_progress)
+        progress = Progress(
+            partial(self._tell, client) if wants_progress else None,
+            unwanted=lambda: client.gone or self._why is not None,
+        )
         if signature.reports_progress:
             arguments["progress"] = progress
         answer = getattr(self._keeper, name)(**arguments)
@@ -449,44 +393,6 @@ class Agent:
             client.begun.add(answer.intent)
         return wire.encode(answer)
 
-    def tell(self, client: _Client, done: int) -> None:
-        """Tell a client how much was done since the last time; from the keeper's thread."""
-        data = wire.frame({"progress": done}, largest=wire.LARGEST_ANSWER_BYTES)
+    def _tell(self, client: Connection, done: int) -> None:
+        data = framed({"progress": done})
         self._post(lambda: self._send_frame(client, data))
-
-    @property
-    def is_ending(self) -> bool:
-        """Whether nothing more is to be done."""
-        return self._why is not None
-
-
-class _Progress:
-    """Tells the client now and then, and stops the work when nobody waits for it any more."""
-
-    def __init__(self, agent: Agent, client: _Client, *, told: bool) -> None:
-        self._agent, self._client, self._told = agent, client, told
-        self._done, self._next = 0, 0.0
-
-    def __call__(self, further: int) -> None:
-        if self._client.gone or self._agent.is_ending:
-            raise errors.SessionOver
-        self._done += further
-        if time.monotonic() >= self._next:
-            self.flush()
-
-    def flush(self) -> None:
-        if self._told and self._done:
-            self._agent.tell(self._client, self._done)
-        self._done, self._next = 0, time.monotonic() + _PROGRESS_SECONDS
-
-
-def _too_long() -> errors.VaultError:
-    return errors.Refused(reason="the answer is too long for a session")
-
-
-def _failed(error: Exception) -> errors.VaultError:
-    if isinstance(error, OSError) and error.errno:
-        return errors.DiskFailed(path="the vault", reason=os.strerror(error.errno))
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
-    return errors.SessionFailed(kind=type(error).__name__, place=place)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crypto.keys import ObjectKey
-from vault import backup_marker, drafts, errors, header, identity, items, partners, references, schema
+from vault import backup_marker, drafts, errors, header, identity, items, partners, references, schema, shares
 from vault.compartment import all_objects_grant
 from vault.objects import ObjectReader, segment_count
 from vault.receipts import Receipt
@@ -53,7 +53,8 @@ class Check:
 
     1. Both copies of the header, and that they are the ones that vault.db knows.
     2. vault.db: the database's own checks, and the log: leaves, steps, root, bodies against commitments.
-    3. Every case: the database's own checks, its chain of changes, each row against its last change.
+    3. Every case: the database's own checks, its chain of changes, each row against its last change; that what is told
+       of its sealed files can be read.
     4. Every object: there, of the right size.
        Every draft: that its newest version opens, and is not older than the one that was kept.
     5. Our identity: that its seeds yield its public keys. Partners: that their cards are signed and as they were taken.
@@ -176,7 +177,8 @@ def _check_case(door: Door, receipt: Receipt, case: CaseRow, tally: _Tally) -> b
     """Whether all of the case's objects became known."""
     was_open = door.is_open(case.case_id)
     try:
-        compartment = door.opened(case, door.registry.unwrap_case_key(receipt, case.case_id))
+        key = door.registry.unwrap_case_key(receipt, case.case_id)
+        compartment = door.opened(case, key)
     except errors.OlderCopy:
         tally.find("older copy", case.code)
         return False
@@ -193,6 +195,8 @@ def _check_case(door: Door, receipt: Receipt, case: CaseRow, tally: _Tally) -> b
         keys = compartment.unwrap_all_object_keys(receipt)
         for row in rows:
             _check_object(door, receipt, keys.get(blob(row, "object_id")), case, row, tally)
+        for row in shares.of_case(door.registry, case.case_id):
+            shares.open_told(shares.told_key(key), row)
     except errors.OlderCopy:
         tally.find("older copy", case.code)
         return False

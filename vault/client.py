@@ -235,9 +235,7 @@ def _see_ended(process: int | None) -> None:
         return  # unknown to the system, in another container, or ourselves
     end = time.monotonic() + 1
     while time.monotonic() < end:
-        try:
-            os.kill(process, 0)
-        except OSError:
+        if platform.process_has_ended(process):
             return
         time.sleep(0.01)
     platform.kill(process)

@@ -213,6 +213,14 @@ class Door:
         self._open[case.case_id] = self._open.pop(case.case_id)  # the one that was not asked for longest stands first
         return self._open[case.case_id]
 
+    def open_ahead(self, receipt: Receipt, case_id: bytes) -> None:
+        """Open a case that nobody asked for yet, if it is there and not open: the first to be closed for another."""
+        case = self.registry.case_by_id(case_id)
+        if case is not None and case_id not in self._open:
+            opened = self.opened(case, self.registry.unwrap_case_key(receipt, case_id))
+            del self._open[case_id]
+            self._open = {case_id: opened, **self._open}
+
     def keep_open(self, case_id: bytes, compartment: Compartment) -> None:
         """Let a case stay open for what follows; perhaps another is closed for it."""
         while self.is_crowded:
@@ -223,6 +231,11 @@ class Door:
     def is_crowded(self) -> bool:
         """Whether more cases are open than should stay so. Each needs two files, and a process may have but 256."""
         return len(self._open) > _MOST_OPEN
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a further case can stay open without closing another."""
+        return len(self._open) < _MOST_OPEN
 
     def is_open(self, case_id: bytes) -> bool:
         """Whether a case's compartment is open already."""

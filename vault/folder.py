@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -192,6 +193,29 @@ class Folder:
         except errors.ReadOnly:
             pass
         return False
+
+
+@contextlib.contextmanager
+def filled(unfinished: Path, path: Path) -> Iterator[None]:
+    """A new folder to be filled in the block, which gets the name ``path`` at the end; after an error it is removed.
+
+    Raises ``AlreadyThere``, ``NoSpace``, ``ReadOnly``.
+    """
+    with files.translated(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        files.make_folder(unfinished)
+        yield
+        with contextlib.suppress(OSError):
+            path.rmdir()  # an empty folder is in nobody's way
+        try:
+            files.move(unfinished, path)
+        except FileExistsError:
+            raise errors.AlreadyThere(path=str(path)) from None
+    except BaseException:
+        with contextlib.suppress(OSError, errors.VaultError):
+            files.remove_tree(unfinished)
+        raise
 
 
 def take_lock(path: Path, vault_path: Path, *, patience_seconds: float = 0) -> FileLock:

@@ -32,6 +32,7 @@ from vault.compartment import Clock, Compartment
 from vault.door import Act
 from vault.folder import Folder
 from vault.header import Header
+from vault.receipts import Receipt
 from vault.receiving import Receiving
 from vault.registry import CaseRow, Registry, case_grant, seal_title
 from vault.requests import (
@@ -75,10 +76,12 @@ class Keeper(Receiving):
         self.log.conclude(receipt.number, "done")
         self.warn("older-than-last-time")
 
-    def record_session(self, act: str, reason: str | None = None) -> None:
-        """A session begins (unlock) or ends (lock)."""
-        receipt = self.log.intend(act)
+    def record_session(self, act: str, reason: str | None = None) -> Receipt:
+        """A session begins (unlock) or ends (lock). The receipt of its beginning is good for each case, once."""
+        cases = self.registry.cases() if act == "unlock" else []
+        receipt = self.log.intend(act, grants=map(case_grant, cases))
         self.log.conclude(receipt.number, "done", reason=reason)
+        return receipt
 
     def info(self) -> VaultInfo:
         """What the vault says of itself; nothing of a case."""

@@ -167,8 +167,15 @@ def _serve(orders_from: IO[bytes], answers_to: IO[bytes]) -> int:
         except Exception as error:  # noqa: BLE001 -- nobody else can say it, and its message may hold anything
             answer({"error": wire.encode_error(errors.SessionFailed(kind=type(error).__name__, place="start"))})
             return 1
-    vault, listener, path = opened
-    agent = Agent(vault, listener, path, idle_seconds=orders.idle_seconds, absolute_seconds=orders.absolute_seconds)
+    vault, listener, path, ahead = opened
+    agent = Agent(
+        vault,
+        listener,
+        path,
+        idle_seconds=orders.idle_seconds,
+        absolute_seconds=orders.absolute_seconds,
+        ahead=ahead,
+    )
     for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"):
         signal.signal(getattr(signal, name), lambda *_: agent.end("signal"))
     answer({"answer": wire.encode(Begun(os.getpid(), vault.warnings))})
@@ -181,6 +188,7 @@ def _serve(orders_from: IO[bytes], answers_to: IO[bytes]) -> int:
 
 def _opened(orders: Orders, secret: object) -> Any:
     from vault._vault import Vault
+    from vault.ahead import Ahead
     from vault.unlock import Unlocker
 
     path = Path(orders.path)
@@ -196,10 +204,10 @@ def _opened(orders: Orders, secret: object) -> Any:
         vault.close()
         raise
     try:
-        vault.keeper.record_session("unlock")
+        ahead = Ahead(vault.keeper, vault.keeper.record_session("unlock"))
     except BaseException:
         listener.close()
         socket_path.unlink(missing_ok=True)
         vault.close()
         raise
-    return vault, listener, socket_path
+    return vault, listener, socket_path, ahead

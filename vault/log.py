@@ -143,19 +143,9 @@ class Log:
 
         Raises ``LogUnavailable``.
         """
-        case = self._case(receipt.case_id)
         with self._durable() as step:
-            self._append(
-                step,
-                case,
-                act=receipt.act,
-                phase="intent",
-                case=case.code if case else None,
-                item=receipt.item,
-                answers=receipt.number,
-                objects=[object_id.hex() for object_id in objects] or None,
-                state_before=before.hex(),
-                state_after=after.hex(),
+            self._append_more(
+                step, receipt, objects, item=receipt.item, state_before=before.hex(), state_after=after.hex()
             )
             self._put_unanswered(Unanswered(receipt.number, receipt.act, receipt.case_id, receipt.item, objects, after))
             for change in also:
@@ -165,19 +155,23 @@ class Log:
         self, receipt: Receipt, objects: tuple[bytes, ...], change: Callable[[], None], **fields: object
     ) -> None:
         """Record durably, in one step with a change of the index, what an intent is about. Raises ``LogUnavailable``."""
-        case = self._case(receipt.case_id)
         with self._durable() as step:
-            self._append(
-                step,
-                case,
-                act=receipt.act,
-                phase="intent",
-                case=case.code if case else None,
-                answers=receipt.number,
-                objects=[object_id.hex() for object_id in objects] or None,
-                **fields,
-            )
+            self._append_more(step, receipt, objects, **fields)
             change()
+
+    def _append_more(self, step: int, receipt: Receipt, objects: tuple[bytes, ...], **fields: object) -> None:
+        """A further part of an intent."""
+        case = self._case(receipt.case_id)
+        self._append(
+            step,
+            case,
+            act=receipt.act,
+            phase="intent",
+            case=case.code if case else None,
+            answers=receipt.number,
+            objects=[object_id.hex() for object_id in objects] or None,
+            **fields,
+        )
 
     def expect_removal(self, receipt: Receipt, objects: tuple[bytes, ...]) -> None:
         """Inside a step: keep in mind which files of a deleted case have still to go."""
@@ -366,12 +360,12 @@ def _log_entry(number: int, fields: dict[str, object]) -> LogEntry:
     case, item = fields["case"], fields["item"]
     return LogEntry(
         number=number,
-        item=f"{case}/{item}" if case and item else item,  # type: ignore[arg-type]
+        item=f"{case}/{item}" if case and item else item,  # type: ignore[arg-type]  # as size_bytes below
         when=str(fields["wall_time"]),
         size_bytes=fields["size"],  # type: ignore[arg-type]  # canonical JSON that this module wrote
         **{
-            name: fields[name]  # type: ignore[arg-type]
+            name: fields[name]  # type: ignore[arg-type]  # the same
             for name in ("act", "phase", "actor", "case", "digest", "purpose", "answers", "reason", "counterparty")
         },
-        recipients=tuple(fields["recipients"] or ()),  # type: ignore[arg-type]
+        recipients=tuple(fields["recipients"] or ()),  # type: ignore[arg-type]  # the same
     )

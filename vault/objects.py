@@ -333,12 +333,25 @@ class ObjectReader:
             file.seek(PREFIX + number * SEALED_CHUNK)
             decryptor.decrypt_chunk(number, file.read(SEALED_CHUNK))
 
-    def pour(self, write: Callable[[memoryview], object], *, progress: Progress | None = None) -> str:
-        """Give the whole plaintext to ``write`` and return its SHA-256, computed beside the writing."""
+    def pour(
+        self,
+        write: Callable[[memoryview], object],
+        *,
+        progress: Progress | None = None,
+        writing_here: bool = False,
+    ) -> str:
+        """Give the whole plaintext to ``write`` and return its SHA-256, computed beside the writing.
+
+        ``write`` runs in a thread of its own; or in this one with ``writing_here``, for what takes the interpreter's lock
+        so often that a further thread would mostly wait for it.
+        """
         digest = hashlib.sha256()
-        with Pipeline([digest.update, write], size_hint=self._grant.size_bytes) as pipeline:
+        beside = [digest.update] if writing_here else [digest.update, write]
+        with Pipeline(beside, size_hint=self._grant.size_bytes) as pipeline:
             for piece in self.read():
                 self._feed(pipeline, piece)
+                if writing_here:
+                    write(piece)
                 if progress:
                     progress(len(piece))
         return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from crypto.errors import CryptoError
 from crypto.keys import RecordKey, VaultKey
 from vault import copying, drafts, epochs, errors, failures, files, header, mark, schema
 from vault.compartment import Clock
-from vault.folder import Folder, sweep_staging
+from vault.folder import Folder, filled, sweep_staging
 from vault.keeper import Keeper
 from vault.registry import WHAT, Registry
 from vault.tables import integer, text
@@ -43,22 +42,9 @@ def create(
         raise errors.TooManyKeys
     if copying.occupied(path):
         raise errors.AlreadyThere(path=str(path))
-    with files.translated(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{secrets.token_hex(16)}")
-    try:
-        files.make_folder(unfinished)
+    with filled(unfinished, path):
         _fill(Folder(unfinished), ways, cost=cost, clock=clock)
-        with contextlib.suppress(OSError):
-            path.rmdir()  # an empty folder is in nobody's way
-        try:
-            files.move(unfinished, path)
-        except FileExistsError:
-            raise errors.AlreadyThere(path=str(path)) from None
-    except BaseException:
-        with contextlib.suppress(OSError, errors.VaultError):
-            files.remove_tree(unfinished)
-        raise
 
 
 def _fill(folder: Folder, ways: Sequence[tuple[SecretUnlocker, str]], *, cost: kdf.Cost, clock: Clock) -> None:

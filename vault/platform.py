@@ -318,6 +318,20 @@ def kill(process: int) -> None:
             os.kill(process, signal.SIGKILL)
 
 
+def process_has_ended(process: int) -> bool:
+    """Whether a process has ended, also where whoever should take note of that is slow to."""
+    try:
+        os.kill(process, 0)
+    except OSError:
+        return True
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            # The name, in parentheses, may hold anything; after it comes the state.
+            about = Path(f"/proc/{process}/stat").read_bytes()
+            return about.rpartition(b")")[2].split()[:1] in ([b"Z"], [b"X"])
+    return False
+
+
 def _forbid_core() -> bool:
     if sys.platform == "win32":
         return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable, Iterator
 
 from vault import errors
 
@@ -65,6 +65,21 @@ def item_reference(code: str, number: int) -> str:
 def person_reference(code: str, number: int) -> str:
     """``HARBOUR/p2``."""
     return f"{code}/p{number}"
+
+
+def listed(numbers: Iterable[int], people: Iterable[int]) -> str:
+    """Items and persons as the log has them: ``1,3-5,p2``."""
+    return ",".join([*_ranges(numbers), *(f"p{number}" for number in people)])
+
+
+def _ranges(numbers: Iterable[int]) -> Iterator[str]:
+    parts: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1][1:] = [number]
+        else:
+            parts.append([number])
+    yield from ("-".join(map(str, part)) for part in parts)
 
 
 def look_alike(one: str, other: str) -> bool:

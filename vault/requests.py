@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from vault.arrivals import Origin
 from vault.summaries import CaseSummary as CaseSummary  # noqa: PLC0414 -- as every other answer it is found here
-from vault.summaries import ItemSummary as ItemSummary  # noqa: PLC0414
+from vault.summaries import ItemSummary as ItemSummary  # noqa: PLC0414 -- as above
 
 KINDS = ("statement", "video", "audio", "photo", "document", "other")
 WITHIN_REACH = ("yes", "no", "unknown")

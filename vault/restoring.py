@@ -16,7 +16,7 @@ from pathlib import Path
 from vault import backing_up, backup_marker, backups, checking, copying, errors, files, header, mark, opening, snapshot
 from vault.compartment import Clock
 from vault.copying import Progress
-from vault.folder import SUBFOLDERS, Folder, is_database_name, is_draft_name, take_lock
+from vault.folder import SUBFOLDERS, Folder, filled, is_database_name, is_draft_name, take_lock
 from vault.header import Header
 from vault.keeper import Keeper
 from vault.requests import Finding
@@ -164,26 +164,13 @@ def _of_folder(folder: Folder, unlocker: Unlocker) -> _Source:
 def _unfinished(path: Path) -> Iterator[Folder]:
     """A locked folder beside ``path`` that gets this name at the end; after an error it is removed."""
     unfinished = path.with_name(f".{path.name}.unfinished")
-    with files.translated(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(unfinished)
-    try:
-        files.make_folder(unfinished)
+    with filled(unfinished, path):
         lock = take_lock(unfinished / "lock", path)
         try:
             yield Folder(unfinished)
         finally:
             lock.release()
-        with contextlib.suppress(OSError):
-            path.rmdir()  # an empty folder is in nobody's way
-        try:
-            files.move(unfinished, path)
-        except FileExistsError:
-            raise errors.AlreadyThere(path=str(path)) from None
-    except BaseException:
-        with contextlib.suppress(OSError, errors.VaultError):
-            files.remove_tree(unfinished)
-        raise
 
 
 def _remove_abandoned(unfinished: Path) -> None:

@@ -67,8 +67,12 @@ class Sealing:
         self.plan = plan
 
     def verify_room(self, target: Path) -> None:
-        """Raise ``NoSpace`` where the disk has no room for the file; ``AlreadyThere``, ``NoSuchFolder``, ``Refused`` as ``write``."""
+        """See that the file has room there, once what crashes left in the folder is removed.
+
+        Raises ``NoSpace``; ``AlreadyThere``, ``NoSuchFolder``, ``Refused`` as ``write``.
+        """
         folder = self._placed(target).parent
+        remove_leftovers(folder)
         with files.translated(folder):
             free = shutil.disk_usage(folder).free
         if free < self.plan.size_bytes:
@@ -93,7 +97,6 @@ class Sealing:
             raise ValueError("a passphrase goes with a file for a passphrase")
         self.verify_room(target)
         path = self._placed(target)
-        remove_leftovers(path.parent)
         partial = path.with_name(f"sealed-{secrets.token_hex(16)}.partial")
         made = [partial]
         try:
@@ -139,7 +142,8 @@ class Sealing:
             if progress:
                 progress(count)
 
-        if ObjectReader(self._keeper.folder.objects, grant).pour(write, progress=further) != grant.sha256:
+        reader = ObjectReader(self._keeper.folder.objects, grant)
+        if reader.pour(write, progress=further, writing_here=True) != grant.sha256:
             raise errors.ObjectDamaged(what=grant.reference)
 
     def _write(

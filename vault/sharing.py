@@ -78,7 +78,7 @@ class _Running:
     manifest: SealedManifest
     grants: dict[int, ObjectGrant]
     logged: dict[str, Any] = field(default_factory=dict)
-    row: Row | None = None
+    share_id: bytes | None = None
 
 
 class Sharing(Introductions):
@@ -95,13 +95,15 @@ class Sharing(Introductions):
         ``BadValue``, and ``Refused`` where there is nothing to seal, or the partner has no recipient of that kind.
         """
         request = _checked(request)
-        to = None if request.to is None else self._addressee(request.to, classical=request.classical)
+        to = None
+        if request.to is not None:
+            to = partners.addressee(self.registry, request.to, classical=request.classical)
         case = self.settled_case(request.code)
         self._need_identity()
         act = self._begin(
             "share",
             case.code,
-            item=None if request.items is None else ranges(request.items),
+            item=None if request.items is None else references.listed(request.items, request.persons),
             purpose=request.purpose,
             grants=(all_objects_grant(case.case_id), identity.GRANT),
             **_logged(to),
@@ -110,9 +112,6 @@ class Sharing(Introductions):
             self._shares[act.receipt.number] = running = self._planned(act, request, to)
         act.receipt.void()
         return running.plan
-
-    def _addressee(self, name: str, *, classical: bool) -> Addressee:
-        return partners.addressee(self.registry, name, classical=classical)
 
     def _planned(self, act: Act, request: ShareRequest, to: Addressee | None) -> _Running:
         case_id = act.needed_case.case_id
@@ -221,26 +220,28 @@ class Sharing(Introductions):
         ``LogUnavailable``, after which nothing is signed.
         """
         running = self._share(intent)
-        if running.row is not None:
-            raise errors.ReceiptRefused
         act = running.act
+        case = self.registry.case_by_id(act.needed_case.case_id)
+        # Deleted, or under another key: what would be written could not be read again.
+        if running.share_id is not None or case is None or case.epoch != act.needed_case.epoch:
+            raise errors.ReceiptRefused
         if running.to is not None:
             classical = running.to.stanza == age.X25519
-            if self._addressee(running.to.name, classical=classical) != running.to:
+            now = partners.addressee(self.registry, running.to.name, classical=classical)
+            if (now.fingerprint, now.recipient) != (running.to.fingerprint, running.to.recipient):
                 raise errors.PartnerChanged(name=running.to.name)
-        case = act.needed_case
         manifest = _with_digests(self._placed(running.manifest, case.case_id), dict(sha512s))
         tags = _tags(manifest, running.identity.card_bytes(date=manifest.made[:10]))
         digest = hashlib.sha256(tags[bag.SEALED]).digest()
         row = self._row(running, manifest, digest)
         running.logged = {
-            "item": ranges(item.number for item in manifest.items),
+            "item": references.listed((i.number for i in manifest.items), (p.number for p in manifest.persons)),
             "purpose": manifest.purpose,
             **_logged(running.to),
         }
         change = partial(self.registry.put, schema.SHARES, row)
         self.log.announce(act.receipt, (), change, digest=digest.hex(), **running.logged)
-        running.row = row
+        running.share_id = blob(row, "share_id")
         tags[bag.TAGMANIFEST] = bag.tagmanifest(tags)
         signatures = running.identity.sign(SignedKind.SEALED_FILE, tags[bag.TAGMANIFEST])
         tags |= {bag.SIGNATURE: signatures.sshsig, bag.MLDSA_SIGNATURE: signatures.mldsa65}
@@ -298,9 +299,11 @@ class Sharing(Introductions):
         ``nothing_left`` says of a failed one that no file of it is anywhere.
         """
         running = self._share(intent)
+        if phase == "done" and running.share_id is None:
+            raise errors.ReceiptRefused
         del self._shares[intent]
         also = []
-        row = running.row
+        row = None if running.share_id is None else self.registry.row(schema.SHARES, running.share_id)
         if row is not None and (phase == "done" or nothing_left):
             state = shares.SENT if phase == "done" else shares.FAILED
             ended: Row = {**row, "state": state, "size_bytes": size, "sha256": digest}
@@ -337,21 +340,10 @@ class Sharing(Introductions):
         return self._shares[intent]
 
 
-def ranges(numbers: Iterable[int]) -> str:
-    """Numbers as the log has them: ``1,3-5``."""
-    parts: list[list[int]] = []
-    for number in sorted(set(numbers)):
-        if parts and number == parts[-1][-1] + 1:
-            parts[-1][1:] = [number]
-        else:
-            parts.append([number])
-    return ",".join("-".join(map(str, part)) for part in parts)
-
-
 def _checked(request: ShareRequest) -> ShareRequest:
     """Each thing once, in order, and nothing that nobody knows. Raises ``BadValue``."""
-    if unknown := set(request.includes) - set(INCLUDES):
-        raise errors.BadValue(field="with", reason=f"it does not know {sorted(unknown)[0]}")
+    if not set(request.includes) <= set(INCLUDES):
+        raise errors.BadValue(field="includes", reason="it is not one of " + ", ".join(INCLUDES))
     return replace(
         request,
         code=references.parse_case(request.code),

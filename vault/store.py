@@ -24,6 +24,7 @@ Record = tuple[Any, ...]
 _PAGE_BYTES = 4096
 _LITTLE_KIB = 256
 _PAGES_OF_LOG = 1000  # SQLite's own
+_PART_ROWS = 1000
 _SUFFIXES = ("", "-wal", "-shm", "-journal")
 _FULL, _READ_ONLY, _IO = 13, 8, 10
 _DAMAGED = (11, 26)  # SQLITE_CORRUPT, SQLITE_NOTADB
@@ -116,14 +117,24 @@ class Store:
             for record in self._connection.execute(statement, tuple(values)):  # noqa: UP028
                 yield record
 
+    def parts(self, statement: str) -> Iterator[list[Record]]:
+        """The rows of one statement, some at a time: sooner read than by ``stream``, in little more memory."""
+        with self._translated():
+            cursor = self._connection.execute(statement)
+            while part := cursor.fetchmany(_PART_ROWS):
+                yield part
+
     def keep_little(self) -> None:
-        """Give back the memory of the pages that were read, and keep fewer from now on: many databases are open."""
-        self.execute("PRAGMA shrink_memory")
+        """Keep few pages in memory from now on: many databases are open. Reading everything is cheaper then, too."""
         self.execute(f"PRAGMA cache_size = -{_LITTLE_KIB}")
 
     def keep_in_log(self, held: bool) -> None:
         """Let what is committed stay in the write-ahead log alone, until told otherwise: ``was_closed`` tells by that."""
         self.execute(f"PRAGMA wal_autocheckpoint = {0 if held else _PAGES_OF_LOG}")
+
+    def give_back(self) -> None:
+        """Wipe the pages that were read, and give back their memory."""
+        self.execute("PRAGMA shrink_memory")
 
     @contextmanager
     def atomic(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping
+from operator import itemgetter
 
 Place = tuple[str, str]  # a table and a key in it
 
@@ -19,14 +20,16 @@ class Written:
 
     def __init__(self, numbers: Mapping[Place, list[int]] | None = None) -> None:
         numbers = numbers or {}
-        ordered = sorted((hash(place), changes) for place, changes in numbers.items())
-        self._hashes = array("q", (hashed for hashed, _ in ordered))
-        self._last = array("Q", (changes[-1] for _, changes in ordered))
-        self._earlier = {hashed: array("Q", changes[:-1]) for hashed, changes in ordered if len(changes) > 1}
-        self._rows = Counter(table for table, _ in numbers)
-        under = sorted(Counter(hash(_under(place)) for place in numbers if _is_under(place)).items())
-        self._under = array("q", (hashed for hashed, _ in under))
-        self._rows_under = array("Q", (count for _, count in under))
+        changes = dict(zip(map(hash, numbers), numbers.values(), strict=True))
+        ordered = sorted(changes)
+        self._hashes = array("q", ordered)
+        self._last = array("Q", [changes[hashed][-1] for hashed in ordered])
+        self._earlier = {hashed: array("Q", all_[:-1]) for hashed, all_ in changes.items() if len(all_) > 1}
+        self._rows = Counter(map(itemgetter(0), numbers))
+        under = Counter([_under(place) for place in numbers if _is_under(place)])
+        counts = sorted(zip(map(hash, under), under.values(), strict=True))
+        self._under = array("q", [hashed for hashed, _ in counts])
+        self._rows_under = array("Q", [count for _, count in counts])
         self._more_under: Counter[Place] = Counter()
         # What is other than at the beginning, and how it was before the last ``begin``.
         self._since: dict[Place, list[int]] = {}

@@ -26,7 +26,7 @@ def test_a_stick_pulled_while_the_log_is_written_leaves_no_mark_that_locks_the_v
         if self is store and (gone or str(values[0]).startswith("INSERT INTO log_steps")):
             gone = True
             raise DiskFailed(path="vault", reason="I/O")
-        return execute(self, *values)  # type: ignore[arg-type]
+        return execute(self, *values)
 
     def fail_reading(self: Store, *values: object) -> object:
         nonlocal left
@@ -34,7 +34,7 @@ def test_a_stick_pulled_while_the_log_is_written_leaves_no_mark_that_locks_the_v
             left -= 1
             if left < 0:
                 raise DiskFailed(path="vault", reason="I/O")
-        return stream(self, *values)  # type: ignore[arg-type]
+        return stream(self, *values)
 
     with monkeypatch.context() as patched:
         patched.setattr(Store, "execute", fail)

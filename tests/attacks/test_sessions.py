@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from program import Program
-from sessions import Served, receive, session, until
-from vaults import key_file, make_vault, open_vault
+from sessions import Served, receive, until
+from vaults import key_file, make_vault
 
 from vault import Vault, errors, meeting, platform
 
@@ -24,20 +24,6 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="left out: Unix 
 
 CANARIES = (b"canary-passphrase heron quay lantern", b"CanaryTitle", b"CanaryNote", b"CanaryBytesOfAFile")
 NOBODY = 65534
-
-
-@pytest.fixture
-def runtime(home: Path) -> Path:
-    return home.parent / "run" / "casevault"
-
-
-@pytest.fixture
-def served(tmp_path: Path, runtime: Path) -> Iterator[Served]:
-    with make_vault(tmp_path / "v") as vault:
-        vault.cases.new("Harbour Street", code="HARBOUR")
-        vault.cases.get("HARBOUR").items.add_text("She came by the night train.")
-    with session(open_vault(tmp_path / "v"), runtime) as found:
-        yield found
 
 
 @pytest.fixture

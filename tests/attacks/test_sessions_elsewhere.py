@@ -6,7 +6,6 @@ import contextlib
 import shutil
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,20 +18,6 @@ from commands._options import Settings
 from vault import errors
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="left out: Unix sockets")
-
-
-@pytest.fixture
-def runtime(home: Path) -> Path:
-    return home.parent / "run" / "casevault"
-
-
-@pytest.fixture
-def served(tmp_path: Path, runtime: Path) -> Iterator[Served]:
-    with make_vault(tmp_path / "v") as vault:
-        vault.cases.new("Harbour Street", code="HARBOUR")
-        vault.cases.get("HARBOUR").items.add_text("She came by the night train.")
-    with session(open_vault(tmp_path / "v"), runtime) as found:
-        yield found
 
 
 def replaced(path: Path) -> None:

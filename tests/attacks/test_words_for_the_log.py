@@ -20,7 +20,7 @@ def test_a_purpose_without_unicode_form_is_refused_and_nothing_is_shown(tmp_path
         entries = vault.info().log_entries
         for show in (case.show, case.items.get(1).show, case.items.get(1).open, case.persons.get(1).show):
             with pytest.raises(BadValue):
-                show(purpose=UNDECODABLE)  # type: ignore[operator]
+                show(purpose=UNDECODABLE)
         assert vault.info().log_entries == entries
     with open_vault(tmp_path / "vault") as vault:
         assert vault.warnings == ()

@@ -190,6 +190,14 @@ class Terminal:
             assert time.monotonic() < end, self.shown
         return self.process.wait(10), self.shown[self.read_up_to :].decode(errors="replace")
 
+    def succeed(self, *, unseen: tuple[bytes, ...]) -> str:
+        """As ``finish``, for what has to end well and must never have shown some words."""
+        status, rest = self.finish()
+        assert status == 0, rest
+        for word in unseen:
+            assert word not in self.shown
+        return rest
+
     def _read(self, seconds: float) -> bool:
         """False once the program has ended and nothing is left to be read."""
         if not select.select([self.screen_fd], [], [], seconds)[0]:

@@ -153,7 +153,7 @@ def test_a_name_that_is_no_text_is_stored_listed_and_named(harbour: Any) -> None
     done = harbour("add", "HARBOUR", "-r", harbour.folder / "sub", status=14)
     folder = harbour.folder / "sub"
     folder.mkdir()
-    os.rename(os.path.join(os.fsencode(harbour.folder), name), os.path.join(os.fsencode(folder), name))  # noqa: PTH104, PTH118
+    os.rename(os.path.join(os.fsencode(harbour.folder), name), os.path.join(os.fsencode(folder), name))  # noqa: PTH104, PTH118 (names that are no text)
     done = harbour("add", "HARBOUR", "-r", folder, "--json")
     assert len(done.json["stored"]) == 1
     assert "caf" in done.json["stored"][0]["path"]

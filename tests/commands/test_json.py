@@ -45,6 +45,7 @@ STORY: tuple[tuple[str, ...], ...] = (
     ("partner", "list"),
     ("partner", "show", "Lena"),
     ("partner", "verify", "Lena", "--heard", "heard"),
+    ("seal", "HARBOUR", "--all", "--to", "Lena", "--person", "p1", "--with", "names,notes", "--yes", "-o", "lena.age"),
     ("partner", "remove", "Lena", "--yes"),
     ("unlock",),
     ("status",),

@@ -111,9 +111,7 @@ def test_a_wrong_passphrase_does_not_cost_what_would_have_been_typed(
     screen.answer("Passphrase:", "CANARY typed in haste")
     screen.answer("Passphrase:", "seven quiet herons over the harbour at dawn")
     screen.answer("Title of the case:", "Harbour Street")
-    status, rest = screen.finish()
-    assert status == 0, rest
-    assert b"CANARY" not in screen.shown
+    screen.succeed(unseen=(b"CANARY",))
 
 
 def test_a_generated_passphrase_may_be_typed_with_spaces(cv: Any, folder: Path) -> None:

@@ -91,6 +91,18 @@ def test_what_is_not_named_is_said_to_stay(filled: Any) -> None:
     assert "First video" not in shown
 
 
+def test_nothing_that_is_shown_is_obeyed(filled: Any) -> None:
+    evil = "\x1b[31mred\u202egpj"
+    filled("edit", "HARBOUR/1", "--title", evil)
+    filled("case", "edit", "HARBOUR", "--title", evil)
+    filled("person", "add", "HARBOUR", "-", typed=evil)
+    more = ("--person", "p2", "--purpose", evil, "--terms", evil, "--yes")
+    shown = filled("seal", "HARBOUR", "--item", "1", "--to", "Bear", *more).stderr
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert shown.count("<U+001B>[31mred<U+202E>gpj") == 5
+
+
 def test_the_limits_that_a_size_exceeds() -> None:
     assert exceeded(25_000_000) == []
     assert exceeded(25_000_001) == ["mail"]

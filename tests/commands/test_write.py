@@ -43,10 +43,10 @@ PROGRAM = """
 import errno, os, sys
 os.close(os.open(os.ttyname(0), os.O_RDWR))
 import commands._editor
-from vault import files
+from vault import disk, files
 commands._editor.SAVE_EVERY_SECONDS = float(sys.argv.pop(1))
 full = sys.argv.pop(1)
-class Disk(files.Disk):
+class Disk(disk.Disk):
     def write(self, descriptor, data):
         if os.path.exists(full):
             raise OSError(errno.ENOSPC, "full")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crypto.chain import change_digest, first_state, next_state
+from crypto.chain import change_digest, first_state, next_state, next_states
 from crypto.labels import CHANGE
 
 CASE = bytes(range(16))
@@ -41,6 +41,15 @@ def test_every_prefix_of_a_history_has_its_own_state(entries):
     assert len(set(states)) == len(states)
 
 
+@given(st.lists(st.binary(min_size=32, max_size=32), max_size=6))
+def test_many_changes_at_once_lead_to_the_same_states_as_one_after_the_other(digests):
+    state, states = first_state(CASE), []
+    for digest in digests:
+        state = next_state(state, digest)
+        states.append(state)
+    assert next_states(first_state(CASE), digests) == states
+
+
 def test_cases_start_in_different_states():
     assert first_state(CASE) != first_state(bytes(16))
 
@@ -52,6 +61,8 @@ def test_other_lengths_are_refused():
         lambda: change_digest(b"", b""),
         lambda: next_state(bytes(31), bytes(32)),
         lambda: next_state(bytes(32), bytes(33)),
+        lambda: next_states(bytes(31), [bytes(32)]),
+        lambda: next_states(bytes(32), [bytes(32), bytes(31)]),
     ):
         with pytest.raises(ValueError):
             call()

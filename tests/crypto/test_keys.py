@@ -48,7 +48,7 @@ def kind(request):
 
 def test_a_key_shows_its_class_and_nothing_else(kind):
     key = kind(SECRET)
-    for shown in (repr(key), str(key), f"{key}", f"{key!r}", "%s" % key, repr([key])):  # noqa: UP031
+    for shown in (repr(key), str(key), f"{key}", f"{key!r}", "%s" % key, repr([key])):  # noqa: UP031 (each way in which a key might be shown)
         assert kind.__name__ in shown
         assert SECRET.hex() not in shown
         assert repr(SECRET)[2:-1] not in shown

@@ -68,7 +68,7 @@ def share(contents: Sequence[bytes] = CONTENTS, **values: object) -> SealedManif
         items=items(contents),
         persons=(SealedPerson(number=2, name="Anna"),),
     )
-    return dataclasses.replace(manifest, **values)  # type: ignore[arg-type]
+    return dataclasses.replace(manifest, **values)
 
 
 def drop(contents: Sequence[bytes] = CONTENTS, **values: object) -> SealedManifest:

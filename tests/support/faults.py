@@ -19,8 +19,8 @@ from unittest import mock
 
 from crypto.keys import DatabaseKey
 from vault import files
+from vault.disk import Buffer, Disk
 from vault.errors import VaultError
-from vault.files import Buffer, Disk
 from vault.store import Record, Store, Value
 
 Kind = Literal["full", "full for good", "broken", "torn", "crash", "torn crash", "power cut"]

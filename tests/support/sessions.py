@@ -12,6 +12,7 @@ from pathlib import Path
 from vault import Vault, meeting, platform, wire
 from vault._version import __version__
 from vault.agent import Agent
+from vault.ahead import Ahead
 from vault.unlock import Unlocker
 
 SECOND = 1_000_000_000
@@ -41,7 +42,15 @@ def until(condition: Callable[[], bool], *, seconds: float = 30) -> None:
 class Served:
     """A vault behind a socket, in this process."""
 
-    def __init__(self, vault: Vault, runtime_dir: Path, *, idle: int = 300, absolute: int = 3600) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        runtime_dir: Path,
+        *,
+        idle: int = 300,
+        absolute: int = 3600,
+        ahead: Callable[[Vault], Ahead] | None = None,
+    ) -> None:
         self.vault, self.path, self.runtime_dir = vault, vault.path, runtime_dir
         self.clock = MovedClock()
         listener, self.socket_path = meeting.listen(runtime_dir, vault.path)
@@ -53,6 +62,7 @@ class Served:
             absolute_seconds=absolute,
             clock=self.clock,
             patience_seconds=0.01,
+            ahead=ahead and ahead(vault),
         )
         self.orderly: bool | None = None
         self.thread = threading.Thread(target=self._run)
@@ -113,9 +123,11 @@ def receive(connection: socket.socket) -> dict[str, object] | None:
 
 
 @contextlib.contextmanager
-def session(vault: Vault, runtime_dir: Path, **limits: int) -> Iterator[Served]:
+def session(
+    vault: Vault, runtime_dir: Path, *, ahead: Callable[[Vault], Ahead] | None = None, **limits: int
+) -> Iterator[Served]:
     """An agent for as long as the block lasts."""
-    served = Served(vault, runtime_dir, **limits)
+    served = Served(vault, runtime_dir, ahead=ahead, **limits)
     try:
         yield served
     finally:

@@ -45,7 +45,7 @@ class Somebody:
 
     def claiming(self, **values: object) -> bytes:
         """A card with other values, signed all the same."""
-        return self.signed(replace(self.unsigned(), **values))  # type: ignore[arg-type]
+        return self.signed(replace(self.unsigned(), **values))
 
     @property
     def fingerprint(self) -> bytes:

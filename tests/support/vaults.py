@@ -183,7 +183,7 @@ class FailingLog:
 
     def __enter__(self) -> FailingLog:
         self._step: Callable[..., object] = self._registry.step
-        self._registry.step = self._counted  # type: ignore[method-assign, assignment]
+        self._registry.step = self._counted
         return self
 
     def _counted(self) -> object:

@@ -160,7 +160,7 @@ def test_a_text_that_is_being_written_is_in_the_backup_as_it_was_last_saved(
         if source == first and first.exists():
             second.write_bytes(b"two sealed sentences")
             first.unlink()
-        return copy(source, target, **more)  # type: ignore[arg-type]
+        return copy(source, target, **more)
 
     monkeypatch.setattr(snapshot.copying, "copy", saved_meanwhile)
     vault.backup(place)
@@ -186,12 +186,12 @@ class Meanwhile:
         copy, take = backing_up._Target._copy, snapshot.take
 
         def copied(*arguments: object) -> object:
-            size = copy(*arguments)  # type: ignore[arg-type]
+            size = copy(*arguments)
             self._once(not after)
             return size
 
         def taken(*arguments: object) -> object:
-            found = take(*arguments)  # type: ignore[arg-type]
+            found = take(*arguments)
             self._once(after)
             return found
 
@@ -236,7 +236,7 @@ def test_an_object_that_is_deleted_right_after_the_moment_leads_to_another_momen
     def taken(*arguments: object) -> object:
         if not moments:
             items.add_text("comes and goes")
-        found = take(*arguments)  # type: ignore[arg-type]
+        found = take(*arguments)
         if not moments:
             items.get(2).delete()
         moments.append(1)
@@ -255,7 +255,7 @@ def test_a_vault_that_never_holds_still_is_said_so(vault: Vault, place: Path, mo
 
     def taken(*arguments: object) -> object:
         number = items.add_text(os.urandom(8).hex()).item.summary.reference.partition("/")[2]
-        found = take(*arguments)  # type: ignore[arg-type]
+        found = take(*arguments)
         items.get(int(number)).delete()
         return found
 

@@ -56,7 +56,7 @@ def test_another_command_adds_and_deletes_while_objects_are_copied(
                 other.cases.get("MEADOW").items.get(1).delete()
                 with other.cases.get("HARBOUR").items.get(1).open() as reading:
                     assert b"".join(reading) == b"Statement HARBOUR"
-        return copy(*arguments)  # type: ignore[arg-type]
+        return copy(*arguments)
 
     monkeypatch.setattr(backing_up._Target, "_copy", copied)
     with served.attach() as vault:
@@ -74,7 +74,7 @@ def test_nothing_of_a_slow_stick_holds_up_the_session(
 
     def taken(door: object, running: object, staging: Path, sound: object) -> object:
         before = set(place.rglob("*"))
-        found = take(door, running, staging, sound)  # type: ignore[arg-type]
+        found = take(door, running, staging, sound)
         written.extend(set(place.rglob("*")) - before)
         assert staging.is_relative_to(served.path / "staging")
         return found
@@ -115,7 +115,7 @@ def test_a_session_that_ends_in_the_middle_leaves_the_last_backup(
 
         def copied(*arguments: object) -> object:
             served.stop()
-            return copy(*arguments)  # type: ignore[arg-type]
+            return copy(*arguments)
 
         monkeypatch.setattr(backing_up._Target, "_copy", copied)
         with pytest.raises(errors.SessionOver):

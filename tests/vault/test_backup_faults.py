@@ -14,7 +14,7 @@ from faults import Failure, FatDisk, FaultyDisk, Kind, bury, every_failure, repl
 from vaults import Clock, key_file, make_vault, open_vault
 
 from vault import Vault, check_backup, errors
-from vault.files import Buffer
+from vault.disk import Buffer
 
 # Those that lead to different states: an error that is seen, and the end at half a write; a power cut is the harder crash.
 KINDS: tuple[Kind, ...] = ("torn", "power cut")

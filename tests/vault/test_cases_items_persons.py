@@ -176,7 +176,7 @@ def test_everything_comes_back_bit_for_bit(data: bytes) -> None:
         path = Path(folder, "v")
         with make_vault(path) as vault:
             vault.cases.new("Case", code="CASE")
-            stored = vault.cases.get("CASE").items.add_stream(io.BytesIO(data), file_name="a.bin")  # type: ignore[arg-type]
+            stored = vault.cases.get("CASE").items.add_stream(io.BytesIO(data), file_name="a.bin")
         with open_vault(path) as vault:
             assert content(vault.cases.get("CASE"), 1) == data
             assert stored.item.sha256 == hashlib.sha256(data).hexdigest()
@@ -372,7 +372,7 @@ def test_a_deleted_item_is_gone_from_disk_and_database_and_a_record_of_it_stays(
 
 def test_a_deleted_person_is_gone_with_all_that_was_ever_said_of_them(path: Path, vault: Vault, case: Case) -> None:
     names = {"name": f"{SECRET} One", "aliases": (f"{SECRET} Alias",), "phones": (f"{SECRET}-555",)}
-    case.persons.add(PersonFields(**names))  # type: ignore[arg-type]
+    case.persons.add(PersonFields(**names))
     case.persons.add(FULL)
     case.persons.get(1).edit(name=f"{SECRET} Two", addresses=(f"{SECRET} Street",))
     disposal = case.persons.get(1).remove()
@@ -476,7 +476,7 @@ def test_a_hostile_name_is_data_and_nothing_else(vault: Vault, case: Case, name:
     case.edit(title=f"t{name}")
     case.items.add_stream(
         io.BytesIO(b"x"), file_name=f"f{name}", description=Description(title=f"t{name}", tags=(f"t{name}",))
-    )  # type: ignore[arg-type]
+    )
     case.persons.add(PersonFields(name=f"n{name}"))
     assert case.show().summary.title == f"t{name}".strip()
     shown = case.items.get(1).show()
@@ -502,7 +502,7 @@ def test_nothing_of_a_case_is_on_the_disk_in_the_clear(vault: Vault, case: Case)
 
 
 def test_temporary_folders_stay_empty(vault: Vault, case: Case, home: Path) -> None:
-    case.items.add_stream(io.BytesIO(os.urandom(3_000_000)), file_name="a.txt")  # type: ignore[arg-type]
+    case.items.add_stream(io.BytesIO(os.urandom(3_000_000)), file_name="a.txt")
     case.items.add_text("word " * 200_000)
     vault.search("word")
     vault.check(read_data=True)

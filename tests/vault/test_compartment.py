@@ -343,7 +343,7 @@ def test_a_missing_write_ahead_log_never_passes_for_the_newest_state(tmp_path: P
     try:
         found, event = event_of(path)
     except VaultError as error:
-        assert isinstance(error, (DatabaseDamaged, UnknownFormat))  # noqa: PT017
+        assert isinstance(error, (DatabaseDamaged, UnknownFormat))  # noqa: PT017 (no error is right as well)
     else:
         assert event != "withdrawn"
         assert found != state
@@ -437,10 +437,37 @@ TAMPERED = {
     "a change altered": "UPDATE changes SET change = replace(change, 'withdrawn', 'given') WHERE key = '[7]'",
     "a digest altered": "UPDATE changes SET digest = zeroblob(32) WHERE number = 3",
     "a state altered": "UPDATE changes SET state = zeroblob(32) WHERE number = 3",
+    "a digest cut": "UPDATE changes SET digest = zeroblob(31) WHERE number = 3",
+    "a digest that is text": "UPDATE changes SET digest = '0123456789abcdef0123456789abcdef' WHERE number = 3",
     "a row pointed at its older change": "UPDATE consents SET event = 'given', change_number ="
     " (SELECT min(number) FROM changes WHERE place = 'consents' AND key = '[7]') WHERE number = 7",
     "a change erased under its row": "UPDATE changes SET salt = NULL, change = NULL WHERE place = 'consents'",
 }
+
+
+def test_the_chain_of_thousands_of_changes_is_followed_without_a_gap(tmp_path: Path) -> None:
+    path = tmp_path / "case.db"
+    compartment = created(path)
+    with compartment.changing():
+        for number in range(1, 1201):  # twice as many changes: each note is changed once
+            compartment.put(schema.NOTES, note(number, "first"))
+            compartment.put(schema.NOTES, note(number, "second"))
+    state = compartment.state
+    compartment.close()
+    compartment = opened(path)
+    assert (compartment.state, compartment.changes) == (state, 2400)
+    assert compartment.count(schema.NOTES) == 1200
+    assert [form["text"] for _, form in compartment.history(schema.NOTES, 0, 600)] == ["first", "second"]
+    compartment.close()
+    original = path.read_bytes()
+    for number in (999, 1000, 1001, 1999, 2000, 2001, 2400):
+        for altered in ("state = zeroblob(32)", "digest = zeroblob(32)", "number = 9999"):
+            path.write_bytes(original)
+            store = Store(path, database_key(KEY), what="HARBOUR")
+            store.execute(f"UPDATE changes SET {altered} WHERE number = {number}")  # noqa: S608 (from the lists above)
+            store.close()
+            with pytest.raises(OlderCopy):
+                opened(path)
 
 
 @pytest.mark.parametrize("statement", TAMPERED.values(), ids=TAMPERED.keys())

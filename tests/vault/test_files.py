@@ -13,8 +13,9 @@ from faults import Crash, Failure, FatDisk, FaultyDisk, every_failure, replaced
 from stick import CannotMount, Kind, mounted_stick
 
 from vault import files, platform
-from vault.errors import DiskFailed, NoSpace, ReadOnly
-from vault.files import Disk, NewFile
+from vault.disk import Disk
+from vault.errors import DiskFailed, FileTooLarge, NoSpace, ReadOnly
+from vault.files import NewFile
 
 OLD, NEW = b"old" * 1000, b"new" * 2000
 
@@ -104,7 +105,7 @@ def test_the_name_of_a_temporary_file_says_nothing_and_leftovers_finds_it(tmp_pa
     [
         (errno.ENOSPC, NoSpace),
         (errno.EDQUOT, NoSpace),
-        (errno.EFBIG, NoSpace),
+        (errno.EFBIG, FileTooLarge),
         (errno.EROFS, ReadOnly),
         (errno.EACCES, ReadOnly),
         (errno.EPERM, ReadOnly),
@@ -381,10 +382,10 @@ def test_removing_a_tree_follows_no_link(tmp_path: Path) -> None:
 @posix_only
 def test_a_tree_deeper_than_python_recurses_is_removed(tmp_path: Path) -> None:
     deepest = str(tmp_path / "t")
-    os.mkdir(deepest)  # noqa: PTH102 -- a Path this deep is slow
+    os.mkdir(deepest)  # noqa: PTH102 -- as above -- a Path this deep is slow
     for _ in range(sys.getrecursionlimit() + 100):
         deepest += "/d"
-        os.mkdir(deepest)  # noqa: PTH102
+        os.mkdir(deepest)  # noqa: PTH102 -- as above
     files.remove_tree(tmp_path / "t")
     assert names(tmp_path) == []
 

@@ -35,7 +35,7 @@ def own(vault: Vault) -> OwnIdentity:
 
 def seeds(vault: Vault) -> list[bytes]:
     (row,) = vault.keeper.registry.rows(schema.IDENTITY)
-    return [bytes(row[name]) for name in ("hybrid_seed", "x25519_seed", "ed25519_seed", "mldsa65_seed")]  # type: ignore[arg-type]
+    return [bytes(row[name]) for name in ("hybrid_seed", "x25519_seed", "ed25519_seed", "mldsa65_seed")]
 
 
 def test_an_identity_is_made_when_it_is_first_needed_and_then_stays(vault: Vault) -> None:

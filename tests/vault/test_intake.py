@@ -112,7 +112,7 @@ def test_a_change_that_a_coarse_clock_hides_is_noticed_by_reading_twice(
 @pytest.mark.parametrize("kind", ["fat", "exfat"])
 def test_on_a_real_stick_a_change_within_one_tick_of_its_clock_is_noticed(vault: Vault, kind: str) -> None:
     try:
-        stick = mounted_stick(kind)  # type: ignore[arg-type]
+        stick = mounted_stick(kind)
         with stick as root:
             _changed_within_a_tick(vault, root / "a.mp4")
     except CannotMount as reason:

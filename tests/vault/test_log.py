@@ -45,7 +45,7 @@ def vault(path: Path) -> Iterator[Vault]:
 
 
 def raw(registry: Registry) -> list[tuple[int, bytes, bytes, bytes | None, int | None]]:
-    return registry.store.execute("SELECT number, leaf, body, case_id, epoch FROM log_entries ORDER BY number")  # type: ignore[return-value]
+    return registry.store.execute("SELECT number, leaf, body, case_id, epoch FROM log_entries ORDER BY number")
 
 
 def bodies(vault: Vault) -> list[dict[str, object]]:
@@ -131,7 +131,7 @@ def test_adding_names_the_object_in_the_intent_and_size_and_digest_in_the_outcom
     stored = vault.cases.get("BRIDGE").items.add_text("another text")
     refined, outcome = bodies(vault)[-2:]
     compartment = vault.keeper._open[case_row(vault, "BRIDGE").case_id]
-    (object_name,) = refined["objects"]  # type: ignore[misc]
+    (object_name,) = refined["objects"]
     assert bytes.fromhex(object_name) in compartment.object_ids()
     assert (outcome["item"], outcome["size"], outcome["digest"]) == ("2", 12, stored.item.sha256)
 

@@ -74,7 +74,7 @@ class Pool:
             "kind": "other",
             "title": "x",
         }
-        return ObjectReader(self.objects, ObjectGrant(**(values | changed)))  # type: ignore[arg-type]
+        return ObjectReader(self.objects, ObjectGrant(**(values | changed)))
 
     def files(self, staged: Staged) -> list[Path]:
         return [objects.segment_path(self.objects, staged.object_id, number) for number in range(staged.segments)]

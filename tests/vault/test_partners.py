@@ -122,7 +122,7 @@ def test_one_key_has_one_name(with_lena: Vault) -> None:
     before = content(with_lena)
     for again in ({"card": LENA.card()}, {"card": LENA.card(name="Anna", date="2027-01-01")}, {"age": RECIPIENT}):
         with pytest.raises(errors.PartnerTaken) as taken:
-            with_lena.partners.add("Anna", **again)  # type: ignore[arg-type]
+            with_lena.partners.add("Anna", **again)
         assert taken.value.fields == {"name": "Lena"}
     with pytest.raises(errors.PartnerTaken):
         with_lena.partners.add("Lena", card=LENA.card(name="Elena P."))

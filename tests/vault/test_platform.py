@@ -195,3 +195,13 @@ def test_a_child_that_was_bound_ends_with_its_parent_however_that_ends() -> None
     parent.wait(20)
     parent.stdout.close()
     wait_until(lambda: not running(child))
+
+
+@linux_only
+def test_a_process_that_nobody_took_note_of_has_ended() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert not platform.process_has_ended(child.pid)
+    child.kill()
+    wait_until(lambda: platform.process_has_ended(child.pid))
+    child.communicate()
+    assert platform.process_has_ended(child.pid), "and now it is not there at all"

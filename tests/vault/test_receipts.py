@@ -83,11 +83,11 @@ def test_after_a_request_its_receipt_opens_nothing_whether_it_succeeded_or_faile
     intend = vault.keeper.log.intend
 
     def remembered(*args: object, **values: object) -> Receipt:
-        receipt = intend(*args, **values)  # type: ignore[arg-type]
+        receipt = intend(*args, **values)
         seen.append(receipt)
         return receipt
 
-    vault.keeper.log.intend = remembered  # type: ignore[method-assign]
+    vault.keeper.log.intend = remembered
     vault.cases.get("HARBOUR").show()
     with pytest.raises(Exception, match="no item"):
         vault.cases.get("HARBOUR").items.get(99).show()

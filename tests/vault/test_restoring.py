@@ -267,7 +267,7 @@ def test_every_flipped_byte_that_matters_refuses_a_restore_and_is_found_by_check
             try:
                 found = check_backup(place, key_file(), read_data=True, clock=Clock()).findings
             except (errors.Damage, errors.UnknownFormat):
-                found = ("refused",)  # type: ignore[assignment]
+                found = ("refused",)
             assert found, (path.name, offset)
             if path.name.startswith("backup."):
                 restore(place, new)  # the other copy is whole

@@ -243,6 +243,13 @@ def test_a_changed_card_blocks_before_and_after_the_plan(vault, case, out):
     assert vault.shares() == ()
 
 
+def test_comparing_a_card_in_the_meantime_is_no_change(vault, case, out):
+    with case.seal(to="Crane", items="all") as running:
+        vault.partners.get("Crane").verify(CRANE.reads_out(), in_person=True)
+        running.write(out)
+    assert case.shares()[0].grade == "unverified", "as it was when it was agreed to"
+
+
 def test_a_removed_partner_gets_nothing_more_and_is_told_of(vault, case, out):
     sealed(case, out, to="Crane")
     vault.partners.get("Crane").remove()
@@ -336,6 +343,13 @@ def test_where_the_log_cannot_be_written_nothing_is_signed(vault, case, out, ste
     with open_vault(vault.path) as again:
         assert [share.state for share in again.shares()] == (["signed"] if step == 3 else [])
         assert again.check(read_data=True).findings == ()
+
+
+def test_the_log_names_the_persons_that_went(vault, case, out):
+    case.items.add_text("a third")
+    case.items.add_text("a fourth")
+    sealed(case, out, items=(1, 3, 4), persons=(1,))
+    assert {entry.item for entry in vault.log("HARBOUR") if entry.act == "share"} == {"HARBOUR/1,3-4,p1"}
 
 
 # The file
@@ -564,11 +578,42 @@ def test_what_it_was_for_is_sealed_under_the_key_of_the_case_and_goes_with_it(va
     assert b"CanaryTerms" not in clear_content(vault.path, key_file(1))
 
 
+def test_keys_that_are_renewed_meanwhile_do_not_part_a_row_from_what_it_tells(vault, out, tmp_path):
+    with session(vault, tmp_path / "run") as served, served.attach() as one, served.attach() as other:
+        case = one.cases.get("HARBOUR")
+        begun, signed = (case.seal(to="Crane", items="all", purpose="hearing") for _ in range(2))
+        one.keeper.share_sign(signed.plan.intent)
+        other.change_passphrase(key_file(), key_file(1))
+        with begun, pytest.raises(errors.ReceiptRefused):
+            begun.write(out)
+        one.keeper.share_end(signed.plan.intent, "done", size=1, digest="0" * 64)
+        (share,) = other.shares()
+        assert (share.state, share.purpose) == ("sent", "hearing")
+        third = case.seal(to="Crane", items="all", purpose="hearing")
+        one.keeper.share_sign(third.plan.intent)
+        other.cases.get("HARBOUR").delete(key_file(1))
+        one.keeper.share_end(third.plan.intent, "done", size=1, digest="0" * 64)
+        assert [(share.state, share.purpose) for share in other.shares()] == [("sent", None)] * 2
+    assert list(out.iterdir()) == []
+
+
 def test_the_index_does_not_hold_in_the_clear_what_a_case_keeps_to_itself(vault, case, out):
     sealed(case, out, to="Crane", purpose="CanaryPurpose", terms="CanaryTerms")
     (row,) = vault.keeper.registry.rows(schema.SHARES)
     assert b"Canary" not in bytes(row["told"])
     assert "Canary" not in repr({name: value for name, value in row.items() if name != "told"})
+
+
+def test_check_finds_what_is_told_of_a_file_damaged(vault, case, out):
+    sealed(case, out, to="Crane")
+    assert vault.check().findings == ()
+    registry = vault.keeper.registry
+    (row,) = registry.rows(schema.SHARES)
+    with registry.step():
+        registry.put(schema.SHARES, {**row, "told": bytes(row["told"])[:-1] + b"x"})
+    assert [(found.kind, found.subject) for found in vault.check().findings] == [("database", "HARBOUR")]
+    with pytest.raises(errors.DatabaseDamaged):
+        vault.shares()
 
 
 def test_a_vault_of_before_gets_the_table_with_its_first_file(vault, case, out):

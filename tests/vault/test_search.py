@@ -178,7 +178,7 @@ def test_signs_of_the_search_language_are_words_or_nothing(unchanged: Vault, wor
     try:
         hits = unchanged.search(words)
     except VaultError as error:
-        assert isinstance(error, BadValue)  # noqa: PT017
+        assert isinstance(error, BadValue)  # noqa: PT017 (no error is right as well)
     else:
         assert isinstance(hits, tuple)
 

@@ -148,7 +148,7 @@ def test_a_stream_ends_quietly_when_it_is_left_and_the_database_closed(opened: S
     rows = filled(opened).stream("SELECT * FROM people")
     assert next(rows) == (1, "CANARY 1")
     opened.close()
-    rows.close()  # type: ignore[attr-defined]
+    rows.close()
 
 
 def test_a_full_disk_is_no_space_and_nothing_is_half_written(opened: Store) -> None:

@@ -297,7 +297,7 @@ def test_a_slot_that_the_vault_does_not_know_is_reported(tmp_path: Path) -> None
         registry = vault.keeper.registry
         keys: list[bytes | None] = [None] * header.SLOTS
         for row in registry.rows(schema.SLOTS):
-            keys[integer(row, "slot")] = bytes(row["public_key"])  # type: ignore[arg-type]
+            keys[integer(row, "slot")] = bytes(row["public_key"])
         keys[5] = stranger.slot_key(place).public_bytes()
         key = key_file().unlock(found).vault_key
         planted = header.seal(

@@ -54,7 +54,7 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
     if origin is dict and parts[0] is str:
         return st.dictionaries(TEXT, values_of(parts[1]), max_size=3)
     assert dataclasses.is_dataclass(hint), f"{hint} is no plain value"
-    assert hint.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert hint.__dataclass_params__.frozen
     known = typing.get_type_hints(hint)
     return st.builds(hint, **{field.name: values_of(known[field.name]) for field in dataclasses.fields(hint)})
 

@@ -74,8 +74,8 @@ def _first_case(vault: Vault) -> None:
         redacted = Path(name, "redacted.mp4")
         redacted.write_bytes(film[:50_000])
         case.items.get(2).revise_file(redacted, description=Description(title="Without faces"))
-    case.items.add_stream(io.BytesIO(b""), file_name="empty.pdf")  # type: ignore[arg-type]
-    case.items.add_stream(io.BytesIO(b"to be deleted"), file_name="deleted.jpg")  # type: ignore[arg-type]
+    case.items.add_stream(io.BytesIO(b""), file_name="empty.pdf")
+    case.items.add_stream(io.BytesIO(b"to be deleted"), file_name="deleted.jpg")
     case.items.get(5).delete("she asked for it")
     case.items.get(1).edit(title="Заявление на кухне", via="")
     case.persons.add(
@@ -124,7 +124,7 @@ def described(vault: Vault) -> dict[str, object]:
         cases[summary.code] = {"shown": asdict(case.show()), "items": items, "persons": persons}
     info = vault.info()
     hits = [asdict(hit) for words in ("воле", "zaynab", "harbour") for hit in vault.search(words)]
-    return json.loads(  # type: ignore[no-any-return]
+    return json.loads(
         json.dumps(
             {
                 "cases": cases,

@@ -26,6 +26,7 @@ ROWS: dict[str, Callable[[All], None]] = {
     "add": All.add,
     "export": All.export,
     "seal": All.seal,
+    "open": All.open,
     "age": All.age,
     "check": All.check,
     "passphrase": All.passphrase,

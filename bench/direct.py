@@ -32,6 +32,30 @@ def make(folder: str, key_file: str, cases: str) -> None:
             case.persons.add(PersonFields(f"Person {number}"))
 
 
+def receiver(folder: str, key_file: str, receiving: str, sealed: str, age_key: str) -> None:
+    """Another vault, and a classical file for it that holds the case; the key with which age opens it, too.
+
+    The sender's card was compared, so that opening asks nothing.
+    """
+    from crypto.age import X25519Identity
+    from vault import schema
+
+    unlocker = KeyFileUnlocker(Path(key_file).read_bytes())
+    with Vault.open(Path(folder), unlocker) as sender, Vault.create(Path(receiving), unlocker) as found:
+        found.partners.add("Sender", card=sender.identity.card())
+        found.partners.get("Sender").verify(" ".join(sender.identity.show().digits), in_person=True)
+        sender.partners.add("Receiver", card=found.identity.card(classical=True))
+        with sender.cases.get(CASE).seal(to="Receiver", items="all", classical=True) as sealing:
+            sealing.write(Path(sealed))
+        (row,) = found.keeper.registry.rows(schema.IDENTITY)
+        seed = row["x25519_seed"]
+        if not isinstance(seed, bytes):
+            raise TypeError("seed")
+        path = Path(age_key)
+        path.touch(0o600)
+        path.write_text(X25519Identity(seed).secret_text() + "\n", encoding="ascii")
+
+
 def make_large(folder: str, key_file: str, cases: str, items_in_each: str) -> None:
     """A vault with so many cases and items in each, made in minutes: all rows, changes, keys and words are there.
 
@@ -108,6 +132,11 @@ def argon2id(count: str) -> None:
 
 
 if __name__ == "__main__":
-    {"make": make, "make_large": make_large, "show": show, "first_frame": first_frame, "argon2id": argon2id}[
-        sys.argv[1]
-    ](*sys.argv[2:])
+    {
+        "make": make,
+        "receiver": receiver,
+        "make_large": make_large,
+        "show": show,
+        "first_frame": first_frame,
+        "argon2id": argon2id,
+    }[sys.argv[1]](*sys.argv[2:])

@@ -62,6 +62,17 @@ class Storing(Bench):
         costs = self.rounds(tasks)
         self.compare(f"seal {size} : tar | age, sync", costs["seal"], costs["tar and age"], 1.1)
 
+    def open(self) -> None:
+        """A sealed file with one large item, verified and stored, against stock tools that unpack it in the clear."""
+        space, size = self.workspace, size_text(self.size_mib)
+        if not self.has("open", "age", "tar", "sha256sum"):
+            return
+        space.vault_with(self.source)
+        space.sealed_for_another()
+        costs = self.rounds({"open": space.open(), "age and tar": space.age_and_tar()})
+        self.compare(f"open {size} : age -d | tar x, sha256sum -c", costs["open"], costs["age and tar"], 1.1)
+        self.peak("open", self.size_mib, peaks(costs["open"]))
+
     def age(self) -> None:
         space = self.workspace
         memory = json.loads(space.answer(space.age_files("memory", min(256, self.size_mib), self.pairs)))
@@ -202,19 +213,21 @@ class Storing(Bench):
             found = peaks([run(task.argv, space.environment)])
             if name != "add":  # its vault serves the others
                 task.after()
-            if not found:
-                self.left_out.append("memory: this system does not tell a child's peak")
+            if not self.peak(names.get(name, name), size_mib, found):
                 return
-            self.rows.append(
-                Row(
-                    f"peak memory of {names.get(name, name)}, {size_text(size_mib)}",
-                    f"{found[0]:.0f} MiB",
-                    "",
-                    f"{found[0]:.0f} MiB",
-                    f"<= {MEMORY_MIB:.0f} MiB",
-                    found[0] <= MEMORY_MIB,
-                )
-            )
+
+    def peak(self, work: str, size_mib: int, found: list[float]) -> bool:
+        """A row of the largest peak; False where the system does not tell."""
+        if not found:
+            self.left_out.append("memory: this system does not tell a child's peak")
+            return False
+        largest = max(found)
+        target = f"<= {MEMORY_MIB:.0f} MiB"
+        shown = f"{largest:.0f} MiB"
+        self.rows.append(
+            Row(f"peak memory of {work}, {size_text(size_mib)}", shown, "", shown, target, largest <= MEMORY_MIB)
+        )
+        return True
 
     def start(self) -> None:
         tasks = {

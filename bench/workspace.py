@@ -221,6 +221,36 @@ class Workspace:
         argv = [*self.program, "seal", CASE, "--all", "--to", PARTNER, "--yes", "-o", self.age_out]
         return self._writing(self.age_out, argv)
 
+    def sealed_for_another(self) -> None:
+        """The vault's case sealed for another vault, `receiver`, and the key with which age opens the same file."""
+        places = (self.path / "receiver", self.path / "sealed", self.path / "receiver.key")
+        self.remove(*places)
+        self.answer(self.direct("receiver", *places))
+        self.warm(self.path / "sealed")
+
+    def open(self) -> Task:
+        """The file opened into a fresh copy of the other vault."""
+        vault = self.path / "opened"
+
+        def fresh() -> None:
+            self.remove(vault, self.path / "state")
+            shutil.copytree(self.path / "receiver", vault)
+
+        argv = [*self.program_for(vault), "open", self.path / "sealed"]
+        return Task(argv, before=fresh, after=lambda: self.remove(vault))
+
+    def age_and_tar(self) -> Task:
+        """The same file unpacked by age and tar, in the clear, and its digests compared."""
+        out, top = self.path / "unpacked", f"{CASE}-1"
+        line = 'age -d -i "$1" "$2" | tar -x -C "$3" -f - && cd "$3/$4" && sha256sum -c manifest-sha256.txt'
+
+        def fresh() -> None:
+            self.remove(out)
+            out.mkdir()
+
+        argv = ["/bin/sh", "-c", line, "sh", self.path / "receiver.key", self.path / "sealed", out, top]
+        return Task(argv, before=fresh, after=lambda: self.remove(out))
+
     def age_decrypt(self) -> Task:
         return self._writing(self.age_out, ["age", "-d", "-i", self.age_key, "-o", self.age_out, self.age_file])
 

@@ -40,7 +40,10 @@ ITEM_DETAILS = ITEM | {
     "via": "how it came, or null",
     "received": "when it was received, as given, or null",
     "language": "its language, or null",
-    "receptions": "each time these bytes came in: list of `when`, `file_name`, `source`, `via`, `recorded`, `received`",
+    "receptions": "each time these bytes came in: list of `when`, `file_name`, `source`, `via`, `recorded`, `received`, "
+    "`origin` (null, or what the sender of a sealed file said: kind, being share, drop or age; sender, a fingerprint, null where "
+    "nothing is proven; sender_name, grade, file_digest, share_id, sequence, path, reference, added, recorded, received, revises, "
+    "purpose, terms)",
     "revisions": "references of later versions",
     "notes": "list of `text`, `written`",
     "history": "what was replaced: list of `when`, `field`, `before`, `after`",
@@ -247,6 +250,59 @@ KEY_ADDED = {name: text for name, text in KEY.items() if name != "known"} | {
 KEY_REMOVED = {name: text for name, text in KEY.items() if name != "known"} | {"epoch": "number of the new epoch"}
 
 CASE_DELETED = {"code": "the case that was deleted"}
+
+_SENDER = (
+    "`trust` (known, unverified, unknown, changed, unproven), `fingerprint`, `words`, `digits`, `name` (ours), `claimed` (in "
+    "the sender's card), `grade` (unverified, voice, person)"
+)
+
+INSPECTED = {
+    "path": "the file",
+    "size_bytes": "its size",
+    "armored": "whether it is written as text",
+    "stanzas": "for which kinds of keys it is sealed: one text for each",
+    "opened": "whether the vault could look inside; if not, what follows is null",
+    "kind": "share (signed), drop or age (both signed by nobody)",
+    "content_bytes": "size of all items in it",
+    "whole": "whether it was read to its end and every byte is as it was sealed",
+    "case": "the code of the sender's case, or null",
+    "sequence": "its number among the files that the sender sealed for us, or null",
+    "made": "when it was sealed, as the sender says (UTC), or null",
+    "purpose": "text, or null",
+    "terms": "text, or null",
+    "items": "list of `number` (there), `kind`, `title`, `file_name`, `size_bytes`, `sha256`",
+    "persons": "number of persons that come along",
+    "sender": _SENDER,
+    "stored_as": "references of items that came with the same file before",
+    "gap": "whether the file that the sender sealed before it has not come",
+    "late": "whether a later file of the sender came before it",
+    "rival": "whether another file of the sender has its number",
+}
+
+OPENED = {
+    "code": "the case that took it in",
+    "new_case": "whether the case was made for it",
+    "items": "what was stored: list of items, each as the command items lists it",
+    "again": "references of items whose bytes were there already",
+    "persons": "references of the persons that came",
+    "proofs": "the item that keeps signatures and manifests, or null",
+    "size_bytes": "how many bytes were stored",
+    "known": "whether the same file was opened before, so that nothing was stored",
+    "kind": INSPECTED["kind"],
+    "sender": _SENDER,
+    "gap": INSPECTED["gap"],
+    "late": INSPECTED["late"],
+    "rival": INSPECTED["rival"],
+}
+
+DROPPED = {
+    "path": "the new file",
+    "size_bytes": "its size",
+    "files": "number of files in it",
+    "fingerprint": "of the card for which it is sealed",
+    "words": "the fingerprint in words: list of text",
+    "claimed": "the name in the card, which proves nothing, or null",
+}
 
 SEALED = {
     "path": "the file",

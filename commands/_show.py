@@ -12,6 +12,7 @@ from commands._text import _
 from commands._words import word
 
 if TYPE_CHECKING:
+    from vault.arrivals import Origin
     from vault.requests import CaseDetails, Change, Circumstances, ItemDetails, ItemSummary, Note, PersonDetails
     from vault.sealing_requests import ShareSummary
 
@@ -66,6 +67,7 @@ def item_facts(item: ItemDetails) -> list[Fact]:
         (_("Later versions"), ", ".join(item.revisions)),
         *circumstance_facts(item.statement),
         *_receptions(item),
+        *(fact for each in item.receptions if each.origin for fact in _origin_facts(each.origin)),
         *_notes(item.notes),
         *_history(item.history),
     ]
@@ -152,6 +154,38 @@ def _receptions(item: ItemDetails) -> list[Fact]:
     return [
         (_("Came in"), ", ".join(part for part in (moment(each.when), each.file_name, each.source, each.via) if part))
         for each in item.receptions
+    ]
+
+
+def sender_grade(grade: str | None) -> str:
+    """How far a sender is known, as a person reads it."""
+    known = {
+        "unverified": _("nobody compared the key"),
+        "voice": _("key compared by voice"),
+        "person": _("key compared in person"),
+        "unknown": _("not known here, and nobody compared the key"),
+        "unproven": _("SENDER UNPROVEN: nobody signed it"),
+    }
+    return known.get(grade or "", grade or "")
+
+
+def _origin_facts(origin: Origin) -> list[Fact]:
+    kinds = {"share": _("sealed file"), "drop": _("dropped file"), "age": _("age file")}
+    sender = sender_grade(origin.grade)
+    if origin.sender is not None and origin.sender_name is not None:
+        sender = _("{name} ({grade})").format(name=origin.sender_name, grade=sender)
+    return [
+        (_("Came in a"), kinds.get(origin.kind, origin.kind)),
+        (_("Sender"), sender),
+        (_("Sender's fingerprint"), origin.sender),
+        (_("There it is"), origin.reference if origin.kind == "share" else None),
+        (_("There a later version of"), origin.revises),
+        (_("Stored there"), moment(origin.added)),
+        (_("Received there"), moment(origin.received)),
+        (_("Sealed for the purpose"), origin.purpose),
+        (_("Terms"), origin.terms),
+        (_("Id of the sealed file"), origin.share_id),
+        (_("Digest of its list"), origin.file_digest if origin.share_id is not None else None),
     ]
 
 

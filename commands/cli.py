@@ -48,6 +48,9 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("partner", "commands.partner", "partner", "Whom we share with: add, list, show, verify, remove."),
     ("seal", "commands.seal", "seal", "Seal items of a case for one partner, in one file."),
     ("search", "commands.search", "search", "Find words in cases, items, notes and persons."),
+    ("inspect", "commands.open", "inspect", "Say what a file is that somebody sealed."),
+    ("open", "commands.open", "open_", "Verify a file that somebody sealed for us, and store it."),
+    ("drop", "commands.drop", "drop", "Seal files for somebody's card, without a vault."),
     ("check", "commands.check", "check", "Look for damage; changes nothing."),
     ("backup", "commands.backup", "backup", "Copy the vault to a stick or disk, still encrypted."),
     ("restore", "commands.backup", "restore", "Make a vault from a backup, in a new place."),
@@ -72,18 +75,6 @@ class Program(click.Group):
             if name == cmd_name:
                 return cast("click.Command", getattr(importlib.import_module(module), attribute))
         return None
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; whoever wants to open an item is told how."""
-        if args[:1] == ["open"] and len(args) > 1 and self.get_command(ctx, "open") is None and "/" in args[1]:
-            raise _errors.Stop(
-                _errors.USAGE,
-                _("There is no command `open` for items"),
-                _("`casevault view {reference}` shows an item").format(reference=visible(args[1])),
-            )
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- as above
         """The list, from the table alone."""

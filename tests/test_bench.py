@@ -22,6 +22,7 @@ def test_the_bench_prints_a_line_for_each_row_and_removes_its_folder(source: Pat
             "add",
             "export",
             "seal",
+            "open",
             "age",
             "check",
             "memory",
@@ -33,7 +34,7 @@ def test_the_bench_prints_a_line_for_each_row_and_removes_its_folder(source: Pat
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    for row in ("add", "export", "seal", "check"):
+    for row in ("add", "export", "seal", "open", "check"):
         assert any(line.startswith((f"{row} ", f"left out: {row}")) for line in done.stdout.splitlines()), row
     assert any(line.startswith(("peak memory of cat, 1 MiB", "left out: memory")) for line in done.stdout.splitlines())
     assert "crypto.age, decrypt, memory to memory" in done.stdout

@@ -35,6 +35,8 @@ KILLS = {
     "case delete": 60,
     "draft save": 40,
     "draft store": 40,
+    "open": 40,
+    "open anew": 40,
     "seal": 60,
 }
 SIZES = {"add": 6_000_000}
@@ -81,6 +83,8 @@ def test_a_killed_process_leaves_the_old_state_or_the_new(act: str, place: Path)
                 assert state in ("after", scenario.same), "what was reported as done is there"
             if scenario.changes_keys:
                 state = scenario.verify_keys(scenario.path, done=not ended.killed)
+            if scenario.opens:
+                scenario.verify_received(scenario.path, state)
             if act == "seal":
                 state = scenario.verify_sealed(scenario.path, done=not ended.killed)
             states[scenarios.verify_secret(scenario.path) if scenario.changes_secret else state] += 1
@@ -95,6 +99,7 @@ COMMANDS = {
     "add": ("add", "HARBOUR", "statement.mp4", "--note", "from her phone"),
     "case delete": ("case", "delete", "HARBOUR", "--confirm", "HARBOUR"),
     "seal": ("seal", "HARBOUR", "--all", "--to", "Bear", "--yes", "-o", "exported"),
+    "open": ("open", "sealed.age", "--into", "HARBOUR"),
 }
 
 

@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="left out: kill -9 and Unix sockets"),
 ]
 
-KILLS = {"add": 25, "edit": 25, "export": 15, "change": 15, "case delete": 15}
+KILLS = {"add": 25, "edit": 25, "export": 15, "change": 15, "case delete": 15, "open anew": 20}
 SIZES = {"add": 3_000_000}
 
 
@@ -109,6 +109,8 @@ def test_an_agent_that_is_killed_while_it_serves_leaves_the_old_state_or_the_new
             first=("old", "recovery", "new")[number % (3 if scenario.changes_secret else 2)],
         )
         assert not done or state in ("after", scenario.same), "what was reported as done is there"
+        if scenario.opens:
+            scenario.verify_received(scenario.path, state)
         states[state] += 1
         scenario.source.verify()
     print(f"{act}: {inside} of {KILLS[act]} kills inside, within {span:.3f} s; {dict(states)}")

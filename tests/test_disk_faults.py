@@ -80,6 +80,8 @@ class Session:
             if scenario.changes_keys:
                 done = failure.raised is None and failure.kind not in ("crash", "torn crash")
                 self.keys[scenario.verify_keys(left, done=done)] += 1
+            if scenario.opens:
+                scenario.verify_received(left, state)
             self.seen[state] += 1
             scenario.source.verify()
             if scenario.act_name == "export":
@@ -126,7 +128,7 @@ def _verify_exported(scenario: Scenario, failure: Failure) -> None:
 def test_after_any_failure_of_the_disk_the_old_or_the_new_state_is_there(act: str, disk: str, place: Path) -> None:
     session = Session(Scenario(place, act, cases=3 if act == "change" else 2, size=70_000))
     kinds = FAT_KINDS if disk == "FAT" else KINDS if act in ALL_KINDS else SOME_KINDS
-    if act in ("revise", "key add", "key remove", "draft begin", "draft discard"):
+    if act in ("open", "revise", "key add", "key remove", "draft begin", "draft discard"):
         # The rest goes the way of "add", "change" or "draft store".
         kinds = ("crash",) if disk == "FAT" else ("full", "crash")
     failures = every_failure(session.run, session.check, prepare=session.prepare, disk=DISKS[disk], kinds=kinds)

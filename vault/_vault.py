@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
     from vault.acquaintances import Identity, Partners
+    from vault.arrivals import Arrived
     from vault.backing_up import BackedUp
     from vault.client import Client, SessionState
     from vault.folder import FolderFacts
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from vault.restoring import Restored
     from vault.sealing_requests import ShareSummary
     from vault.unlock import RecoveryUnlocker, SecretUnlocker, Unlocker
+    from vault.unsealing import Accept, Found, Spoken
 
 
 def utc_now() -> str:
@@ -278,6 +280,36 @@ class Vault:
         from vault import backing_up
 
         return backing_up.back_up(self.keeper, path, anew=anew, progress=progress)
+
+    def inspect_file(
+        self, path: Path, *, spoken: Spoken | None = None, progress: Callable[[int], None] | None = None
+    ) -> Found:
+        """What is in a file that somebody sealed, and who they are; it is read to its end and nothing is stored.
+
+        ``spoken`` is asked for the passphrase of a file that has one. Raises as ``open_file`` does.
+        """
+        from vault import unsealing
+
+        return unsealing.inspect(self.keeper, path, spoken=spoken, progress=progress)
+
+    def open_file(
+        self,
+        path: Path,
+        *,
+        spoken: Spoken | None = None,
+        into: str | None = None,
+        code: str | None = None,
+        accept: Accept | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> tuple[Found, Arrived]:
+        """Store a file that somebody sealed, in the case ``into`` or a new one; see ``unsealing.unseal`` for the steps
+        and the errors.
+        """
+        from vault import unsealing
+
+        return unsealing.unseal(
+            self.keeper, path, spoken=spoken, into=into, code=code, accept=accept, progress=progress
+        )
 
     def shares(self, *, case: str | None = None, partner: str | None = None) -> tuple[ShareSummary, ...]:
         """Who has what: the files that were sealed, oldest first, of one case and for one partner if these are named."""

@@ -26,6 +26,7 @@ from vault import errors, meeting, platform, wire
 from vault._vault import Vault
 from vault._version import __version__
 from vault.ahead import Ahead
+from vault.arrivals import OpenGrant
 from vault.client import LOOK, USE, WATCH, SessionState
 from vault.connections import Connection, Progress, failure, framed
 from vault.door import Door
@@ -45,8 +46,8 @@ _GRACE_SECONDS = 10.0  # for the request at work when the session ends
 _MOMENT_SECONDS = 0.05  # longer than a command needs from one request to the next
 
 # Answers that begin something, and the requests that end it.
-_BEGUN = (ObjectGrant, DraftGrant, BackupBegun, CheckBegun, SharePlan)
-_ENDS = frozenset({"item_close", "draft_end", "backup_end", "check_end", "share_end"})
+_BEGUN = (ObjectGrant, DraftGrant, BackupBegun, CheckBegun, SharePlan, OpenGrant)
+_ENDS = frozenset({"item_close", "draft_end", "backup_end", "check_end", "share_end", "open_end", "open_finish"})
 
 # What the keeper does for this process alone.
 _NOT_SERVED = frozenset(

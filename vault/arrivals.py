@@ -45,12 +45,12 @@ class Origin:
 class OpenGrant:
     """What the intent to read a file gives: its key, and where what it holds will belong.
 
-    ``recipients`` are the fingerprints under which this vault can be meant, by the kind of address: card or age.
+    ``recipients`` are the fingerprints under which somebody may know this vault.
     """
 
     intent: int
     file_key: bytes | None = field(repr=False)
-    recipients: tuple[tuple[str, str], ...]
+    recipients: tuple[str, ...]
     code: str | None
     case_id: bytes | None
     folder_id: bytes
@@ -59,19 +59,18 @@ class OpenGrant:
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a file says of itself, after all of its own proofs hold: ``digest`` is that of its sealed.json, or of all of
-    it where it has none. ``card`` is the sender's, None where nothing is signed.
+    it where it has none. ``card`` is the sender's, None where nothing is signed. ``recipient`` is the fingerprint for which
+    it was sealed: files to one fingerprint are numbered; None where it was a passphrase.
     """
 
     kind: str
     digest: str
     card: bytes | None = None
     share_id: str | None = None
+    recipient: str | None = None
     case: str | None = None
     sequence: int | None = None
     previous: str | None = None
-    to: str | None = None
-    to_kind: str | None = None
-    made: str | None = None
     purpose: str | None = None
     terms: str | None = None
 

@@ -7,6 +7,7 @@ to before it is made, so that a crash at any moment can be settled.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ class Act:
     outcome: dict[str, object] = field(default_factory=dict)
     also: list[Callable[[], None]] = field(default_factory=list)
     objects: list[bytes] = field(default_factory=list)
+    announced: list[Callable[[], None]] = field(default_factory=list)
     before_commit: list[Callable[[], None]] = field(default_factory=list)
     compartment: Compartment | None = None
     refined: bool = False
@@ -181,7 +183,7 @@ class Door:
             return  # without an outcome it tells the next open to remove what lies there
         for intent in self.log.unanswered():
             if intent.number == act.receipt.number:
-                if act.refined and act.case:
+                if act.refined and act.case and self.registry.case_by_id(act.case.case_id):
                     self.drop(act.case.case_id)
                 self.settle(intent, phase="failed", reason=reason)
 
@@ -255,7 +257,13 @@ class Door:
             if compartment.state == before:
                 return
             act.refined = True
-            self.log.refine(act.receipt, before=before, after=compartment.state, objects=tuple(act.objects))
+            self.log.refine(
+                act.receipt,
+                before=before,
+                after=compartment.state,
+                objects=tuple(act.objects),
+                also=act.announced,
+            )
             for step in act.before_commit:
                 step()
         act.outcome |= {"state_before": before.hex(), "state_after": compartment.state.hex()}
@@ -286,6 +294,7 @@ class Door:
         case = None if intent.case_id is None else self.registry.case_by_id(intent.case_id)
         also: list[Callable[[], None]] = []
         stored: list[bytes] = []  # drafts that became the item
+        is_kept = False
         if intent.case_id is not None and case is None:
             # Either the case was never finished, or it is deleted and its files still wait. At open, an unfinished one was
             # never closed; one that was has lived on, and this index is an older copy.
@@ -294,12 +303,16 @@ class Door:
                 for id_, epoch in self.folder.case_databases()
                 if id_ == intent.case_id
             ]
-            perhaps_alive = intent.act == "case-new" and phase == "recovered"
-            doomed = [path for path in paths if not (perhaps_alive and was_closed(path))]
+            perhaps_alive = intent.act in ("case-new", "open") and phase == "recovered"
+            alive = [path for path in paths if perhaps_alive and was_closed(path)]
+            # Closed and not gone it would look as if it had lived on; only Windows removes no file that is open.
+            if sys.platform == "win32":
+                self.drop(intent.case_id)
+            for path in paths:
+                if path not in alive:
+                    remove_database(path)
             self.drop(intent.case_id)
-            for path in doomed:
-                remove_database(path)
-            for object_id in intent.objects:
+            for object_id in () if alive else intent.objects:
                 if len(object_id) == DRAFT_ID_SIZE:
                     drafts.remove(self.folder.drafts, object_id)
                 else:
@@ -320,9 +333,20 @@ class Door:
             outcome["state_after"] = compartment.state.hex()
             title = self.registry.seal_title(case.case_id, cases.title(compartment))
             also.append(partial(self._confirm, case.case_id, compartment, title=title))
+            is_kept = compartment.state == intent.state_after
+        also.append(partial(self._settle_received, intent.number, kept=is_kept))
         self.log.conclude(intent.number, phase, vault_level=intent.act in VAULT_LEVEL, also=also, **outcome)
         for draft_id in stored:
             self.remove_draft(draft_id)
+
+    def _settle_received(self, intent: int, *, kept: bool) -> None:
+        """Inside a step: the file that an intent announced to store is stored, or was never here."""
+        for row in self.registry.rows(schema.RECEIVED):
+            if row["intent"] == intent and not row["stored"]:
+                if kept:
+                    self.registry.put(schema.RECEIVED, {**row, "stored": 1})
+                else:
+                    self.registry.erase(schema.RECEIVED, row["digest"], row["sender"])
 
     def remove_draft(self, draft_id: bytes) -> None:
         """Remove the files of a draft whose key is gone. What cannot be removed now is removed at the next open."""
@@ -340,6 +364,11 @@ class Door:
     def close(self) -> None:
         """Close the databases. A reading that is still open gets its outcome at the next start."""
         self._closed = True
+        with contextlib.suppress(errors.VaultError, OSError):
+            # A case that never was, and whose files could not be removed when it failed.
+            for intent in self.log.unanswered():
+                if intent.case_id in self._open and self.registry.case_by_id(intent.case_id) is None:
+                    self.settle(intent, phase="failed", reason="interrupted")
         for case_id in list(self._open):
             self.drop(case_id)
         self.registry.close()

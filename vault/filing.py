@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -85,13 +86,19 @@ class Filing(Drafting):
             self.remove_draft(draft)
         return stored
 
-    def _is_whole(self, act: Act, compartment: Compartment, number: int) -> bool:
-        """Whether every byte of an item is still what came in; if not, its owner brings the only way to heal it."""
+    def _is_whole(
+        self, act: Act, compartment: Compartment, number: int, keys: Mapping[bytes, ObjectKey] | None = None
+    ) -> bool:
+        """Whether every byte of an item is still what came in; if not, its owner brings the only way to heal it.
+
+        The object's key is one of ``keys``, else it is unwrapped for the act.
+        """
         row = items.stored_row(compartment, act.code, number)
+        object_id = blob(row, "object_id")
         try:
-            key = compartment.unwrap_object_key(act.receipt, blob(row, "object_id"))
+            key = compartment.unwrap_object_key(act.receipt, object_id) if keys is None else keys[object_id]
             ObjectReader(self.folder.objects, self._grant(act, row, key)).verify()
-        except errors.Damage:
+        except (errors.Damage, KeyError):
             return False
         return True
 

@@ -44,10 +44,12 @@ def add(
     revises: int | None,
     now: str,
     origin: Origin | None = None,
+    media: str | None = None,
 ) -> tuple[int, bool]:
     """Add an item with these bytes, or another reception of the one that has them already.
 
-    Returns its number, and whether the bytes were there before. ``origin`` tells from which file the reception is.
+    Returns its number, and whether the bytes were there before. ``origin`` tells from which file the reception is,
+    and ``media`` what its sender says that the bytes are.
     """
     file_name = _checked_file_name(file_name)
     known = compartment.first_with(schema.ITEMS, "sha256", staged.sha256) if revises is None else None
@@ -56,7 +58,17 @@ def add(
     if known is not None:
         number = integer(known, "number")
     else:
-        number = _add_new(compartment, staged, description, file_name=file_name, words=words, revises=revises, now=now)
+        media = media or media_type(file_name) or ("text/plain" if words is not None else None)
+        number = _add_new(
+            compartment,
+            staged,
+            description,
+            file_name=file_name,
+            media=media,
+            words=words,
+            revises=revises,
+            now=now,
+        )
     reception: Row = dict.fromkeys(schema.RECEPTIONS.columns)
     reception |= {
         "item": number,
@@ -81,6 +93,7 @@ def _add_new(
     description: Description,
     *,
     file_name: str | None,
+    media: str | None,
     words: str | None,
     revises: int | None,
     now: str,
@@ -93,7 +106,7 @@ def _add_new(
         "kind": _checked_kind(description.kind) or guessed_kind(file_name),
         "title": title,
         "file_name": file_name,
-        "media_type": media_type(file_name) or ("text/plain" if words is not None else None),
+        "media_type": media,
         "object_id": staged.object_id,
         "size_bytes": staged.size_bytes,
         "padded_bytes": staged.padded_bytes,

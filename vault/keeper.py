@@ -33,6 +33,7 @@ from vault.door import Act
 from vault.folder import Folder
 from vault.header import Header
 from vault.receipts import Receipt
+from vault.receiving import Receiving
 from vault.registry import CaseRow, Registry, case_grant, seal_title
 from vault.requests import (
     BackupBegun,
@@ -50,12 +51,11 @@ from vault.requests import (
     ObjectGrant,
     VaultInfo,
 )
-from vault.sharing import Sharing
 from vault.tables import text
 from vault.unlock import SecretUnlocker, Unlocker
 
 
-class Keeper(Sharing):
+class Keeper(Receiving):
     """An open vault, as those who ask see it."""
 
     def __init__(self, folder: Folder, found: Header, registry: Registry, *, actor: str, clock: Clock) -> None:
@@ -377,10 +377,13 @@ class Keeper(Sharing):
         return self._backups[intent]
 
     def abandon(self, intent: int, reason: str) -> None:
-        """Give what was begun and nobody will end its outcome: a reading, a writing, a backup, a check or a share."""
+        """Give what was begun and nobody will end its outcome: a reading, a writing, a backup, a check, a share or an
+        opening.
+        """
         begun: tuple[tuple[Container[int], Callable[..., object]], ...] = (
             (self._backups, self.backup_end),
             (self._checks, self.check_end),
+            (self._openings, self.open_end),
             (self._shares, partial(self.share_end, nothing_left=False)),
             (self._reads, self.item_close),
         )
@@ -391,5 +394,5 @@ class Keeper(Sharing):
 
     def end_readings(self) -> None:
         """Give everything that was begun its outcome."""
-        for intent in [*self._backups, *self._checks, *self._shares, *self._reads]:
+        for intent in [*self._backups, *self._checks, *self._shares, *self._openings, *self._reads]:
             self.abandon(intent, "closed")

@@ -130,13 +130,26 @@ class Log:
         self._said = True
         return Receipt(number, act=act, case_id=case_id, item=item, grants=grants)
 
-    def refine(self, receipt: Receipt, *, before: bytes, after: bytes, objects: tuple[bytes, ...]) -> None:
-        """Record durably which states a change leads from and to, before it is made. Raises ``LogUnavailable``."""
+    def refine(
+        self,
+        receipt: Receipt,
+        *,
+        before: bytes,
+        after: bytes,
+        objects: tuple[bytes, ...],
+        also: Iterable[Callable[[], None]] = (),
+    ) -> None:
+        """Record durably which states a change leads from and to, before it is made. ``also`` runs in the same step.
+
+        Raises ``LogUnavailable``.
+        """
         with self._durable() as step:
             self._append_more(
                 step, receipt, objects, item=receipt.item, state_before=before.hex(), state_after=after.hex()
             )
             self._put_unanswered(Unanswered(receipt.number, receipt.act, receipt.case_id, receipt.item, objects, after))
+            for change in also:
+                change()
 
     def announce(
         self, receipt: Receipt, objects: tuple[bytes, ...], change: Callable[[], None], **fields: object

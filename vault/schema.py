@@ -314,8 +314,28 @@ SHARES = Table(
     },
 )
 
+# Files that were opened: by the digest of what they are and the fingerprint that signed them, empty where none did. A row is
+# announced with the intent to store and confirmed with its outcome.
+RECEIVED = Table(
+    "received",
+    {
+        "digest": NEEDED_BLOB,
+        "sender": NEEDED_TEXT,
+        "kind": NEEDED_TEXT,
+        "share_id": TEXT,
+        "recipient": TEXT,
+        "sequence": INTEGER,
+        "case_id": NEEDED_BLOB,
+        "items": NEEDED_TEXT,
+        "happened": NEEDED_TEXT,
+        "intent": NEEDED_INTEGER,
+        "stored": NEEDED_INTEGER,
+    },
+    2,
+)
+
 # Vaults of before have none of these tables until the first row of each.
-LATER_TABLES = (DRAFTS, IDENTITY, PARTNERS, SHARES)
+LATER_TABLES = (DRAFTS, IDENTITY, PARTNERS, SHARES, RECEIVED)
 VAULT_TABLES = (SETTINGS, SLOTS, CASES, LOG_KEYS, DELETED_CASES, UNANSWERED, *LATER_TABLES)
 
 VAULT_SCHEMA = (

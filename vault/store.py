@@ -23,6 +23,7 @@ Record = tuple[Any, ...]
 
 _PAGE_BYTES = 4096
 _LITTLE_KIB = 256
+_PAGES_OF_LOG = 1000  # SQLite's own
 _PART_ROWS = 1000
 _SUFFIXES = ("", "-wal", "-shm", "-journal")
 _FULL, _READ_ONLY, _IO = 13, 8, 10
@@ -126,6 +127,10 @@ class Store:
     def keep_little(self) -> None:
         """Keep few pages in memory from now on: many databases are open. Reading everything is cheaper then, too."""
         self.execute(f"PRAGMA cache_size = -{_LITTLE_KIB}")
+
+    def keep_in_log(self, held: bool) -> None:
+        """Let what is committed stay in the write-ahead log alone, until told otherwise: ``was_closed`` tells by that."""
+        self.execute(f"PRAGMA wal_autocheckpoint = {0 if held else _PAGES_OF_LOG}")
 
     def give_back(self) -> None:
         """Wipe the pages that were read, and give back their memory."""

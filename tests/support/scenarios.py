@@ -41,6 +41,7 @@ from vault import (
     errors,
     inspect_folder,
     objects,
+    schema,
 )
 
 OLD_KEY = b"the key file before the change.."
@@ -179,6 +180,18 @@ def _draft_discard(vault: Vault, material: Path) -> None:
     case.drafts.discard(case.drafts.list()[0].draft_id)
 
 
+def _open(vault: Vault, material: Path) -> None:
+    vault.open_file(material / "sealed.age", spoken=_nobody_spoke, into="HARBOUR")
+
+
+def _open_anew(vault: Vault, material: Path) -> None:
+    vault.open_file(material / "sealed.age", spoken=_nobody_spoke, code="QUAY")
+
+
+def _nobody_spoke() -> str:
+    raise AssertionError("the file has no passphrase")
+
+
 ACTS: dict[str, Callable[[Vault, Path], None]] = {
     "case new": _case_new,
     "add": _add,
@@ -196,6 +209,8 @@ ACTS: dict[str, Callable[[Vault, Path], None]] = {
     "draft save": _draft_save,
     "draft store": _draft_store,
     "draft discard": _draft_discard,
+    "open": _open,
+    "open anew": _open_anew,
 }
 
 
@@ -255,14 +270,40 @@ class Scenario:
         self.material.mkdir()
         (self.material / "statement.mp4").write_bytes(sample(size))
         (self.material / "exported").mkdir()
-        self.source = Fingerprint(self.material / "statement.mp4")
         build(self._template, cases=cases)
         if act == "key remove":
             with Vault.open(self._template, OLD, clock=clock) as vault:
                 vault.add_key(OLD, NEW, label="new")
+        if self.opens:
+            self._receive(size)
+        self.source = Fingerprint(self.material / "statement.mp4")
         self.both = self._seen(more=False)
         self.after_more = self._seen(more=True)
         assert (self.both[0] == self.both[1]) is (act in ("export", "seal", "change", "key add", "key remove"))
+
+    @property
+    def opens(self) -> bool:
+        """Whether the act takes in what somebody sealed."""
+        return self.act_name.startswith("open")
+
+    def _receive(self, size: int) -> None:
+        """A file from a partner, who was compared: an item that is new, one whose bytes are in HARBOUR, and a person."""
+        import sealing
+
+        sender = sealing.Sender()
+        with Vault.open(self._template, OLD, clock=clock) as vault:
+            vault.partners.add("Anna", card=sender.card_bytes)
+            vault.partners.get("Anna").verify(sender.reads_out(), in_person=True)
+            file = sender.seal(sealing.To(vault), contents=(sample(size), LETTER))
+        (self.material / "sealed.age").write_bytes(file)
+
+    def verify_received(self, path: Path, state: str) -> None:
+        """After `verify`: the vault knows the file as opened if and only if what came in it is there."""
+        with Vault.open(path, OLD, clock=clock) as vault:
+            rows = vault.keeper.registry.rows(schema.RECEIVED)
+            assert [row["stored"] for row in rows] == [1] * state.startswith("after")
+            _found, arrived = vault.open_file(self.material / "sealed.age", spoken=_nobody_spoke)
+            assert arrived.known is state.startswith("after")
 
     def _seen(self, *, more: bool) -> tuple[Contents, Contents]:
         seen = []

@@ -1,0 +1,528 @@
+"""Reading a file that somebody sealed, in the command's process: from the age file straight into staged objects.
+
+Nothing of it is written in the clear. The service gives the file's key for one logged intent, judges the sender, and
+stores what was staged in one transaction; until then nobody sees anything of it, and after a failure nothing is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from crypto import age
+from crypto.errors import AgeFailure, CryptoError, HeaderFailure, NoMatch
+from crypto.objects import ciphertext_size
+from crypto.padding import padded_size
+from vault import bag, errors, intake, passphrases
+from vault.archive import ArchiveWriter, Member, refused
+from vault.arrivals import PLAIN, SHARE, UNKNOWN, UNVERIFIED, Arrival, Arrived, Claim, OpenGrant, Verdict
+from vault.bag import BagReader, Tags
+from vault.cards import Card
+from vault.folder import Staging
+from vault.objects import Progress, Source, Staged, write_object
+from vault.pipeline import Pipeline
+from vault.references import parse_person
+from vault.sealed import SealedItem, SealedManifest
+from vault.verifying import verify_tags
+
+if TYPE_CHECKING:
+    from vault.keeper import Keeper
+
+LIMITS = age.HeaderLimits(size_bytes=64 << 10, stanzas=32)
+KINDS = (age.HYBRID, age.X25519, age.SCRYPT)
+
+_START_BYTES = 4096
+_BLOCK_BYTES = 512
+_ARMOR = b"-----BEGIN "
+_MARKS = (bag.TAGMANIFEST.encode(), bag.SEALED.encode())
+_PROOFS_KIND = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What anybody can tell of a file without a key: its size, and for how many keys of which kinds it is sealed."""
+
+    path: Path
+    size_bytes: int
+    armored: bool
+    stanzas: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is in a file, before anything of it is stored. ``manifest`` is what it says of itself; None of a plain one.
+
+    ``whole``: it was read to its end, and every byte of it agrees.
+    """
+
+    outside: Outside
+    kind: str
+    manifest: SealedManifest | None
+    size_bytes: int
+    verdict: Verdict
+    whole: bool = False
+
+
+Spoken = Callable[[], str]
+Accept = Callable[[Found], bool]
+
+
+class _Stream:
+    """A source whose beginning was looked at already."""
+
+    def __init__(self, start: bytes, source: Source) -> None:
+        self._start, self._source = memoryview(start), source
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """See ``Source.readinto``."""
+        if not len(self._start):
+            return self._source.readinto(buffer)
+        count = min(len(buffer), len(self._start))
+        buffer[:count], self._start = self._start[:count], self._start[count:]
+        return count
+
+
+class SealedFile:
+    """An age file being read; a context manager. Raises what ``intake.SourceFile`` raises, and ``NotAnAgeFile``."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._source = intake.SourceFile(path)
+
+    def __enter__(self) -> SealedFile:
+        self._source.__enter__()
+        try:
+            start = _read_up_to(self._source, _START_BYTES)
+            armored = start.lstrip().startswith(_ARMOR)
+            stream: Source = _Stream(start, self._source)
+            if armored:
+                stream = age.dearmor(_Readable(stream))
+            self._header, stream = _header(stream, self._path, armored=armored)
+        except BaseException:
+            self._source.__exit__(None, None, None)
+            raise
+        self._stream = stream
+        self.outside = Outside(
+            self._path, self._source.size_bytes, armored, tuple(each.kind for each in self._header.stanzas)
+        )
+        return self
+
+    @property
+    def header(self) -> bytes:
+        """The header's bytes, with which the service unwraps the key."""
+        return self._header.text
+
+    @property
+    def has_passphrase(self) -> bool:
+        """Whether a passphrase opens it."""
+        return self.outside.stanzas == (age.SCRYPT,)
+
+    def key_of(self, passphrase: str) -> age.FileKey:
+        """The key of a file that was sealed with a passphrase. Raises ``WrongFilePassphrase``, ``SealedFileRefused``."""
+        typed = [passphrase, passphrases.with_hyphens(passphrase)]
+        try:
+            identities = [age.passphrase_identity(each) for each in typed if each]
+            return age.unwrap_file_key(self.header, identities, limits=LIMITS)
+        except (NoMatch, ValueError):
+            raise errors.WrongFilePassphrase from None
+        except HeaderFailure:
+            raise refused(reason="its header is not as age writes it") from None
+        except AgeFailure:
+            raise refused(reason="its header was changed") from None
+        except CryptoError:
+            raise errors.Refused(reason="there is not enough memory for this file's passphrase") from None
+
+    def content(self, key: age.FileKey) -> Source:
+        """What is inside, each byte authentic. Reading it raises ``SealedFileRefused``."""
+        whole = _Readable(_Stream(self.header, self._stream))
+        with _as_refusal():
+            reader, _ = age.open_reader(whole, [age.FileKeyIdentity(key)], limits=LIMITS)
+        return _Content(reader)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._source.__exit__(kind, error, trace)
+
+
+class _Readable(io.RawIOBase):
+    """A source as ``crypto.age`` takes it."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # only crypto.age reads from it
+        return self._source.readinto(buffer) or 0
+
+
+class _Content:
+    """The payload; what is wrong with it is said in the words of sealed files."""
+
+    def __init__(self, reader: age.PayloadReader) -> None:
+        self._reader = reader
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """See ``Source.readinto``."""
+        with _as_refusal():
+            return self._reader.readinto(buffer)
+
+
+@contextlib.contextmanager
+def _as_refusal() -> Iterator[None]:
+    try:
+        yield
+    except AgeFailure:
+        raise refused(reason="it was cut off or changed on its way") from None
+
+
+def _read_up_to(source: Source, size: int) -> bytes:
+    start = bytearray(size)
+    done = 0
+    with memoryview(start) as view:
+        while done < size:
+            count = source.readinto(view[done:])
+            if not count:
+                break
+            done += count
+    return bytes(start[:done])
+
+
+def _header(stream: Source, path: Path, *, armored: bool) -> tuple[age.Header, Source]:
+    """The header, and a source of what follows it. Raises ``NotAnAgeFile``, ``SealedFileRefused``."""
+    kept = _Kept(stream)
+    try:
+        header = age.read_header(_Readable(kept), limits=LIMITS)
+    except AgeFailure:
+        if not armored and bytes(kept.taken[: len(age.VERSION_LINE)]) != age.VERSION_LINE:
+            raise errors.NotAnAgeFile(path=str(path)) from None
+        raise refused(reason="its header is not as age writes it") from None
+    return header, _Stream(bytes(kept.taken[len(header.text) :]), stream)
+
+
+class _Kept:
+    """A source of which everything that was read is kept: a header, which is small."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.taken = bytearray()
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """See ``Source.readinto``."""
+        count = self._source.readinto(buffer)
+        if count:
+            self.taken += buffer[:count]
+        return count
+
+
+def look(path: Path) -> Outside:
+    """What shows of a file without a key. Raises ``NotAnAgeFile``, ``SealedFileRefused``, ``SourceMissing``, ``NotAFile``."""
+    with SealedFile(path) as file:
+        return file.outside
+
+
+def inspect(keeper: Keeper, path: Path, *, spoken: Spoken | None = None, progress: Progress | None = None) -> Found:
+    """Read a file to its end and say what it is; nothing is stored. See ``unseal`` for what it raises."""
+    with SealedFile(path) as file:
+        return _Unsealing(keeper, file, spoken, progress, stores=False).inspect()
+
+
+def unseal(
+    keeper: Keeper,
+    path: Path,
+    *,
+    spoken: Spoken | None = None,
+    into: str | None = None,
+    code: str | None = None,
+    accept: Accept | None = None,
+    progress: Progress | None = None,
+) -> tuple[Found, Arrived]:
+    """Take in a file: all of it, or nothing.
+
+    1. Its header is read; the intent is logged, and the service unwraps the file's key. For a file with a passphrase
+       ``spoken`` is asked.
+    2. The tag files are read and verified: signatures, digests, for whom it is.
+    3. The service judges the sender and whether the file came before. The same file again ends here.
+    4. A sender who is not known is shown to ``accept``; without its yes it ends here.
+    5. Each item streams into a staged object while both its digests are computed, and compared with the manifests.
+    6. The padding, the end of the archive and the last chunk of the age file are read.
+    7. The tag files are staged as they came, so that anybody can verify them later.
+    8. The service stores everything in one transaction of the case.
+
+    Raises ``NotForUs``, ``SealedFileRefused``, ``WrongFilePassphrase``, ``BadCard``, ``SenderUnproven``, ``PartnerChanged``,
+    ``NoSuchCase``, ``CodeTaken``, ``NoSpace``, ``ReadOnly``.
+    """
+    with SealedFile(path) as file:
+        unsealing = _Unsealing(keeper, file, spoken, progress, stores=True)
+        return unsealing.store(into=into, code=code, accept=accept)
+
+
+class _Unsealing:
+    """The steps of ``unseal``."""
+
+    def __init__(
+        self, keeper: Keeper, file: SealedFile, spoken: Spoken | None, progress: Progress | None, *, stores: bool
+    ) -> None:
+        self.keeper, self.file, self.spoken, self.stores = keeper, file, spoken, stores
+        self._progress = progress
+        self.grant: OpenGrant | None = None
+
+    def inspect(self) -> Found:
+        """Steps 1 to 6, with nothing staged."""
+        with self._begun(into=None, code=None) as grant:
+            content = self._content(grant)
+            container = self._container(content)
+            if container is None:
+                sha256, size = self._read_plain(content)
+                verdict = self.keeper.open_judge(grant.intent, Claim(PLAIN, sha256))
+                found = Found(self.file.outside, PLAIN, None, size, verdict, whole=True)
+            else:
+                reader, tags, manifest, verdict = self._judged(grant, container)
+                for place, member in reader.items(tags, manifest.items):
+                    self._compare(manifest.items[place], *self._digests(member))
+                reader.finish(tags, manifest.items)
+                found = Found(self.file.outside, manifest.kind, manifest, manifest.payload_bytes, verdict, whole=True)
+            self.keeper.open_end(grant.intent, "done", size=found.size_bytes)
+            self.grant = None
+            return found
+
+    def store(self, *, into: str | None, code: str | None, accept: Accept | None) -> tuple[Found, Arrived]:
+        """See ``unseal``."""
+        with self._begun(into=into, code=code) as grant:
+            content = self._content(grant)
+            container = self._container(content)
+            staging = Staging(self.keeper.folder)
+            try:
+                if container is None:
+                    return self._store_plain(grant, staging, content)
+                return self._store_container(grant, staging, container, accept)
+            finally:
+                with contextlib.suppress(errors.VaultError, OSError):
+                    staging.close()
+
+    # Step 1
+
+    @contextlib.contextmanager
+    def _begun(self, *, into: str | None, code: str | None) -> Iterator[OpenGrant]:
+        header = None if self.file.has_passphrase else self.file.header
+        self.grant = self.keeper.open_begin(header, stores=self.stores, into=into, code=code)
+        try:
+            try:
+                yield self.grant
+            except errors.BadValue:  # it is too long for a session, or for any case
+                raise refused(reason="what it says of its content cannot be stored") from None
+        except BaseException as error:
+            if self.grant is not None:
+                with contextlib.suppress(errors.VaultError):
+                    self.keeper.open_end(self.grant.intent, "failed", reason=type(error).__name__)
+            raise
+
+    def _content(self, grant: OpenGrant) -> _Peeked:
+        if grant.file_key is not None:
+            return _Peeked(self.file.content(age.FileKey(grant.file_key)))
+        if self.spoken is None:
+            raise errors.WrongFilePassphrase
+        return _Peeked(self.file.content(self.file.key_of(self.spoken())))
+
+    # Steps 2 and 3
+
+    def _container(self, content: _Peeked) -> BagReader | None:
+        return BagReader(content) if any(mark in content.start for mark in _MARKS) else None
+
+    def _judged(self, grant: OpenGrant, reader: BagReader) -> tuple[BagReader, Tags, SealedManifest, Verdict]:
+        if len(self.file.outside.stanzas) != 1:
+            raise refused(reason="it is sealed for more than one key, so that somebody else could have written it")
+        tags = reader.read_tags()
+        ours = {bytes.fromhex(each) for each in grant.recipients}
+        verified = verify_tags(tags, parse_card=Card.from_bytes, stanza=self.file.outside.stanzas[0], ours=ours)
+        manifest = verified.manifest
+        claim = Claim(
+            kind=manifest.kind,
+            digest=verified.digest,
+            card=tags.files.get(bag.CARD),
+            share_id=manifest.share_id,
+            recipient=manifest.to or None,
+            case=manifest.case,
+            sequence=manifest.sequence,
+            previous=manifest.previous,
+            purpose=manifest.purpose,
+            terms=manifest.terms,
+        )
+        return reader, tags, manifest, self.keeper.open_judge(grant.intent, claim)
+
+    # Steps 4 to 8
+
+    def _store_container(
+        self, grant: OpenGrant, staging: Staging, container: BagReader, accept: Accept | None
+    ) -> tuple[Found, Arrived]:
+        reader, tags, manifest, verdict = self._judged(grant, container)
+        found = Found(self.file.outside, manifest.kind, manifest, manifest.payload_bytes, verdict)
+        if verdict.again:
+            return found, self._known(grant, verdict)
+        accepted = self._accepted(found, accept)
+        for place, member in reader.items(tags, manifest.items, admit=self._admit):
+            item = manifest.items[place]
+            collector = intake.TextCollector(member, item.file_name or item.path, size_bytes=item.size_bytes)
+            staged = self._stage(grant, staging, collector, item.size_bytes)
+            self._compare(item, staged.sha256, staged.sha512 or "")
+            self.keeper.open_stage(grant.intent, staged, _arrival(manifest, item, collector.text()))
+        reader.finish(tags, manifest.items)
+        if manifest.kind == SHARE:
+            self._stage_proofs(grant, staging, tags)
+        arrived = self.keeper.open_finish(grant.intent, str(staging.path), manifest.persons, accepted=accepted)
+        self.grant = None
+        return found, arrived
+
+    def _known(self, grant: OpenGrant, verdict: Verdict) -> Arrived:
+        self.keeper.open_end(grant.intent, "done", reason="known", again=True)
+        self.grant = None
+        code = verdict.again[0].partition("/")[0]
+        return Arrived(code, False, (), verdict.again, (), None, 0, known=True)
+
+    def _accepted(self, found: Found, accept: Accept | None) -> bool:
+        sender = found.verdict.sender
+        accepted = sender.trust in (UNKNOWN, UNVERIFIED) and accept is not None and accept(found)
+        # The service asks the same at the end; nobody should wait so long to hear it.
+        self.keeper.open_may_store(self._intent, accepted=accepted)
+        return accepted
+
+    @property
+    def _intent(self) -> int:
+        if self.grant is None:
+            raise errors.ReceiptRefused
+        return self.grant.intent
+
+    def _admit(self, announced_bytes: int) -> None:
+        """See that there is room for what is announced, before work. Raises ``NoSpace``."""
+        folder = self.keeper.folder.path
+        if shutil.disk_usage(folder).free < ciphertext_size(padded_size(announced_bytes)):
+            raise errors.NoSpace(path=str(folder))
+
+    def _stage(self, grant: OpenGrant, staging: Staging, source: Source, size: int | None) -> Staged:
+        if grant.case_id is None:
+            raise errors.ReceiptRefused
+        return write_object(
+            source,
+            staging.path,
+            folder_id=grant.folder_id,
+            case_id=grant.case_id,
+            size_hint=size,
+            progress=self._report,
+        )
+
+    def _report(self, further: int) -> None:
+        self.keeper.verify_serving()
+        if self._progress:
+            self._progress(further)
+
+    @staticmethod
+    def _compare(item: SealedItem, sha256: str, sha512: str) -> None:
+        if (sha256, sha512) != (item.sha256, item.sha512):
+            raise refused(reason="a file in it is not the one that was signed")
+
+    def _stage_proofs(self, grant: OpenGrant, staging: Staging, tags: Tags) -> None:
+        packed = io.BytesIO()
+        writer = ArchiveWriter(packed)
+        for name, data in tags.files.items():
+            writer.write_member(f"{tags.top}/{name}", data)
+        writer.finish()
+        size = packed.tell()
+        packed.seek(0)
+        staged = self._stage(grant, staging, packed, size)
+        title = f"Signatures and manifests of sealed file {tags.top}"
+        arrival = Arrival(
+            None, None, _PROOFS_KIND, title=title, file_name=f"{tags.top}.tar", media_type="application/x-tar"
+        )
+        self.keeper.open_stage(grant.intent, staged, arrival)
+
+    # A plain age file
+
+    def _read_plain(self, content: Source) -> tuple[str, int]:
+        sha256, size = hashlib.sha256(), 0
+        piece = memoryview(bytearray(1 << 20))
+        while count := content.readinto(piece):
+            sha256.update(piece[:count])
+            size += count
+            self._report(count)
+        return sha256.hexdigest(), size
+
+    def _store_plain(self, grant: OpenGrant, staging: Staging, content: Source) -> tuple[Found, Arrived]:
+        self._admit(self.file.outside.size_bytes)
+        name = self.file.outside.path.name.removesuffix(".age")
+        collector = intake.TextCollector(content, name, size_bytes=self.file.outside.size_bytes)
+        staged = self._stage(grant, staging, collector, self.file.outside.size_bytes)
+        verdict = self.keeper.open_judge(grant.intent, Claim(PLAIN, staged.sha256))
+        found = Found(self.file.outside, PLAIN, None, staged.size_bytes, verdict, whole=True)
+        if verdict.again:
+            return found, self._known(grant, verdict)
+        arrival = Arrival(None, None, None, file_name=name, words=collector.text())
+        self.keeper.open_stage(grant.intent, staged, arrival)
+        arrived = self.keeper.open_finish(grant.intent, str(staging.path))
+        self.grant = None
+        return found, arrived
+
+    def _digests(self, member: Member) -> tuple[str, str]:
+        sha256, sha512 = hashlib.sha256(), hashlib.sha512()
+        with Pipeline([sha512.update, sha256.update], size_hint=member.size_bytes) as pipeline:
+            while member.left_bytes:
+                buffer = pipeline.free()
+                with memoryview(buffer) as view:
+                    count = member.readinto(view)
+                pipeline.feed(buffer, count)
+                self._report(count)
+        return sha256.hexdigest(), sha512.hexdigest()
+
+
+class _Peeked:
+    """A source, and what it begins with."""
+
+    def __init__(self, source: Source) -> None:
+        self.start = _read_up_to(source, _BLOCK_BYTES)
+        self._stream = _Stream(self.start, source)
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """See ``Source.readinto``."""
+        return self._stream.readinto(buffer)
+
+
+def _arrival(manifest: SealedManifest, item: SealedItem, words: str | None) -> Arrival:
+    """What the sender says of an item, in plain values. A person who did not come is not named either."""
+    told: list[tuple[str, str]] = []
+    if item.circumstances is not None:
+        persons = {person.number for person in manifest.persons}
+        for name in item.circumstances.__dataclass_fields__:
+            value = getattr(item.circumstances, name)
+            if value and (name != "person" or _person_number(value) in persons):
+                told.append((name, value))
+    return Arrival(
+        number=item.number,
+        path=item.path,
+        kind=item.kind,
+        title=item.title,
+        file_name=item.file_name,
+        media_type=item.media_type,
+        added=item.added,
+        recorded=item.recorded,
+        received=item.received,
+        revises=item.revises,
+        notes=tuple(note.text for note in item.notes or ()),
+        tags=item.tags or (),
+        circumstances=tuple(told),
+        words=words,
+    )
+
+
+def _person_number(reference: str) -> int | None:
+    with contextlib.suppress(errors.BadReference):
+        return parse_person(reference)[1]
+    return None

@@ -174,7 +174,9 @@ class _Unsealing:
 
     # Steps 2 and 3
 
-from vault import bag, confirmations, errors, intake
+    def _container(self, content: Peeked) -> BagReader | None:
+        if confirmations.is_beginning(content.start):
+            raise errors.Refused(reason="this is a receipt, which `casevault receipt` takes in")
         return BagReader(content) if any(mark in content.start for mark in _MARKS) else None
 
     def _judged(self, grant: OpenGrant, reader: BagReader) -> tuple[BagReader, Tags, SealedManifest, Verdict]:

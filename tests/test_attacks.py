@@ -390,7 +390,8 @@ def test_line_13_a_mixture_of_two_copies_never_shows_older_words(path: Path, tmp
         if all(chosen):
             assert answer == [("Zaynab", "call at any time")]  # said in the threat model; see the test of the mark
         else:
-            assert answer == OlderCopy or answer == truth["HARBOUR persons"]
+            refused = isinstance(answer, type) and issubclass(answer, OlderCopy)
+            assert refused or answer == truth["HARBOUR persons"]
 
 
 def test_line_13_a_consent_rolled_back_is_seen_by_this_machine_even_when_the_whole_folder_is(tmp_path: Path) -> None:

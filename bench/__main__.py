@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.proofs import Proofs
 from bench.rows import table
 from bench.sessions import Sessions
 from bench.storing import Storing
@@ -18,7 +19,7 @@ from bench.workspace import Workspace
 QUICK_CASES = (10, 600)
 
 
-class All(Storing, Sessions):
+class All(Storing, Sessions, Proofs):
     """What is measured, in the order of the table."""
 
 
@@ -35,6 +36,7 @@ ROWS: dict[str, Callable[[All], None]] = {
     "start": All.start,
     "session": All.session,
     "read": All.read,
+    "log": All.log,
     "large": All.large,
     "offset": All.offset,
     "film": All.film,

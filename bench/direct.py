@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.workspace import CASE, PARTNER
 from crypto import age, kdf
 from crypto.keys import ObjectKey
-from vault import KeyFileUnlocker, Vault
+from vault import KeyFileUnlocker, Vault, files
 
 _SYLLABLES = ("ахмад", "солта", "балта", "мага", "заур", "юсуп", "джава", "хаса", "шам", "цве")
 
@@ -110,6 +110,58 @@ def show(folder: str, key_file: str, count: str) -> None:
     print(json.dumps(taken))
 
 
+class _Weightless(files.Disk):
+    """A disk on which nothing is overwritten: for making many steps, whose keys nobody will look for."""
+
+    def overwrite(self, path: Path, offset: int, data: files.Buffer) -> None:
+        pass
+
+
+def log(folder: str, key_file: str, steps: str) -> None:
+    """Makes so many steps of the log, and prints how long verifying them takes and how much an entry adds to the file."""
+    import resource
+
+    from vault import platform
+
+    unlocker, database = KeyFileUnlocker(Path(key_file).read_bytes()), Path(folder) / "vault-1.db"
+    with Vault.open(Path(folder), unlocker) as vault:
+        vault.cases.list()
+    before = database.stat().st_size
+    with Vault.open(Path(folder), unlocker) as vault:
+        real, files.disk = files.disk, _Weightless()
+        registry, entries = vault.keeper.registry, vault.info().log_entries
+        with registry.store.atomic():
+            for _ in range(int(steps) // 2 - 1):
+                vault.keeper.log.conclude(vault.keeper.log.intend("case-list").number, "done")
+        files.disk = real
+        vault.cases.list()
+        added = vault.info().log_entries - entries
+    found: dict[str, object] = {"bytes_an_entry": (database.stat().st_size - before) / added}
+    with Vault.open(Path(folder), unlocker) as vault:
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        taken = {}
+        for cores in range(1, min(2, platform.usable_cores()) + 1):
+            if cores == 1 and hasattr(os, "sched_setaffinity"):
+                everything = os.sched_getaffinity(0)
+                os.sched_setaffinity(0, {min(everything)})
+            start = time.perf_counter()
+            vault.verify_log(full=True)
+            taken[str(cores)] = time.perf_counter() - start
+            if cores == 1 and hasattr(os, "sched_setaffinity"):
+                os.sched_setaffinity(0, everything)
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory
+    found |= {"verify": taken, "growth_mib": grown / 1024}
+    print(json.dumps(found))
+
+
+def disclose(folder: str, key_file: str, entries: str, target: str) -> None:
+    """Discloses so many entries to a file, and prints the seconds that it took."""
+    with Vault.open(Path(folder), KeyFileUnlocker(Path(key_file).read_bytes())) as vault:
+        start = time.perf_counter()
+        Path(target).write_text(vault.disclose_log(entries=tuple(range(int(entries)))), encoding="utf-8")
+        print(json.dumps(time.perf_counter() - start))
+
+
 def first_frame(folder: str, key_file: str, *options: str) -> None:
     """`view BENCH/1` as it is, but for a player that ends after its first frame, which nobody sees."""
     import os
@@ -132,11 +184,6 @@ def argon2id(count: str) -> None:
 
 
 if __name__ == "__main__":
-    {
-        "make": make,
-        "receiver": receiver,
-        "make_large": make_large,
-        "show": show,
-        "first_frame": first_frame,
-        "argon2id": argon2id,
-    }[sys.argv[1]](*sys.argv[2:])
+    {each.__name__: each for each in (make, receiver, make_large, show, log, disclose, first_frame, argon2id)}[
+        sys.argv[1]
+    ](*sys.argv[2:])

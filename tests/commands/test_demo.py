@@ -10,13 +10,14 @@ from commands import _media, demo
 from commands._errors import Stop
 from commands._options import Settings
 from commands._output import Output
+from commands._telling import environment
 
 
 @pytest.mark.slow
 def test_the_demo_ends_well_and_leaves_nothing(cv: Any, home: Path) -> None:
     done = cv.bare("demo", "--json")
     story = json.loads(done.stdout)
-    assert len(story["steps"]) == 12
+    assert len(story["steps"]) == 18
     for said in (
         "$ casevault init",
         "HARBOUR/1",
@@ -25,6 +26,13 @@ def test_the_demo_ends_well_and_leaves_nothing(cv: Any, home: Path) -> None:
         "status 12",
         "status 20",
         "nothing is damaged, nothing unread",
+        "compared by voice",
+        "status 15",
+        "status 22",
+        "bit for bit what was sealed",
+        "has confirmed that all of it came",
+        "finds that every step holds",
+        "does not find it where one step was taken out",
         "Removed ",
     ):
         assert said in done.stderr, said
@@ -37,19 +45,19 @@ def test_the_demo_ends_well_and_leaves_nothing(cv: Any, home: Path) -> None:
 def story(tmp_path: Path) -> Any:
     told = demo._Story(tmp_path, Output(Settings(json=True)))
     told.unlocked_by = "phrase"
-    told.environment = demo._environment(tmp_path)
+    told.environment = environment(tmp_path, computer="here")
     (tmp_path / "phrase").write_text("x" * 20)
     return told
 
 
 def test_a_step_that_ends_otherwise_fails_the_demo_by_name(story: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    story._step("The step that fails")
+    story.step("The step that fails")
     with pytest.raises(Stop, match=r"The step that fails.*ended with 10, not 0") as failed:
-        story._run("case", "list")
+        story.run("case", "list")
     assert failed.value.status == 1
     with pytest.raises(Stop, match="ended with 10, not 12"):
-        story._run("case", "list", expect=12)
-    story._run("case", "list", expect=10)
+        story.run("case", "list", expect=12)
+    story.run("case", "list", expect=10)
 
 
 def test_a_name_in_the_clear_fails_the_demo(story: Any, tmp_path: Path) -> None:
@@ -66,7 +74,7 @@ def test_a_name_in_the_clear_fails_the_demo(story: Any, tmp_path: Path) -> None:
         b"..." + demo._STATEMENT.encode(),
     ):
         (vault / "3").write_bytes(b"before" + leak + b"after")
-        story._step("Searching")
+        story.step("Searching")
         with pytest.raises(Stop, match="is nowhere"):
             story._nothing_in_the_clear()
 

@@ -133,7 +133,9 @@ class LogProofs:
                 raise refused(reason="it was written by a newer version")
             share = _exactly(found["share"], "fields", "leaf", "proof")
             return cls(
-                generations=tuple(_certificate(each) for each in _list(found["generations"], _MOST_GENERATIONS)),
+                generations=tuple(
+                    _certificate(each) for each in _list(found["generations"], _MOST_GENERATIONS, least=1)
+                ),
                 share=_included(share),
                 fields=share["fields"],
                 key=None if found["key"] is None else _included(_exactly(found["key"], "leaf", "proof")),
@@ -197,8 +199,6 @@ def verify(files: Mapping[str, bytes], *, card: Signer, to: str, digest: str) ->
 
 
 def _verify_generations(generations: tuple[Certificate, ...], card: Signer) -> None:
-    if not generations:
-        raise refused(reason=_NOT_ONE)
     for before, after in itertools.pairwise(generations):
         if after.generation != before.generation + 1 or (after.first_step, after.size) <= (
             before.first_step,
@@ -271,8 +271,8 @@ def _exactly(value: object, *names: str) -> dict[str, object]:
     return value
 
 
-def _list(value: object, most: int) -> list[object]:
-    if not isinstance(value, list) or len(value) > most:
+def _list(value: object, most: int, least: int = 0) -> list[object]:
+    if not isinstance(value, list) or not least <= len(value) <= most:
         raise ValueError
     return value
 

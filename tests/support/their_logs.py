@@ -25,6 +25,7 @@ class TheirLog:
     def __init__(self, by: Somebody, vault_id: bytes | None = None, *, history: str = "") -> None:
         self.by, self.vault_id, self.history = by, vault_id or by.vault_id, history
         self.leaves: list[bytes] = []
+        self.announced: dict[int, bytes] = {}  # seeds of steps whose keys an earlier history named
         self.certificates: list[Certificate] = []
         self.sent: dict[str, list[tuple[int, int, bytes]]] = {}
         self.begin_generation()
@@ -35,6 +36,8 @@ class TheirLog:
         """Another history from here on."""
         other = TheirLog(self.by, self.vault_id, history=history)
         other.leaves, other.certificates = list(self.leaves), list(self.certificates)
+        step = len(self.leaves) + 1
+        other.announced = {step: self.seed(step)}
         other.sent = {to: list(heads) for to, heads in self.sent.items()}
         return other
 
@@ -43,7 +46,7 @@ class TheirLog:
         return self.certificates[-1].generation
 
     def seed(self, step: int) -> bytes:
-        return hashlib.sha256(f"{self.history} {self.generation} {step}".encode()).digest()
+        return self.announced.get(step) or hashlib.sha256(f"{self.history} {self.generation} {step}".encode()).digest()
 
     @property
     def tree(self) -> Tree:

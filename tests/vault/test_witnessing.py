@@ -22,7 +22,7 @@ from crypto import mldsa, sshsig
 from crypto.encoding import canonical_json
 from crypto.labels import SignedKind
 from crypto.signing import Checkpoint
-from vault import bag, cards, errors, schema, witnessing
+from vault import Vault, bag, cards, errors, schema, witnessing
 from vault.archive import ArchiveReader
 from vault.confirmations import Confirmation
 from vault.errors import SealedFileRefused
@@ -287,7 +287,7 @@ def test_an_older_copy_that_goes_on_is_found_by_the_partner_and_by_the_receipt(p
         _verify_evidence(bytes(evidence))
     # The same again is the same proof.
     with pytest.raises(SealedFileRefused):
-        pair.theirs.inspect(rewritten.path)
+        pair.theirs.inspect_file(rewritten.path)
     assert len(pair.theirs.log_status().forks) == 1
     pair.theirs.close()
     with open_vault(pair.folder / "theirs") as again:
@@ -367,7 +367,7 @@ def test_two_roots_for_one_size_are_kept_as_the_proof_whoever_was_shown_them(tmp
 
         vault.open_file(file(log, 1), accept=lambda _: True)
         with pytest.raises(SealedFileRefused, match="two histories"):
-            vault.inspect(file(other, 1))
+            vault.inspect_file(file(other, 1))
         (fork,) = vault.log_status().forks
         assert fork.kind == witnessing.FORKED
         # Neither is what goes on from the other one taken, nor is a generation with another key.
@@ -377,7 +377,7 @@ def test_two_roots_for_one_size_are_kept_as_the_proof_whoever_was_shown_them(tmp
         # However often it is shown, the proofs stay few.
         for number in range(3, 16):
             with pytest.raises(SealedFileRefused):
-                vault.inspect(file(other, number, previous="00" * 32))
+                vault.inspect_file(file(other, number, previous="00" * 32))
         assert len(vault.log_status().forks) == 8
 
 
@@ -392,7 +392,7 @@ def test_a_stranger_who_names_the_vault_of_a_partner_accuses_nobody(tmp_path: Pa
         manifest = stranger.share(to.fingerprint, vault_id=anna.vault_id.hex())
         proofs = TheirLog(stranger, anna.vault_id).share(manifest.to_bytes(), manifest.to)
         (tmp_path / "2.age").write_bytes(sealed(bags.packed(stranger.members(manifest, replaced=proofs)), to.hybrid))
-        found = vault.inspect(tmp_path / "2.age")
+        found = vault.inspect_file(tmp_path / "2.age")
         assert found.verdict.sender.trust == "changed"
         assert vault.log_status().forks == ()
 

@@ -187,6 +187,9 @@ LOG_STATUS = {
     "verified_step": "the step up to which it was last verified; 0 for never",
     "verified_entries": "how many entries it had then",
     "verified_when": "when that was (UTC), or null",
+    "confirmed": "up to where partners have confirmed it: list of `partner`, `fingerprint`, `generation`, `entries`, `when`",
+    "forks": "states of one log that do not go together: list of `kind` (forked, unconnected, not-ours), `sender` (fingerprint, "
+    "null for this log), `partner`, `generation`, `found`, `entries_before`, `entries`",
 }
 
 LOG_EXPORTED = {
@@ -315,6 +318,7 @@ INSPECTED = {
     "gap": "whether the file that the sender sealed before it has not come",
     "late": "whether a later file of the sender came before it",
     "rival": "whether another file of the sender has its number",
+    "new_generation": "the generation of the sender's log, if it has declared a gap since it was last seen here, or null",
 }
 
 OPENED = {
@@ -332,6 +336,7 @@ OPENED = {
     "gap": INSPECTED["gap"],
     "late": INSPECTED["late"],
     "rival": INSPECTED["rival"],
+    "new_generation": INSPECTED["new_generation"],
 }
 
 DROPPED = {
@@ -369,6 +374,8 @@ RECEIPT = {
     "items": "how many items came whole",
     "confirmed": "when the receipt that counts was taken in (UTC)",
     "again": "whether it changed nothing, because as much was confirmed before",
+    "log": "what became of the state of our log that it names: confirmed, lost (in a declared gap), not-ours (proof of another "
+    "history), or null where it names none",
 }
 
 GRANT = {

@@ -404,6 +404,14 @@ def warning(code: str) -> str:
             "as they are; do not add anything, and compare with a backup"
         ),
         "recovered": _("the last command did not end; what it had not finished was taken back, and the log says so"),
+        "own-log-forked": _(
+            "a partner has signed a state of this vault's log that this log never had: an older copy was put back and gone on "
+            "from, or the log was rewritten. `casevault log status` says what is known; the proof is kept"
+        ),
+        "partner-log-forked": _(
+            "a partner's log was shown here with two histories. Their vault was put back to an older copy, or somebody rewrote "
+            "it: `casevault log status` says whose; ask them by a way that you trust. The proof is kept"
+        ),
         "unsettled": _("a case does not open, so what was begun in it could not be settled: run `casevault check`"),
     }
     return known.get(code) or _("opening the vault found: {code}").format(code=visible(code))

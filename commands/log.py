@@ -9,11 +9,12 @@ from commands._documents import LOG_ENTRY, LOG_HEAD, LOG_STATUS, LOG_VERIFIED
 from commands._options import DefaultGroup, Settings, command, pass_settings
 from commands._output import Fact, Output, human_size, moment
 from commands._session import opened
+from commands._terminal import visible
 from commands._text import _, ngettext
 from commands._words import word
 from commands.log_export import export
 from vault import references
-from vault.requests import LogEntry, LogGeneration, LogHead
+from vault.requests import LogEntry, LogFork, LogGeneration, LogHead, LogWitness
 
 log = DefaultGroup("log", help=_("Who did what, and when; and the proofs of it: list, verify, status, head, export."))
 
@@ -103,9 +104,56 @@ def status(settings: Settings) -> None:
             (_("Last verified"), moment(found.verified_when) if found.verified_when else _("never")),
             (_("Verified up to step"), str(found.verified_step) if found.verified_step else None),
             (_("Generation"), str(found.generations[-1].number)),
+            *_confirmed(found.confirmed),
         ]
     )
     _say_gaps(found.unsigned, found.generations)
+    for fork in found.forks:
+        _terminal.warn(_fork(fork))
+
+
+def _confirmed(witnesses: tuple[LogWitness, ...]) -> list[Fact]:
+    """Up to which entry how many partners have confirmed it: whoever came farther has confirmed what is before, too."""
+    if not witnesses:
+        return [(_("Confirmed by partners"), _("no: no receipt has named it yet"))]
+    return [
+        (
+            _("Confirmed by partners"),
+            ngettext(
+                "up to entry {entry} by {number} partner: {names}",
+                "up to entry {entry} by {number} partners: {names}",
+                number,
+            ).format(
+                entry=each.entries - 1,
+                number=number,
+                names=", ".join(visible(one.partner or one.fingerprint) for one in witnesses[:number]),
+            ),
+        )
+        for number, each in enumerate(witnesses, 1)
+        if number == len(witnesses) or witnesses[number].entries != each.entries
+    ]
+
+
+def _fork(fork: LogFork) -> str:
+    if fork.sender is None:
+        return _(
+            "on {when} {name} has confirmed {entries} entries of this log that it never had so, in generation {number}: an older "
+            "copy was put back and gone on from, or the log was rewritten. The receipt is kept as the proof"
+        ).format(
+            when=moment(fork.found),
+            name=visible(fork.partner or _("a partner")),
+            entries=fork.entries,
+            number=fork.generation,
+        )
+    return _(
+        "the log of {name} was shown here with {before} entries, and on {when} with {entries}, which do not go together. Both "
+        "signed states are kept as the proof; ask them by a way that you trust"
+    ).format(
+        name=visible(fork.partner or fork.sender),
+        before=fork.entries_before,
+        when=moment(fork.found),
+        entries=fork.entries,
+    )
 
 
 @command("head", example="casevault log head", fields=LOG_HEAD)

@@ -358,6 +358,13 @@ def _warn_of_chain(verdict: Verdict) -> None:
                 number=verdict.last_sequence
             )
         )
+    if verdict.new_generation is not None:
+        _terminal.warn(
+            _(
+                "since its last file the log of this sender has begun anew, as generation {number}: their vault was restored from "
+                "a backup, or its log lost its key. What it logged between is not in it any more. Ask them"
+            ).format(number=verdict.new_generation)
+        )
 
 
 def _explain(found: Found, arrived: Arrived, file: Path) -> None:
@@ -420,6 +427,7 @@ _FOUND = (
     "gap",
     "late",
     "rival",
+    "new_generation",
 )
 
 
@@ -452,6 +460,7 @@ def _found_values(found: Found) -> dict[str, Any]:
         verdict.gap,
         verdict.late,
         verdict.rival,
+        verdict.new_generation,
     )
     return dict(zip(_FOUND, told, strict=True))
 
@@ -459,7 +468,7 @@ def _found_values(found: Found) -> dict[str, Any]:
 def _opened_document(found: Found, arrived: Arrived) -> dict[str, Any]:
     said = _found_values(found)
     document: dict[str, Any] = values(arrived)
-    return document | {name: said[name] for name in ("kind", "sender", "gap", "late", "rival")}
+    return document | {name: said[name] for name in ("kind", "sender", "gap", "late", "rival", "new_generation")}
 
 
 def _text_of(path: Path) -> str:

@@ -50,6 +50,19 @@ def receipt(settings: Settings, file: Path) -> None:
 
 
 def _explain(taken: ReceiptTaken) -> None:
+    if taken.log == "not-ours":
+        _terminal.warn(
+            _(
+                "{name} was shown a state of this vault's log that this log never had: an older copy was put back and gone on "
+                "from, or the log was rewritten. The receipt proves it, and is kept"
+            ).format(name=visible(taken.partner))
+        )
+    elif taken.log == "lost":
+        _terminal.warn(
+            _(
+                "{name} has seen more of this vault's log than it holds since it was restored: what was logged between is lost"
+            ).format(name=visible(taken.partner))
+        )
     if taken.again:
         _terminal.say(_("This was confirmed before, on {when}; nothing changed.").format(when=moment(taken.confirmed)))
     elif not taken.complete:

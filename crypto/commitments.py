@@ -55,12 +55,42 @@ def disclosed(secret: bytes, fields: Mapping[str, object], shown: Collection[str
     ]
 
 
+def verify_disclosed(commitment: bytes, listed: object) -> dict[str, object]:
+    """The shown fields of what `disclosed` gave, as it reads back from JSON: salts and hashes as hexadecimal text.
+
+    Raises CommitmentMismatch for every other form, and unless `commitment` is the one to exactly these fields.
+    """
+    leaves: list[bytes] = []
+    names: list[str] = []
+    shown: dict[str, object] = {}
+    try:
+        for each in listed if isinstance(listed, list) else []:
+            name = each["name"]
+            if each.keys() == {"hash", "name"}:
+                leaves.append(bytes.fromhex(each["hash"]))
+            elif each.keys() == {"name", "salt", "value"}:
+                leaves.append(_salted(bytes.fromhex(each["salt"]), name.encode("utf-8"), each["value"]))
+                shown[name] = each["value"]
+            else:
+                raise CommitmentMismatch("a field in another form")
+            names.append(name)
+        if names != sorted(set(names)) or not hmac.compare_digest(root(leaves), commitment):
+            raise CommitmentMismatch("the fields are not those that were committed to")
+    except (AttributeError, KeyError, TypeError, ValueError, NotCanonical):
+        raise CommitmentMismatch("fields in another form") from None
+    return shown
+
+
 def _leaf(secret: bytes, name: str, value: object) -> bytes:
     try:
         encoded_name = name.encode("utf-8")
     except UnicodeEncodeError:
         raise NotCanonical("a name without UTF-8 form") from None
-    return leaf_hash(length_prefixed(COMMITMENT, _salt(secret, encoded_name), encoded_name, canonical_json(value)))
+    return _salted(_salt(secret, encoded_name), encoded_name, value)
+
+
+def _salted(salt: bytes, encoded_name: bytes, value: object) -> bytes:
+    return leaf_hash(length_prefixed(COMMITMENT, salt, encoded_name, canonical_json(value)))
 
 
 def _salt(secret: bytes, encoded_name: bytes) -> bytes:

@@ -57,10 +57,26 @@ class OpenGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownHead:
+    """A state of the sender's log, as a file shows it after its proofs hold; roots and keys in hexadecimal.
+
+    ``earlier`` are generation, size and root of states that are proven to be beginnings of it. ``evidence`` is what proves to
+    others that the sender showed it.
+    """
+
+    generation: int
+    size: int
+    root: str
+    first_key: str
+    earlier: tuple[tuple[int, int, str], ...]
+    evidence: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """What a file says of itself, after all of its own proofs hold: ``digest`` is that of its sealed.json, or of all of
     it where it has none. ``card`` is the sender's, None where nothing is signed. ``recipient`` is the fingerprint for which
-    it was sealed: files to one fingerprint are numbered; None where it was a passphrase.
+    it was sealed: files to one fingerprint are numbered; None where it was a passphrase. ``head`` is where the sender's log stood.
     """
 
     kind: str
@@ -73,6 +89,7 @@ class Claim:
     previous: str | None = None
     purpose: str | None = None
     terms: str | None = None
+    head: ShownHead | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +113,8 @@ class Verdict:
     """What the vault makes of a file before anything of it is stored.
 
     ``again`` are the items that came with the same file before and are still there. ``gap``: the file that it says came
-    before it is not here. ``late``: a later one came already. ``rival``: another file has its number.
+    before it is not here. ``late``: a later one came already. ``rival``: another file has its number. ``new_generation``: the sender's log has
+    declared a gap since it was last seen here, as after a restore.
     """
 
     sender: Sender
@@ -105,6 +123,7 @@ class Verdict:
     late: bool = False
     rival: bool = False
     last_sequence: int | None = None
+    new_generation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ MANIFEST = "manifest-sha256.txt"
 MANIFEST_SHA512 = "manifest-sha512.txt"
 SEALED = "sealed.json"
 CUSTODY = "custody.json"
+LOG_CHECKPOINT = "log-checkpoint.txt"
+LOG_PROOFS = "log-proofs.json"
 GUIDE = "READ-ME-FIRST.txt"
 PADDING = "padding"
 
@@ -41,9 +43,11 @@ ORDER = (
     MANIFEST_SHA512,
     SEALED,
     CUSTODY,
+    LOG_CHECKPOINT,
+    LOG_PROOFS,
     GUIDE,
 )
-SIGNED_ONLY = frozenset({SIGNATURE, MLDSA_SIGNATURE, CARD, CUSTODY})
+SIGNED_ONLY = frozenset({SIGNATURE, MLDSA_SIGNATURE, CARD, CUSTODY, LOG_CHECKPOINT, LOG_PROOFS})
 UNLISTED = frozenset({TAGMANIFEST, SIGNATURE, MLDSA_SIGNATURE})
 TAGS: Mapping[Kind, tuple[str, ...]] = {
     "share": ORDER,
@@ -53,6 +57,7 @@ TAGS: Mapping[Kind, tuple[str, ...]] = {
 MAX_ITEMS = archive.MAX_MEMBERS - len(ORDER) - 1
 MAX_MANIFEST_BYTES = 64 << 20
 MAX_TAGS_BYTES = 128 << 20
+MAX_PROOFS_BYTES = 1 << 20
 _MAX_SMALL_BYTES = 256 << 10
 _LARGE = frozenset({MANIFEST, MANIFEST_SHA512, SEALED, CUSTODY})
 
@@ -232,8 +237,7 @@ class BagReader:
             member = second if len(files) == 1 else self._next()
             if member.name != f"{top}/{name}":
                 raise refused(reason="it is not packed as casevault packs")
-            most = MAX_MANIFEST_BYTES if name in _LARGE else _MAX_SMALL_BYTES
-            files[name] = member.read(min(most, left_bytes))
+            files[name] = member.read(min(_most_bytes(name), left_bytes))
             left_bytes -= member.size_bytes
         return Tags(top, kind, files)
 
@@ -266,3 +270,9 @@ class BagReader:
         if member is None:
             raise refused(reason="it ends early")
         return member
+
+
+def _most_bytes(name: str) -> int:
+    if name == LOG_PROOFS:
+        return MAX_PROOFS_BYTES
+    return MAX_MANIFEST_BYTES if name in _LARGE else _MAX_SMALL_BYTES

@@ -17,6 +17,7 @@ from crypto import mldsa, sshsig
 from crypto.encoding import canonical_json, parse_canonical_json
 from crypto.errors import CryptoError
 from crypto.labels import SignedKind
+from crypto.signing import Checkpoint
 from vault import archive, bag, cards, errors
 from vault.archive import ArchiveReader, ArchiveWriter, Source
 from vault.cards import Card
@@ -44,7 +45,8 @@ class Confirmation:
 
     ``by`` and ``to`` are the fingerprints of who received the file and who sent it, ``digest`` the SHA-256 of its
     sealed.json, ``manifest_sha256`` that of its manifest, ``items`` how many of its items came whole. ``arrived`` is when
-    it was read, ``made`` when this was signed.
+    it was read, ``made`` when this was signed. ``checkpoint`` is the newest state of the sender's log that was seen: the text
+    of a C2SP checkpoint.
     """
 
     by: str
@@ -56,6 +58,7 @@ class Confirmation:
     complete: bool
     arrived: str
     made: str
+    checkpoint: str | None = None
 
     def to_bytes(self) -> bytes:
         """receipt.json. Raises ValueError for values that would not be read back."""
@@ -81,15 +84,14 @@ class Confirmation:
         form = value["form"]
         if isinstance(form, int) and not isinstance(form, bool) and form > FORM:
             raise errors.BadReceipt(reason="it was written by a newer version")
-        if value["checkpoint"] is not None or isinstance(form, bool) or form != FORM:
+        if isinstance(form, bool) or form != FORM:
             raise _not_one()
         if not _has_its_types(value):
             raise _not_one()
         return cls(**{name: value[name] for name in names})
 
 
-# `checkpoint` is where the receipt will name the newest state of the sender's log that the recipient has seen.
-_CONSTANT = {"form": FORM, "checkpoint": None}
+_CONSTANT = {"form": FORM}
 
 
 _TEXTS = {
@@ -108,7 +110,18 @@ def _has_its_types(value: Mapping[str, object]) -> bool:
     items, complete = value["items"], value["complete"]
     if not texts or not isinstance(items, int) or isinstance(items, bool) or not isinstance(complete, bool):
         return False
+    checkpoint = value["checkpoint"]
+    if checkpoint is not None and not (isinstance(checkpoint, str) and _is_checkpoint(checkpoint)):
+        return False
     return int(complete) <= items <= bag.MAX_ITEMS
+
+
+def _is_checkpoint(said: str) -> bool:
+    try:
+        found = Checkpoint.from_bytes(said.encode("ascii"))
+    except (CryptoError, UnicodeEncodeError):
+        return False
+    return not found.extensions and found.to_bytes() == said.encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from functools import partial
 
 from crypto import age
 from crypto.errors import AgeFailure, HeaderFailure
-from vault import confirmations, errors, identity, partners, schema, senders, shares
+from crypto.signing import Checkpoint
+from vault import confirmations, errors, identity, partners, schema, senders, shares, witnessing
 from vault.arrivals import CHANGED, SHARE
 from vault.cards import Card
 from vault.confirmations import Confirmation, Parts
@@ -61,6 +62,9 @@ class Confirming(Receiving):
                 complete=request.came is None,
                 arrived=arrived,
                 made=self.now,
+                checkpoint=witnessing.newest_seen(
+                    self.registry, card.fingerprint.hex(), own.fingerprint.hex(), card.vault_id
+                ),
             )
             signed = said.to_bytes()
             signatures = own.sign(confirmations.KIND, signed)
@@ -107,8 +111,9 @@ class Confirming(Receiving):
         2. The card in it is one that a partner has or had here, and both keys of the card that lies here signed it.
         3. It has the one form.
         4. It was made for us, by the one whose card it is.
-        5. It is about a file that we sealed for this card, with the digests that this file had.
-        6. Whoever has said before that all of it came says nothing new; else the row of the file is marked.
+        5. The state that it names is one of our log's. If our log never had it, the receipt is kept as the proof.
+        6. It is about a file that we sealed for this card, with the digests that this file had.
+        7. Whoever has said before that all of it came says nothing new; else the row of the file is marked.
 
         Raises ``NotForUs``, ``BadReceipt``, ``PartnerChanged``.
         """
@@ -121,13 +126,14 @@ class Confirming(Receiving):
                 raise errors.NotForUs(reason="whoever signed it made it for another vault")
             if said.by != card.fingerprint.hex():
                 raise errors.BadReceipt(reason="it names another vault than the one that signed it")
-            row = self._sent(said)  # 5
+            seen = self._see_own_head(act, said, parts)  # 5
+            row = self._sent(said)  # 6
             before = shares.confirmation(row)
-            again = before is not None and (before.complete or not said.complete)  # 6
+            again = before is not None and (before.complete or not said.complete)  # 7
             if not again:
                 row = {**row, "state": shares.SENT, "confirmed": self.now, "receipt": parts.signed_bytes()}
                 act.also.append(partial(self.registry.put, schema.SHARES, row))
-            taken = self._taken(row, said if before is None or not again else before, again=again)
+            taken = self._taken(row, said if before is None or not again else before, again=again, log=seen)
             act.outcome |= {
                 "counterparty": taken.partner,
                 "recipients": [said.by],
@@ -135,6 +141,29 @@ class Confirming(Receiving):
             }
             self._note_receipt(act, row, taken)
         return taken
+
+    def _see_own_head(self, act: Act, said: Confirmation, parts: Parts) -> str | None:
+        """What becomes of the state of our log that a receipt names. Raises ``BadReceipt`` for one of another log."""
+        if said.checkpoint is None:
+            return None
+        named = Checkpoint.from_bytes(said.checkpoint.encode("ascii"))
+        generation = witnessing.generation_of(self.registry, named)
+        if generation is None:
+            raise errors.BadReceipt(reason="it names a state of another log than ours")
+        found = witnessing.judge_own(self.registry, named)
+        act.outcome["heads"] = [{"generation": generation, "root": named.root, "size": named.size}]
+        if found == witnessing.CONFIRMED:
+            act.also.append(partial(witnessing.confirm, self.registry, said.by, named, now=self.now))
+        elif found == witnessing.FOREIGN:
+            partner = partners.by_fingerprint(self.registry, bytes.fromhex(said.by))
+            name = "" if partner is None else text(partner, "name")
+            keep = partial(
+                witnessing.keep_own_fork, self.registry, named, parts.signed_bytes(), name=name, now=self.now
+            )
+            self.log.announce(act.receipt, (), keep, reason=found, recipients=[said.by], counterparty=name or None)
+            for code in witnessing.warning(self.registry):
+                self.warn(code)
+        return found
 
     def _own_fingerprint(self) -> str:
         found = identity.own_fingerprint(self.registry)
@@ -186,7 +215,7 @@ class Confirming(Receiving):
             raise errors.BadReceipt(reason="the file that it is about is not the one that was sealed")
         return row
 
-    def _taken(self, row: Row, said: Confirmation, *, again: bool) -> ReceiptTaken:
+    def _taken(self, row: Row, said: Confirmation, *, again: bool, log: str | None) -> ReceiptTaken:
         partner = self.registry.row(schema.PARTNERS, row["partner"])
         return ReceiptTaken(
             partner=text(partner, "name") if partner else "",
@@ -198,6 +227,7 @@ class Confirming(Receiving):
             items=said.items,
             confirmed=optional_text(row, "confirmed") or "",
             again=again,
+            log=log,
         )
 
     def _note_receipt(self, act: Act, row: Row, taken: ReceiptTaken) -> None:

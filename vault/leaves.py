@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crypto.encoding import canonical_json
@@ -50,3 +51,11 @@ class Leaf:
 def origin(vault_id: bytes, generation: int) -> str:
     """Who a log is, in one of its generations."""
     return f"casevault/{vault_id.hex()}/g{generation}"
+
+
+def generation_statement(vault_id: bytes, generation: Mapping[str, object]) -> bytes:
+    """What the identity signs of a generation: its name, its first key, and the log that it goes on from."""
+    return canonical_json(
+        {name: generation[name] for name in ("first_key", "first_step", "root", "size")}
+        | {"origin": origin(vault_id, int(str(generation["generation"]))), "v": 1}
+    )

@@ -12,10 +12,10 @@ import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crypto import labels
-from crypto.commitments import commit, verify_commitment
+from crypto.commitments import commit, disclosed, verify_commitment
 from crypto.encoding import canonical_json, length_prefixed, parse_canonical_json
 from crypto.errors import CryptoError
 from crypto.records import decrypt_record, encrypt_record
@@ -64,6 +64,19 @@ FIELDS = (
     "state_before",
     "wall_time",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """An entry that was just written, of which single fields may be shown to others."""
+
+    number: int
+    _secret: bytes = field(repr=False)
+    _fields: Mapping[str, object] = field(repr=False)
+
+    def disclosed(self, *names: str) -> list[dict[str, object]]:
+        """See ``crypto.commitments.disclosed``."""
+        return disclosed(self._secret, self._fields, names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,18 +187,19 @@ class Log:
         *,
         vault_level: bool = False,
         **fields: object,
-    ) -> None:
+    ) -> Announced:
         """Record durably, in one step with a change of the index, what an intent is about. Raises ``LogUnavailable``."""
         with self._durable():
-            self._append_more(receipt, objects, vault_level=vault_level, **fields)
+            announced = self._append_more(receipt, objects, vault_level=vault_level, **fields)
             change()
+        return announced
 
     def _append_more(
         self, receipt: Receipt, objects: tuple[bytes, ...], *, vault_level: bool = False, **fields: object
-    ) -> None:
+    ) -> Announced:
         """A further part of an intent."""
         case = self._case(receipt.case_id)
-        self._append(
+        return self._append_entry(
             None if vault_level else case,
             act=receipt.act,
             phase="intent",
@@ -238,6 +252,9 @@ class Log:
                 self._append(case, act=receipt.act, phase="done", case=case.code, answers=receipt.number, query=query)
 
     def _append(self, sealed_under: CaseRow | None, **given: object) -> int:
+        return self._append_entry(sealed_under, **given).number
+
+    def _append_entry(self, sealed_under: CaseRow | None, **given: object) -> Announced:
         case = sealed_under and self._case(sealed_under.case_id)
         number = self._registry.signing.next_number
         fields: dict[str, object] = dict.fromkeys(FIELDS)
@@ -258,7 +275,7 @@ class Log:
         self._last = Moment.of(fields)
         if case:
             self._registry.update_case(case.case_id, entries=case.entries + 1)
-        return number
+        return Announced(number, secret, fields)
 
     def _clock_was_set_back(self) -> bool:
         """Whether the clock stands before the last entry, or went slower than one that nobody can set."""

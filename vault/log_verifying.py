@@ -18,7 +18,7 @@ from crypto.labels import SignedKind
 from crypto.signing import Checkpoint, verify_checkpoint
 from crypto.tree import Frontier, leaf_hash
 from vault import errors, platform, schema
-from vault.leaves import Leaf, origin
+from vault.leaves import Leaf, generation_statement, origin
 from vault.registry import Registry
 from vault.requests import LogGeneration
 from vault.tables import Row, blob, integer
@@ -240,20 +240,6 @@ def _verify(batch: list[_Claim]) -> None:
             verify_checkpoint(claim.text, claim.signature, claim.public_key)
         except BadSignature:
             raise errors.LogProofFailed(step=claim.step, reason="signature") from None
-
-
-def generation_statement(vault_id: bytes, row: Row) -> bytes:
-    """What the identity signs of a generation: its name, its first key, and the log that it goes on from."""
-    return canonical_json(
-        {
-            "first_key": row["first_key"],
-            "first_step": row["first_step"],
-            "origin": origin(vault_id, integer(row, "generation")),
-            "root": row["root"],
-            "size": row["size"],
-            "v": 1,
-        }
-    )
 
 
 def _verify_certificate(registry: Registry, row: Row) -> None:

@@ -12,7 +12,7 @@ from filelock import FileLock
 from crypto import kdf
 from crypto.errors import CryptoError
 from crypto.keys import RecordKey, VaultKey
-from vault import copying, drafts, epochs, errors, failures, files, header, mark, schema
+from vault import copying, drafts, epochs, errors, failures, files, header, mark, schema, witnessing
 from vault.compartment import Clock
 from vault.folder import Folder, filled, sweep_staging
 from vault.keeper import Keeper
@@ -171,6 +171,8 @@ def open_locked(
         if not restored:
             with contextlib.suppress(errors.VaultError):  # the next open does it
                 keeper.certify_generations()
+        for code in witnessing.warning(registry):
+            keeper.warn(code)
         if state_dir:
             _absorb_failures(keeper, state_dir)
     except BaseException:

@@ -8,19 +8,19 @@ from functools import partial
 
 from crypto import fingerprints
 from crypto.labels import SignedKind
-from crypto.signing import Checkpoint, checkpoint_note
+from crypto.signing import Checkpoint
 from crypto.tree import Frontier
-from vault import errors, log_exporting, log_verifying, schema
+from vault import errors, log_exporting, log_verifying, schema, witnessing
 from vault.compartment import Clock
 from vault.door import Door
 from vault.folder import Folder
 from vault.header import Header
 from vault.identity import GRANT, ONLY, OwnIdentity
-from vault.leaves import Leaf, origin
+from vault.leaves import generation_statement, origin
 from vault.log import FIELDS
 from vault.registry import Registry
 from vault.requests import LogExportBegun, LogHead, LogStatus, LogVerified
-from vault.tables import Row, blob, integer
+from vault.tables import Row
 
 
 def _uncertified(registry: Registry) -> list[Row]:
@@ -70,6 +70,8 @@ class Proving(Door):
                 verified_step=verified.step if verified else 0,
                 verified_entries=Frontier.from_bytes(verified.frontier).size if verified else 0,
                 verified_when=verified.when if verified else None,
+                confirmed=witnessing.witnesses(self.registry),
+                forks=witnessing.forks(self.registry),
             )
 
     # Exports
@@ -129,9 +131,7 @@ class Proving(Door):
         with self._act("log-certify", grants=(GRANT,)) as act:
             own = OwnIdentity(self.registry, act.receipt)
             for row in _uncertified(self.registry):
-                signed = own.sign(
-                    SignedKind.GENERATION, log_verifying.generation_statement(self.registry.setting("vault_id"), row)
-                )
+                signed = own.sign(SignedKind.GENERATION, generation_statement(self.registry.setting("vault_id"), row))
                 certified: Row = {
                     **row,
                     "sshsig": signed.sshsig,
@@ -150,22 +150,11 @@ class Proving(Door):
             registry.frontier.size,
             registry.frontier.root(),
         )
-        ((signature,),) = registry.store.execute("SELECT signature FROM log_steps WHERE step = ?", (registry.steps,))
         return LogHead(
             origin=checkpoint.origin,
             size=checkpoint.size,
             root=checkpoint.root.hex(),
             step=registry.steps,
             words=fingerprints.words(checkpoint.root),
-            note=checkpoint_note(checkpoint, signature, self._key_of(registry.steps)).decode(),
+            note=witnessing.note(registry, registry.steps).decode(),
         )
-
-    def _key_of(self, step: int) -> bytes:
-        """The public key that a signed step was signed with."""
-        for row in self.registry.rows(schema.GENERATIONS):
-            if integer(row, "first_step") == step:
-                return blob(row, "first_key")
-        ((leaf,),) = self.registry.store.execute(
-            "SELECT leaf FROM log_entries WHERE number = (SELECT size - 1 FROM log_steps WHERE step = ?)", (step - 1,)
-        )
-        return Leaf.from_bytes(leaf).next_key or b""

@@ -29,7 +29,9 @@ class ReceiptTaken:
     """What a partner's receipt says of a file that we sent.
 
     ``arrived`` is when the file came there, as they say; ``items`` how many items came whole. With ``again`` it changed
-    nothing: this receipt, or one that says as much, was taken before. ``confirmed`` is when.
+    nothing: this receipt, or one that says as much, was taken before. ``confirmed`` is when. ``log`` is what became of the state of
+    our log that it names, None where it names none: confirmed; lost in a declared gap; not-ours, the proof that our log was
+    shown to them with another history.
     """
 
     partner: str
@@ -41,3 +43,4 @@ class ReceiptTaken:
     items: int
     confirmed: str
     again: bool
+    log: str | None

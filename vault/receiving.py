@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from crypto.keys import CaseKey, ObjectKey
-from vault import cases, errors, items, persons, references, schema, senders, statements
-from vault.arrivals import SHARE, Arrival, Arrived, Claim, OpenGrant, Origin, Verdict
+from vault import cases, errors, items, persons, references, schema, senders, statements, witnessing
+from vault.arrivals import SHARE, Arrival, Arrived, Claim, OpenGrant, Origin, Sender, ShownHead, Verdict
 from vault.compartment import Compartment, all_objects_grant
 from vault.door import Act
 from vault.objects import Staged, place, remove_object
@@ -94,7 +94,10 @@ class Receiving(Sharing):
         return CaseRow(secrets.token_bytes(16), chosen, 1, self.now, self.now, b"", 0, 0, 0)
 
     def open_judge(self, intent: int, claim: Claim) -> Verdict:
-        """Who sent the file, and whether it, or another in its place, was here before. Nothing is stored."""
+        """Who sent the file, and whether it, or another in its place, was here before. Nothing of it is stored.
+
+        Raises ``SealedFileRefused`` where the sender's log does not go on from what it showed before; both are kept then.
+        """
         opening = self._opening(intent)
         sender = senders.judge(self.registry, claim.card)
         proven = sender.fingerprint or ""
@@ -113,7 +116,31 @@ class Receiving(Sharing):
                 last_sequence=max(numbers, default=None),
             )
         opening.claim, opening.verdict = claim, verdict
+        if claim.head is not None and sender.fingerprint is not None:
+            self._see_head(opening, claim.head, sender)
+            gap = witnessing.gap_before(self.registry, sender.fingerprint, claim.recipient or "", claim.head)
+            opening.verdict = verdict = replace(verdict, new_generation=gap)
         return verdict
+
+    def _see_head(self, opening: _Opening, head: ShownHead, sender: Sender) -> None:
+        """See that the sender's log goes on from what was seen of it. Raises ``SealedFileRefused``, with the proof kept."""
+        claim, by = opening.claim, sender.fingerprint or ""
+        found = witnessing.judge(self.registry, by, claim.recipient or "" if claim else "", head)
+        if found is None:
+            return
+        keep = partial(
+            witnessing.keep_fork,
+            self.registry,
+            found,
+            head,
+            sender=by,
+            name=sender.name or sender.claimed,
+            now=self.now,
+        )
+        self.log.announce(opening.act.receipt, (), keep, reason=found.kind, **_told(opening))
+        for code in witnessing.warning(self.registry):
+            self.warn(code)
+        raise errors.SealedFileRefused(reason=found.reason)
 
     def _still_there(self, act: Act, row: Row) -> tuple[str, ...]:
         """The items that came with a file before, if every one of them is still in its case."""
@@ -251,6 +278,12 @@ class _Storing:
                 self._item(compartment, staged, arrival)
             act.announced.append(partial(keeper.registry.put, schema.RECEIVED, self._row(stored=0)))
         act.also.append(partial(keeper.registry.put, schema.RECEIVED, self._row(stored=1)))
+        head, by = self.claim.head, self.verdict.sender.fingerprint
+        if head is not None and by is not None:
+            digest, audience = bytes.fromhex(self.claim.digest), self.claim.recipient or ""
+            act.also.append(
+                partial(witnessing.remember, keeper.registry, by, audience, head, digest=digest, now=keeper.now)
+            )
         for object_id in self.lost:
             remove_object(keeper.folder.objects, object_id)
         size = sum(staged.size_bytes for staged, _ in self.opening.arrivals)

@@ -386,8 +386,40 @@ class LogExportBegun:
 
 
 @dataclass(frozen=True, slots=True)
+class LogWitness:
+    """A partner who has confirmed, by a receipt, what our log was up to an entry. ``partner`` is None if they are forgotten."""
+
+    partner: str | None
+    fingerprint: str
+    generation: int
+    entries: int
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogFork:
+    """Two states of one log that do not go together, kept with what proves both.
+
+    ``sender`` is the fingerprint of whose log it is, None of ours, which a receipt of ``partner`` has shown with another
+    history. ``kind``: forked (two roots for one state), unconnected (no proof leads from one to the other), not-ours.
+    """
+
+    kind: str
+    sender: str | None
+    partner: str | None
+    generation: int
+    found: str
+    entries_before: int
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
 class LogStatus:
-    """What is known of the log's proofs, without looking at them: ``verified_step`` is where ``log verify`` last came to."""
+    """What is known of the log's proofs, without looking at them: ``verified_step`` is where ``log verify`` last came to.
+
+    ``confirmed`` is up to where partners have confirmed it; ``forks`` are states, of this log and of others', that do not go
+    together.
+    """
 
     head: LogHead
     generations: tuple[LogGeneration, ...]
@@ -395,6 +427,8 @@ class LogStatus:
     verified_step: int
     verified_entries: int
     verified_when: str | None
+    confirmed: tuple[LogWitness, ...]
+    forks: tuple[LogFork, ...]
 
 
 @dataclass(frozen=True, slots=True)

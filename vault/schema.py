@@ -353,8 +353,57 @@ GENERATIONS = Table(
     },
 )
 
+# Where our log stood when a file was announced that went to somebody: the end of this step.
+SENT_HEADS = Table("sent_heads", {"share_id": NEEDED_BLOB, "step": NEEDED_INTEGER})
+# The newest state of our log that a partner's receipt has named and that was found in it.
+WITNESSES = Table(
+    "witnesses",
+    {
+        "fingerprint": NEEDED_TEXT,
+        "generation": NEEDED_INTEGER,
+        "size": NEEDED_INTEGER,
+        "root": NEEDED_BLOB,
+        "confirmed": NEEDED_TEXT,
+    },
+)
+# States of the logs of others, as their files showed them to one of our fingerprints (`audience`; empty for a passphrase).
+# `evidence` is what their identity signed, kept with the newest one of each chain.
+SEEN_HEADS = Table(
+    "seen_heads",
+    {
+        "sender": NEEDED_TEXT,
+        "audience": NEEDED_TEXT,
+        "generation": NEEDED_INTEGER,
+        "size": NEEDED_INTEGER,
+        "root": NEEDED_BLOB,
+        "first_key": BLOB,
+        "digest": NEEDED_BLOB,
+        "seen": NEEDED_TEXT,
+        "evidence": BLOB,
+    },
+    4,
+)
+# Two states of one log that do not go together, with what proves that both were shown; `sender` is empty for our own log.
+FORKS = Table(
+    "forks",
+    {
+        "number": NEEDED_INTEGER,
+        "sender": NEEDED_TEXT,
+        "name": TEXT,
+        "kind": NEEDED_TEXT,
+        "generation": NEEDED_INTEGER,
+        "found": NEEDED_TEXT,
+        "first_size": NEEDED_INTEGER,
+        "first_root": BLOB,
+        "first": BLOB,
+        "second_size": NEEDED_INTEGER,
+        "second_root": NEEDED_BLOB,
+        "second": NEEDED_BLOB,
+    },
+)
+
 # Vaults of before have none of these tables until the first row of each.
-LATER_TABLES = (DRAFTS, IDENTITY, PARTNERS, SHARES, RECEIVED, GENERATIONS)
+LATER_TABLES = (DRAFTS, IDENTITY, PARTNERS, SHARES, RECEIVED, GENERATIONS, SENT_HEADS, WITNESSES, SEEN_HEADS, FORKS)
 VAULT_TABLES = (SETTINGS, SLOTS, CASES, LOG_KEYS, DELETED_CASES, UNANSWERED, *LATER_TABLES)
 
 VAULT_SCHEMA = (

@@ -32,6 +32,7 @@ from vault import (
     schema,
     sealed,
     shares,
+    witnessing,
 )
 from vault.compartment import Compartment, all_objects_grant
 from vault.door import Act
@@ -201,8 +202,10 @@ class Sharing(Introductions):
         return replace(manifest, sequence=sequence, previous=previous.hex() if previous else None, made=self.now)
 
     def _laid_out(self, manifest: SealedManifest, own: OwnIdentity) -> bag.Layout:
-        """How the archive will lie, without a signature."""
+        """How the archive will lie, without a signature; what is proved of the log may yet grow a little."""
         tags = _tags(manifest, own.card_bytes(date=manifest.made[:10]))
+        tags[bag.LOG_CHECKPOINT] = witnessing.note(self.registry, self.registry.steps)
+        tags[bag.LOG_PROOFS] = bytes(witnessing.expected_bytes(self.registry, manifest.to))
         tags[bag.TAGMANIFEST] = bag.tagmanifest(tags)
         return bag.layout(manifest.top, tags | _NO_SIGNATURES, manifest.items)
 
@@ -214,7 +217,8 @@ class Sharing(Introductions):
         return grant
 
     def share_sign(self, intent: int, sha512s: tuple[tuple[int, str], ...] = ()) -> ShareSigned:
-        """Announce the file to the log, once: with the digest of its sealed.json, its recipient, and its row; then sign it.
+        """Announce the file to the log, once: with the digest of its sealed.json, its recipient, and its row; then sign it,
+        and with it the proof that it is logged.
 
         ``sha512s`` are the digests that the vault does not have. Raises ``PartnerChanged``, ``NoSuchPartner``,
         ``LogUnavailable``, after which nothing is signed.
@@ -239,9 +243,11 @@ class Sharing(Introductions):
             "purpose": manifest.purpose,
             **_logged(running.to),
         }
-        change = partial(self.registry.put, schema.SHARES, row)
-        self.log.announce(act.receipt, (), change, digest=digest.hex(), **running.logged)
+        change = partial(self._put_share, row)
+        announced = self.log.announce(act.receipt, (), change, digest=digest.hex(), **running.logged)
         running.share_id = blob(row, "share_id")
+        tags[bag.LOG_CHECKPOINT] = witnessing.note(self.registry, self.registry.steps)
+        tags[bag.LOG_PROOFS] = witnessing.proofs(self.registry, announced, running.share_id, manifest.to)
         tags[bag.TAGMANIFEST] = bag.tagmanifest(tags)
         signatures = running.identity.sign(SignedKind.SEALED_FILE, tags[bag.TAGMANIFEST])
         tags |= {bag.SIGNATURE: signatures.sshsig, bag.MLDSA_SIGNATURE: signatures.mldsa65}
@@ -254,6 +260,11 @@ class Sharing(Introductions):
             padding_bytes=layout.padding_bytes,
             size_bytes=layout.size_bytes,
         )
+
+    def _put_share(self, row: Row) -> None:
+        self.registry.put(schema.SHARES, row)
+        sent: Row = {"share_id": row["share_id"], "step": self.registry.steps}
+        self.registry.put(schema.SENT_HEADS, sent)
 
     def _row(self, running: _Running, manifest: SealedManifest, digest: bytes) -> Row:
         share_id = bytes.fromhex(manifest.share_id)

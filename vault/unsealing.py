@@ -197,6 +197,7 @@ class _Unsealing:
             previous=manifest.previous,
             purpose=manifest.purpose,
             terms=manifest.terms,
+            head=verified.head,
         )
         return reader, tags, manifest, self.keeper.open_judge(grant.intent, claim)
 

@@ -14,8 +14,9 @@ from typing import Generic, Protocol, TypeVar
 from crypto import mldsa, sshsig
 from crypto.errors import CryptoError
 from crypto.labels import SignedKind
-from vault import bag, errors
+from vault import bag, errors, log_proofs
 from vault.archive import refused
+from vault.arrivals import ShownHead
 from vault.bag import Tags
 from vault.sealed import SealedManifest
 
@@ -44,12 +45,13 @@ class Verified(Generic[C]):
     """What the tag files of a bag say, now that they hold.
 
     ``card`` is None for a drop, which nobody signed; whether its fingerprint is a partner's is still to be judged.
-    ``digest`` is the SHA-256 of sealed.json as hexadecimal text.
+    ``digest`` is the SHA-256 of sealed.json as hexadecimal text, ``head`` where the sender's log stood.
     """
 
     manifest: SealedManifest
     card: C | None
     digest: str
+    head: ShownHead | None
 
 
 def verify_tags(tags: Tags, *, parse_card: Callable[[bytes], C], stanza: str, ours: Collection[bytes]) -> Verified[C]:
@@ -89,7 +91,11 @@ def verify_tags(tags: Tags, *, parse_card: Callable[[bytes], C], stanza: str, ou
     if manifest.to_kind != "passphrase" and bytes.fromhex(manifest.to) not in ours:
         raise errors.NotForUs(reason="its sender signed it for somebody else")
 
-    return Verified(manifest, card, hashlib.sha256(sealed).hexdigest())
+    # 8. The sender's log has this file, under a state that goes on from those that it names. A drop has no log.
+    digest = hashlib.sha256(sealed).hexdigest()
+    head = None if card is None else log_proofs.verify(tags.files, card=card, to=manifest.to, digest=digest)
+
+    return Verified(manifest, card, digest, head)
 
 
 def _card(tags: Tags, parse_card: Callable[[bytes], C]) -> C | None:

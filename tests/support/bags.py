@@ -8,6 +8,7 @@ import io
 from collections.abc import Mapping, Sequence
 
 from somebody import Somebody
+from their_logs import log_of
 
 from crypto import mldsa, sshsig
 from crypto.labels import SignedKind
@@ -91,6 +92,8 @@ def tags_of(
         sender = sender or Sender()
         files |= {bag.CARD: sender.card(), bag.CUSTODY: b"[]"}
     files |= replaced or {}
+    if signed and sender:
+        files = log_of(sender, bytes.fromhex(manifest.vault_id)).share(files[bag.SEALED], manifest.to) | files
     files.setdefault(bag.TAGMANIFEST, bag.tagmanifest(files))
     if signed and sender:
         files = {**sender.signatures(files[bag.TAGMANIFEST]), **files}

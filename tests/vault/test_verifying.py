@@ -36,7 +36,9 @@ def test_what_its_sender_signed_for_us_holds() -> None:
     manifest = bags.share()
     files = bags.tags_of(manifest)
     found = judged(manifest, files)
-    assert found == Verified(manifest, bags.Sender().unsigned(), hashlib.sha256(files[bag.SEALED]).hexdigest())
+    digest = hashlib.sha256(files[bag.SEALED]).hexdigest()
+    assert found == Verified(manifest, bags.Sender().unsigned(), digest, found.head)
+    assert found.head is not None
 
 
 def test_a_drop_has_no_sender() -> None:

@@ -1,0 +1,436 @@
+"""Partners are witnesses: a sealed file proves that it is logged, and what one file showed of a log no later one takes back."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import bags
+import pytest
+from sealing import Sender as Partner
+from sealing import To, sealed
+from their_logs import TheirLog
+from vaults import copied, key_file, make_vault, open_vault
+
+from crypto import mldsa, sshsig
+from crypto.encoding import canonical_json
+from crypto.labels import SignedKind
+from crypto.signing import Checkpoint
+from vault import Vault, bag, cards, errors, schema, witnessing
+from vault.archive import ArchiveReader
+from vault.confirmations import Confirmation
+from vault.errors import SealedFileRefused
+from vault.log_proofs import EVIDENCE, LogProofs
+from vault.sealed import SealedManifest
+from vault.sealing import Sealed
+from vault.unsealing import Found
+from vault.verifying import verify_tags
+
+SENDER = bags.Sender()
+
+
+# What a file must prove
+
+
+def judged(manifest: SealedManifest, files: dict[str, bytes]) -> Any:
+    data = bags.packed(bags.members_of(manifest, files))
+    tags = bag.BagReader(io.BytesIO(data)).read_tags()
+    return verify_tags(tags, parse_card=cards.Card.from_bytes, stanza="mlkem768x25519", ours=[bags.TO]).head
+
+
+def shared(log: TheirLog, manifest: SealedManifest | None = None, **wrong: Any) -> dict[str, bytes]:
+    """The tag files of a share that this log has, with wrong parts, signed by its sender all the same."""
+    manifest = manifest or bags.share()
+    return bags.tags_of(manifest, replaced=log.share(manifest.to_bytes(), manifest.to, **wrong))
+
+
+def test_what_the_log_has_is_shown_with_nothing_else_of_the_entry() -> None:
+    log = TheirLog(SENDER)
+    files = shared(log)
+    head = judged(bags.share(), files)
+    assert (head.generation, head.size, head.root) == (1, 4, log.tree.root().hex())
+    assert [name for name, _ in _members(head.evidence)] == list(EVIDENCE)
+    fields = json.loads(files[bag.LOG_PROOFS])["share"]["fields"]
+    assert [each["name"] for each in fields if "value" in each] == ["act", "digest", "recipients"]
+    assert b"Bear" not in files[bag.LOG_PROOFS]
+
+
+def test_the_first_step_of_a_generation_has_the_certified_key() -> None:
+    log = TheirLog(SENDER)
+    log.begin_generation()
+    files = shared(log)
+    assert json.loads(files[bag.LOG_PROOFS])["key"] is None
+    assert judged(bags.share(), files).generation == 2
+
+
+def _members(archive: bytes) -> list[tuple[str, bytes]]:
+    return [(each.name, each.read(1 << 20)) for each in ArchiveReader(io.BytesIO(archive))]
+
+
+def other_log() -> TheirLog:
+    return TheirLog(SENDER, vault_id=bytes(32))
+
+
+def earlier_of(log: TheirLog, **values: Any) -> dict[str, Any]:
+    """What it goes on from, with something wrong; the log stands at five entries."""
+    log.share(b"another file", bags.TO.hex())
+    (right,) = log.copy("").earlier(log.sent[bags.TO.hex()])
+    log_then = log.copy("")
+    log_then.append({})
+    (right,) = log_then.earlier(log.sent[bags.TO.hex()])
+    return {"earlier": (dataclasses.replace(right, **values),)}
+
+
+def certified(log: TheirLog, by: bags.Sender | None = None, **values: Any) -> dict[str, Any]:
+    now = log.certificates[-1]
+    given = {name: getattr(now, name) for name in ("generation", "first_step", "size", "root", "first_key")}
+    return {"generations": (log.certified(by, **(given | values)),)}
+
+
+def mismatched(log: TheirLog) -> dict[str, Any]:
+    return {"generations": (dataclasses.replace(log.certificates[0], first_step=2),)}
+
+
+WRONG: dict[str, Callable[[TheirLog], dict[str, Any]]] = {
+    "another file": lambda _: {"fields": {"digest": "00" * 32}},
+    "another recipient": lambda _: {"fields": {"recipients": [SENDER.fingerprint.hex()]}},
+    "no recipient": lambda _: {"fields": {"recipients": None}},
+    "another act": lambda _: {"fields": {"act": "open"}},
+    "less shown than needed": lambda _: {"shown": ("act", "digest")},
+    "more shown than needed": lambda _: {"shown": ("act", "counterparty", "digest", "recipients")},
+    "signed by another key": lambda _: {"seed": bytes(32)},
+    "signed by the key of the step before": lambda log: {"seed": log.seed(len(log.leaves))},
+    "the entry without its predecessor": lambda _: {"key": None},
+    "no generation": lambda _: {"generations": ()},
+    "a generation certified by somebody else": lambda log: certified(log, by=bags.Sender(2)),
+    "a generation that is not the certified one": mismatched,
+    "a generation of later": lambda log: certified(log, first_step=9, size=8),
+    "a generation of another number": lambda log: certified(log, generation=2),
+    "a generation twice": lambda log: {"generations": (*log.certificates, *log.certificates)},
+    "an earlier state with another root": lambda log: earlier_of(log, root=bytes(32)),
+    "an earlier state with another size": lambda log: earlier_of(log, size=3),
+    "an earlier state of later": lambda log: earlier_of(log, size=9),
+    "an earlier state without a proof": lambda log: earlier_of(log, proof=()),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_share_whose_proofs_do_not_hold_is_refused(what: str) -> None:
+    log = TheirLog(SENDER)
+    assert judged(bags.share(), shared(log)).size == 4
+    log = TheirLog(SENDER)
+    with pytest.raises(SealedFileRefused):
+        judged(bags.share(), shared(log, **WRONG[what](log)))
+
+
+def test_a_share_without_proofs_is_refused() -> None:
+    files = bags.tags_of(bags.share())
+    for name in (bag.LOG_CHECKPOINT, bag.LOG_PROOFS):
+        with pytest.raises((SealedFileRefused, ValueError)):
+            judged(bags.share(), {each: data for each, data in files.items() if each != name})
+        with pytest.raises(SealedFileRefused):
+            judged(bags.share(), bags.tags_of(bags.share(), replaced={name: b""}))
+
+
+def test_the_proof_of_another_share_or_of_another_log_proves_nothing() -> None:
+    log = TheirLog(SENDER)
+    of_another = log.share(bags.share(purpose="another").to_bytes(), bags.TO.hex())
+    with pytest.raises(SealedFileRefused, match="another file"):
+        judged(bags.share(), bags.tags_of(bags.share(), replaced=of_another))
+    with pytest.raises(SealedFileRefused, match="certified"):
+        judged(bags.share(), shared(other_log()))
+    right = TheirLog(SENDER).share(bags.share().to_bytes(), bags.TO.hex())
+    later = TheirLog(SENDER)
+    later.append({})
+    exchanged = right | {bag.LOG_CHECKPOINT: later.share(bags.share().to_bytes(), bags.TO.hex())[bag.LOG_CHECKPOINT]}
+    with pytest.raises(SealedFileRefused):
+        judged(bags.share(), bags.tags_of(bags.share(), replaced=exchanged))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda note: note + note.splitlines(keepends=True)[-1],
+        lambda note: note[:-1],
+        lambda note: note.replace(b"\n\n", b"\nan extension\n\n"),
+        lambda note: note.replace(b"/g1", b"/g2"),
+        lambda note: b"\n" + note,
+    ],
+)
+def test_a_checkpoint_of_another_form_is_refused(change: Callable[[bytes], bytes]) -> None:
+    files = TheirLog(SENDER).share(bags.share().to_bytes(), bags.TO.hex())
+    files[bag.LOG_CHECKPOINT] = change(files[bag.LOG_CHECKPOINT])
+    with pytest.raises(SealedFileRefused):
+        judged(bags.share(), bags.tags_of(bags.share(), replaced=files))
+
+
+@pytest.mark.parametrize("place", ["form", "earlier", "generations", "share", "key"])
+@pytest.mark.parametrize("value", [None, True, 2, "text", [], {}, [None] * 65, {"leaf": 1, "proof": []}])
+def test_proofs_of_another_form_are_refused(place: str, value: object) -> None:
+    data = json.loads(TheirLog(SENDER).share(b"file", bags.TO.hex())[bag.LOG_PROOFS])
+    if data[place] == value or (place == "key" and value is None):
+        return
+    with pytest.raises(SealedFileRefused):
+        LogProofs.from_bytes(canonical_json(data | {place: value}))
+
+
+# Two vaults
+
+
+class Pair:
+    """Ours seals, theirs opens; both have the other's card."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.path = folder, folder / "ours"
+        self.ours, self.theirs = make_vault(self.path), make_vault(folder / "theirs")
+        self.ours.partners.add("Bear", card=self.theirs.identity.card())
+        self.theirs.partners.add("Anna", card=self.ours.identity.card())
+        self.ours.cases.new("Harbour Street", code="HARBOUR")
+        self.ours.cases.get("HARBOUR").items.add_text("She came by the night train.")
+        (folder / "out").mkdir()
+
+    def seal(self, to: str | None = "Bear", **kinds: Any) -> Sealed:
+        with self.ours.cases.get("HARBOUR").seal(to=to, items="all", **kinds) as sealing:
+            return sealing.write(self.folder, passphrase=None if to else "seven quiet herons")
+
+    def open(self, path: Path) -> Found:
+        return self.theirs.open_file(path, spoken=lambda: "seven quiet herons", accept=lambda _: True)[0]
+
+    def confirm(self, path: Path) -> Path:
+        return self.theirs.write_receipt(self.open(path), self.folder / "out").path
+
+    def exchange(self, path: Path) -> None:
+        """Ours is closed, and another copy lies in its place."""
+        self.ours.close()
+        shutil.rmtree(self.path)
+        copied(path, self.path)
+        self.ours = open_vault(self.path)
+
+    def copy(self, name: str) -> Path:
+        self.ours.close()
+        path = copied(self.path, self.folder / name)
+        self.ours = open_vault(self.path)
+        return path
+
+    def close(self) -> None:
+        self.ours.close()
+        self.theirs.close()
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    pair = Pair(tmp_path)
+    yield pair
+    pair.close()
+
+
+def test_a_receipt_confirms_the_log_up_to_the_file(pair: Pair) -> None:
+    assert pair.ours.log_status().confirmed == ()
+    sent = pair.seal()
+    (row,) = pair.ours.keeper.registry.rows(schema.SENT_HEADS)
+    ((size,),) = pair.ours.keeper.registry.store.execute("SELECT size FROM log_steps WHERE step = ?", (row["step"],))
+    taken = pair.ours.take_receipt(pair.confirm(sent.path))
+    assert taken.log == "confirmed"
+    (witness,) = pair.ours.log_status().confirmed
+    assert (witness.partner, witness.generation, witness.entries) == ("Bear", 1, size)
+    assert pair.ours.log_status().forks == ()
+
+
+def test_the_log_goes_on_between_files_and_late_ones_are_taken(pair: Pair) -> None:
+    sent = [pair.seal() for _ in range(4)]
+    pair.ours.cases.get("HARBOUR").note("between")
+    for place in (0, 2, 1, 3):
+        assert pair.open(sent[place].path).verdict.new_generation is None
+    assert pair.theirs.log_status().forks == ()
+    assert len([row for row in pair.theirs.keeper.registry.rows(schema.SEEN_HEADS) if row["evidence"]]) == 1
+
+
+def test_after_a_confirmation_only_what_came_since_and_a_few_before_is_proved(pair: Pair) -> None:
+    registry, bear = pair.ours.keeper.registry, pair.theirs.identity.show().fingerprint
+    for number in range(12):
+        sent = pair.seal()
+        if number == 10:
+            pair.ours.take_receipt(pair.confirm(sent.path))
+    assert len(witnessing._to_prove(registry, bear)) == 8 + 2
+    assert pair.open(sent.path).whole is False
+
+
+def test_files_by_other_ways_do_not_break_the_chain(pair: Pair) -> None:
+    first = pair.seal()
+    spoken = [pair.seal(to=None), pair.seal(to=None)]
+    last = pair.seal()
+    for sent in (first, spoken[1], last, spoken[0]):
+        pair.open(sent.path)
+    assert pair.theirs.log_status().forks == ()
+
+
+def test_an_older_copy_that_goes_on_is_found_by_the_partner_and_by_the_receipt(pair: Pair) -> None:
+    pair.open(pair.seal().path)
+    older = pair.copy("older")
+    second = pair.seal()
+    receipt = pair.confirm(second.path)
+    pair.exchange(older)
+    pair.ours.cases.get("HARBOUR").note("another history")
+    rewritten = pair.seal()
+    with pytest.raises(SealedFileRefused, match="log"):
+        pair.open(rewritten.path)
+    (fork,) = pair.theirs.log_status().forks
+    assert (fork.partner, fork.sender) == ("Anna", pair.ours.identity.show().fingerprint)
+    (row,) = pair.theirs.keeper.registry.rows(schema.FORKS)
+    for evidence in (row["first"], row["second"]):
+        _verify_evidence(bytes(evidence))
+    # The same again is the same proof.
+    with pytest.raises(SealedFileRefused):
+        pair.theirs.inspect_file(rewritten.path)
+    assert len(pair.theirs.log_status().forks) == 1
+    pair.theirs.close()
+    with open_vault(pair.folder / "theirs") as again:
+        assert "partner-log-forked" in again.warnings
+        assert again.check().findings == ()
+    # The receipt for the file that this history does not know proves it to ourselves.
+    with contextlib.suppress(errors.BadReceipt):
+        assert pair.ours.take_receipt(receipt).log == "not-ours"
+    (own,) = pair.ours.log_status().forks
+    assert (own.kind, own.sender, own.partner) == ("not-ours", None, "Bear")
+    assert pair.ours.log_status().confirmed == ()
+    pair.ours.close()
+    with open_vault(pair.path) as again:
+        assert "own-log-forked" in again.warnings
+    pair.ours, pair.theirs = open_vault(pair.path), open_vault(pair.folder / "theirs")
+
+
+def _verify_evidence(archive: bytes) -> None:
+    """Anybody can see that the sender's identity has signed this state."""
+    files = dict(_members(archive))
+    card = cards.Card.from_bytes(files[bag.CARD])
+    signed = files[bag.TAGMANIFEST]
+    sshsig.verify(card.ed25519, signed, files[bag.SIGNATURE], kind=SignedKind.SEALED_FILE)
+    mldsa.verify(card.mldsa65, signed, files[bag.MLDSA_SIGNATURE], kind=SignedKind.SEALED_FILE)
+    listed = bag.manifest((name, bags.hashlib.sha256(files[name]).hexdigest()) for name in EVIDENCE[4:])
+    assert listed in signed
+
+
+def test_a_history_that_ends_earlier_is_refused(pair: Pair) -> None:
+    older = pair.copy("older")
+    for _ in range(3):
+        last = pair.seal()
+    pair.open(last.path)
+    pair.exchange(older)
+    with pytest.raises(SealedFileRefused, match="log"):
+        pair.open(pair.seal().path)
+    assert len(pair.theirs.log_status().forks) == 1
+
+
+def test_a_restored_vault_is_said_to_have_a_gap_and_goes_on(pair: Pair) -> None:
+    pair.open(pair.seal().path)
+    pair.ours.backup(pair.folder / "backup")
+    lost = pair.seal()
+    receipt = pair.confirm(lost.path)
+    pair.ours.close()
+    Vault.restore(pair.folder / "backup", pair.folder / "again", key_file())
+    pair.ours = open_vault(pair.folder / "again")
+    again = pair.seal()
+    assert pair.open(again.path).verdict.new_generation == 2
+    assert pair.theirs.log_status().forks == ()
+    assert pair.open(pair.seal().path).verdict.new_generation is None
+    # What was confirmed of the lost part is said, and is no fork; the file itself is not known any more.
+    with pytest.raises(errors.BadReceipt):
+        pair.ours.take_receipt(receipt)
+    assert pair.ours.log_status().forks == ()
+    assert pair.ours.take_receipt(pair.theirs.write_receipt(pair.open(again.path), pair.folder / "out").path).log
+
+
+# Somebody without a vault shows two histories
+
+
+def test_two_roots_for_one_size_are_kept_as_the_proof_whoever_was_shown_them(tmp_path: Path) -> None:
+    anna = Partner(7)
+    with make_vault(tmp_path / "v") as vault:
+        to = To(vault)
+        vault.partners.add("Anna", card=anna.card())
+        log = TheirLog(anna)
+        other = log.copy("other")
+
+        def file(history: TheirLog, number: int, **values: Any) -> Path:
+            manifest = anna.share(to.fingerprint, sequence=number, purpose=f"{history.history}{number}", **values)
+            proofs = history.share(manifest.to_bytes(), manifest.to)
+            path = tmp_path / f"{history.history}{number}.age"
+            members = anna.members(manifest, replaced=proofs)
+            path.write_bytes(sealed(bags.packed(members), to.hybrid))
+            return path
+
+        vault.open_file(file(log, 1), accept=lambda _: True)
+        with pytest.raises(SealedFileRefused, match="two histories"):
+            vault.inspect_file(file(other, 1))
+        (fork,) = vault.log_status().forks
+        assert fork.kind == witnessing.FORKED
+        # Neither is what goes on from the other one taken, nor is a generation with another key.
+        with pytest.raises(SealedFileRefused):
+            vault.open_file(file(other, 2, previous="00" * 32), accept=lambda _: True)
+        vault.open_file(file(log, 2, previous="00" * 32), accept=lambda _: True)
+        # However often it is shown, the proofs stay few.
+        for number in range(3, 16):
+            with pytest.raises(SealedFileRefused):
+                vault.inspect_file(file(other, number, previous="00" * 32))
+        assert len(vault.log_status().forks) == 8
+
+
+def test_a_stranger_who_names_the_vault_of_a_partner_accuses_nobody(tmp_path: Path) -> None:
+    anna, stranger = Partner(7), Partner(8)
+    with make_vault(tmp_path / "v") as vault:
+        to = To(vault)
+        vault.partners.add("Anna", card=anna.card())
+        (tmp_path / "1.age").write_bytes(anna.seal(to))
+        vault.open_file(tmp_path / "1.age", accept=lambda _: True)
+        stranger.card_bytes = stranger.claiming(vault_id=anna.vault_id, name="Anna")
+        manifest = stranger.share(to.fingerprint, vault_id=anna.vault_id.hex())
+        proofs = TheirLog(stranger, anna.vault_id).share(manifest.to_bytes(), manifest.to)
+        (tmp_path / "2.age").write_bytes(sealed(bags.packed(stranger.members(manifest, replaced=proofs)), to.hybrid))
+        found = vault.inspect_file(tmp_path / "2.age")
+        assert found.verdict.sender.trust == "changed"
+        assert vault.log_status().forks == ()
+
+
+# Receipts
+
+
+def test_a_receipt_that_names_another_log_is_not_taken(pair: Pair) -> None:
+    sent = pair.seal()
+    found = pair.open(sent.path)
+    registry = pair.theirs.keeper.registry
+    (head,) = registry.rows(schema.SEEN_HEADS)
+    for checkpoint in (Checkpoint(f"casevault/{'0' * 64}/g1", 5, bytes(32)), Checkpoint("elsewhere", 5, bytes(32))):
+        named = checkpoint.to_bytes().decode()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(witnessing, "newest_seen", lambda *_, named=named: named)
+            written = pair.theirs.write_receipt(found, pair.folder / "out").path
+        with pytest.raises(errors.BadReceipt, match="another log"):
+            pair.ours.take_receipt(written)
+    assert pair.ours.log_status().confirmed == ()
+    assert head["size"] > 0
+
+
+@pytest.mark.parametrize("checkpoint", ["", "text", 5, True, "a\n1\n\n", "a\n1\n" + "A" * 44 + "\n", []])
+def test_a_receipt_names_a_checkpoint_or_none(checkpoint: object) -> None:
+    said = Confirmation(
+        by="0" * 64,
+        to="1" * 64,
+        share_id="2" * 32,
+        digest="3" * 64,
+        manifest_sha256="4" * 64,
+        items=1,
+        complete=True,
+        arrived="2026-11-22T10:00:00Z",
+        made="2026-11-22T10:00:00Z",
+        checkpoint=Checkpoint("a", 1, bytes(32)).to_bytes().decode(),
+    )
+    assert Confirmation.from_bytes(said.to_bytes()) == said
+    value = json.loads(said.to_bytes()) | {"checkpoint": checkpoint}
+    with pytest.raises(errors.BadReceipt):
+        Confirmation.from_bytes(canonical_json(value))

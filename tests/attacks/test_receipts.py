@@ -6,13 +6,14 @@ import io
 import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from receipts import hybrid, members, packed, parts, receipt, said, sealed
 from somebody import Somebody
-from vaults import make_vault
+from vaults import make_vault, write_rows
 
 from crypto import age
 from vault import Vault, errors, schema
@@ -310,18 +311,18 @@ def test_check_finds_a_confirmation_that_nobody_signed(ours: Ours) -> None:
         ({**ours.second, "receipt": kept, "confirmed": good["confirmed"]}, "HARBOUR-2"),
     )
     for row, subject in forged:
-        with registry.step():
-            registry.put(schema.SHARES, row)
+        write_rows(registry, partial(registry.put, schema.SHARES, row))
         assert [(each.kind, each.subject) for each in ours.vault.check().findings] == [("receipt", subject)]
-        with registry.step():
-            registry.put(schema.SHARES, good)
-            registry.put(schema.SHARES, ours.second)
+        for each in (good, ours.second):
+            write_rows(registry, partial(registry.put, schema.SHARES, each))
 
 
 def test_a_file_of_which_nobody_knew_whether_it_was_finished_was_sent_when_it_is_confirmed(ours: Ours) -> None:
     registry = ours.vault.keeper.registry
-    with registry.step():
-        registry.put(schema.SHARES, {**ours.first, "state": "signed", "size_bytes": None, "sha256": None})
+    write_rows(
+        registry,
+        lambda: registry.put(schema.SHARES, {**ours.first, "state": "signed", "size_bytes": None, "sha256": None}),
+    )
     ours.take(receipt(BEAR, ours.vault, ours.said()))
     assert ours.vault.shares()[0].state == "sent"
 

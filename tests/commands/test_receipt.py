@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from receipts import hybrid, members, packed, parts, said, sealed
 from somebody import Somebody
+from vaults import write_rows
 
 from vault import KeyFileUnlocker, Vault, dropping, schema
 
@@ -201,8 +202,7 @@ def test_a_file_for_a_passphrase_belongs_to_whoever_has_both(ends: Ends) -> None
 def test_names_and_texts_that_are_hostile_are_shown_and_never_obeyed(ends: Ends, terminal: Callable[..., Any]) -> None:
     with ends.ours as here:
         row = here.keeper.registry.rows(schema.PARTNERS)[0]
-        with here.keeper.registry.step():
-            here.keeper.registry.put(schema.PARTNERS, {**row, "name": HOSTILE})
+        write_rows(here.keeper.registry, lambda: here.keeper.registry.put(schema.PARTNERS, {**row, "name": HOSTILE}))
         terms = "yes\r\x1b[2J\u2066"
         with here.cases.get("HARBOUR").seal(to=HOSTILE, items="all", purpose=HOSTILE, terms=terms) as sealing:
             sealing.write(ends.cv.folder / "second.age")

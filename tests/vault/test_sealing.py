@@ -20,7 +20,7 @@ from faults import FaultyDisk, replaced
 from opened import opened
 from sessions import session
 from somebody import Somebody
-from vaults import FailingLog, clear_content, flip, key_file, make_vault, object_files, open_vault
+from vaults import FailingLog, clear_content, flip, key_file, make_vault, object_files, open_vault, write_rows
 
 from crypto import age
 from crypto.padding import padded_size
@@ -609,8 +609,7 @@ def test_check_finds_what_is_told_of_a_file_damaged(vault, case, out):
     assert vault.check().findings == ()
     registry = vault.keeper.registry
     (row,) = registry.rows(schema.SHARES)
-    with registry.step():
-        registry.put(schema.SHARES, {**row, "told": bytes(row["told"])[:-1] + b"x"})
+    write_rows(registry, lambda: registry.put(schema.SHARES, {**row, "told": bytes(row["told"])[:-1] + b"x"}))
     assert [(found.kind, found.subject) for found in vault.check().findings] == [("database", "HARBOUR")]
     with pytest.raises(errors.DatabaseDamaged):
         vault.shares()

@@ -308,10 +308,7 @@ class _Storing:
             self.numbers[arrival.number] = number
         elif self.claim.kind == SHARE:
             self.proofs = number
-        for remark in arrival.notes:
-            cases.add_note(compartment, number, remark, now=now)
-        if arrival.circumstances:
-            statements.change(compartment, code, number, self._circumstances(arrival))
+        self._describe(compartment, number, arrival, known=again and number not in self.stored)
         lost = None
         if again and not self._is_whole(compartment, number):
             lost = items.replace_object(compartment, code, number, staged)
@@ -348,7 +345,6 @@ class _Storing:
         return Description(
             kind=arrival.kind,
             title=arrival.title or arrival.file_name or self._untitled(arrival),
-            tags=arrival.tags,
             source=sender.name,
             via=_WHAT[self.claim.kind],
             recorded=arrival.recorded,
@@ -358,6 +354,22 @@ class _Storing:
         """What an item is called that came without a name."""
         claim = self.claim
         return None if arrival.number is None else f"Item {arrival.number} of {claim.case}-{claim.sequence}"
+
+    def _describe(self, compartment: Compartment, number: int, arrival: Arrival, *, known: bool) -> None:
+        """What the sender says of an item. Where it is ``known``, described here before this file came, that may be our own
+        account of how it came about, which no stranger changes: then only notes are taken, and say whose they are.
+        """
+        for remark in arrival.notes:
+            cases.add_note(compartment, number, self._attributed(remark) if known else remark, now=self.keeper.now)
+        if known:
+            return
+        if arrival.tags:
+            cases.change_tags(compartment, number, arrival.tags, ())
+        if arrival.circumstances:
+            statements.change(compartment, self.act.code, number, self._circumstances(arrival))
+
+    def _attributed(self, remark: str) -> str:
+        return f"{_WHAT[self.claim.kind]} from {self.verdict.sender.name or 'somebody unproven'}: {remark}"
 
     def _origin(self, arrival: Arrival) -> Origin:
         claim, sender = self.claim, self.verdict.sender

@@ -1,0 +1,81 @@
+"""Files of a sender who means harm, right in form: what they say changes nothing of ours, and costs no more than it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import bags
+import pytest
+from sealing import Sender, To, sealed
+from vaults import make_vault
+
+from vault import Vault
+from vault.requests import Circumstances, Description, Note
+from vault.sealed import CIRCUMSTANCES, NOTES, TAGS
+
+ANNA = Sender(0, "Anna")
+ACCOUNT = b"I left of my own will."
+WRITTEN = "2026-11-22T08:15:00Z"
+NOBODY_SAID = dict.fromkeys(Circumstances.__dataclass_fields__)
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[Vault]:
+    with make_vault(tmp_path / "vault") as vault:
+        vault.cases.new("Harbour Street", code="HARBOUR")
+        vault.partners.add("Anna", card=ANNA.card_bytes)
+        vault.partners.get("Anna").verify(ANNA.reads_out(), in_person=True)
+        yield vault
+
+
+def taken_in(vault: Vault, file: bytes, **named: Any) -> Any:
+    path = vault.path.with_name("file.age")
+    path.write_bytes(file)
+    return vault.open_file(path, **named)[1]
+
+
+def dropped(vault: Vault, contents: Sequence[bytes], **values: Any) -> bytes:
+    """A drop, which needs nothing but our card."""
+    to = To(vault)
+    manifest = bags.drop(contents, to=to.fingerprint.hex(), **values)
+    return sealed(bags.packed(bags.members_of(manifest, bags.tags_of(manifest), contents)), to.hybrid)
+
+
+def described(content: bytes) -> dict[str, Any]:
+    """An item of these bytes, described as it suits somebody."""
+    (item,) = bags.items((content,), ("text/plain",))
+    told = Circumstances(**(NOBODY_SAID | {"within_reach": "yes", "signed": "no"}))
+    described = dataclasses.replace(
+        item, circumstances=told, notes=(Note("she withdrew it", WRITTEN),), tags=("withdrawn",)
+    )
+    return {"items": (described,), "includes": (CIRCUMSTANCES, NOTES, TAGS)}
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_nobody_describes_our_own_statement_by_sending_us_its_bytes(vault: Vault, signed: bool) -> None:
+    item = vault.cases.get("HARBOUR").items
+    item.add_stream(io.BytesIO(ACCOUNT), description=Description(title="Her account", tags=("ours",)))
+    item.get(1).circumstances(within_reach="no", signed="by herself")
+    item.get(1).note("recorded at the office")
+    before = item.get(1).show()
+    values = described(ACCOUNT)
+    file = ANNA.seal(To(vault), (ACCOUNT,), **values) if signed else dropped(vault, (ACCOUNT,), **values)
+    assert taken_in(vault, file, into="HARBOUR").again == ("HARBOUR/1",)
+    after = item.get(1).show()
+    assert (after.statement, after.summary, after.history) == (before.statement, before.summary, before.history)
+    whose = "sealed file from Anna" if signed else "dropped file from somebody unproven"
+    assert [each.text for each in after.notes] == ["recorded at the office", f"{whose}: she withdrew it"]
+    assert vault.check().findings == ()
+
+
+def test_what_is_new_here_is_described_as_its_sender_did(vault: Vault) -> None:
+    file = ANNA.seal(To(vault), (ACCOUNT,), **described(ACCOUNT))
+    taken_in(vault, file, into="HARBOUR")
+    found = vault.cases.get("HARBOUR").items.get(1).show()
+    assert found.statement is not None
+    assert (found.statement.within_reach, found.summary.tags) == ("yes", ("withdrawn",))
+    assert [each.text for each in found.notes] == ["she withdrew it"]

@@ -13,9 +13,9 @@ import pytest
 from sealing import Sender, To, sealed
 from vaults import make_vault
 
-from vault import Vault
+from vault import Vault, errors
 from vault.requests import Circumstances, Description, Note
-from vault.sealed import CIRCUMSTANCES, NOTES, TAGS
+from vault.sealed import CIRCUMSTANCES, LONGEST_LINE, NAMES, NOTES, TAGS, SealedPerson
 
 ANNA = Sender(0, "Anna")
 ACCOUNT = b"I left of my own will."
@@ -79,3 +79,52 @@ def test_what_is_new_here_is_described_as_its_sender_did(vault: Vault) -> None:
     assert found.statement is not None
     assert (found.statement.within_reach, found.summary.tags) == ("yes", ("withdrawn",))
     assert [each.text for each in found.notes] == ["she withdrew it"]
+
+
+def named(**values: Any) -> dict[str, Any]:
+    """One item, described with these values."""
+    (item,) = bags.items((ACCOUNT,), ("text/plain",))
+    empty = {"title": "x", "notes": (), "tags": ()}
+    return {"items": (dataclasses.replace(item, **(empty | values)),), "includes": (NAMES, NOTES, TAGS)}
+
+
+LONG = "x" * (LONGEST_LINE + 1)
+TOO_MUCH: dict[str, dict[str, Any]] = {
+    "a purpose that is kept with every item": {"purpose": LONG},
+    "terms": {"terms": LONG},
+    "a title that fills every list": named(title=LONG),
+    "a tag": named(tags=(LONG,)),
+    "a time": named(recorded=LONG),
+    "a person": {"persons": (SealedPerson(number=1, name="Anna", addresses=(LONG,)),)},
+    "more notes than anybody writes": named(notes=(Note("x", WRITTEN),) * 100_001),
+    "more tags": named(tags=tuple(map(str, range(100_001)))),
+    "many long tags": named(tags=tuple(f"{number:04096}" for number in range(8200))),
+}
+
+
+@pytest.mark.parametrize("what", TOO_MUCH)
+def test_no_file_costs_more_than_it_is(vault: Vault, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:  # our own program would not write it
+        patched.setattr("vault.sealed._has_measure", lambda _manifest: True)
+        file = ANNA.seal(To(vault), (ACCOUNT,), **TOO_MUCH[what])
+    with pytest.raises(errors.SealedFileRefused, match="larger than any"):
+        taken_in(vault, file, into="HARBOUR")
+    assert vault.cases.get("HARBOUR").items.list() == ()
+
+
+def test_a_purpose_is_not_kept_more_often_than_there_is_room(vault: Vault) -> None:
+    contents = tuple(number.to_bytes(2, "big") for number in range(8200))
+    with pytest.raises(ValueError, match="no sealed"):
+        bags.drop(contents, purpose="x" * LONGEST_LINE, items=bags.items(contents)).to_bytes()
+    bags.drop(contents, purpose="x" * 1000, items=bags.items(contents)).to_bytes()
+
+
+def test_what_nobody_would_take_is_not_sealed(vault: Vault) -> None:
+    case = vault.cases.get("HARBOUR")
+    case.items.add_stream(io.BytesIO(ACCOUNT), description=Description(title=LONG))
+    with pytest.raises(errors.Refused, match="too long"):
+        case.seal(to="Anna", items="all", includes=(NAMES,))
+    with pytest.raises(errors.BadValue, match="purpose"):
+        case.seal(to="Anna", items="all", purpose=LONG)
+    with case.seal(to="Anna", items="all"):
+        pass

@@ -344,16 +344,17 @@ class _Storing:
         sender = self.verdict.sender
         return Description(
             kind=arrival.kind,
-            title=arrival.title or arrival.file_name or self._untitled(arrival),
+            title=self._title_of(arrival),
             source=sender.name,
             via=_WHAT[self.claim.kind],
             recorded=arrival.recorded,
         )
 
-    def _untitled(self, arrival: Arrival) -> str | None:
-        """What an item is called that came without a name."""
+    def _title_of(self, arrival: Arrival) -> str | None:
+        """What an item is called; one without a name by its number there."""
         claim = self.claim
-        return None if arrival.number is None else f"Item {arrival.number} of {claim.case}-{claim.sequence}"
+        untitled = None if arrival.number is None else f"Item {arrival.number} of {claim.case}-{claim.sequence}"
+        return next((name for name in (arrival.title, arrival.file_name) if name and name.strip()), untitled)
 
     def _describe(self, compartment: Compartment, number: int, arrival: Arrival, *, known: bool) -> None:
         """What the sender says of an item. Where it is ``known``, described here before this file came, that may be our own

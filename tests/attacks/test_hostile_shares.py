@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 from sealing import Sender, To, sealed
 from vaults import make_vault
 
-from vault import Vault, errors
+from vault import Vault, bag, errors
 from vault.requests import Circumstances, Description, Note
 from vault.sealed import CIRCUMSTANCES, LONGEST_LINE, NAMES, NOTES, TAGS, SealedPerson
 
@@ -128,3 +130,30 @@ def test_what_nobody_would_take_is_not_sealed(vault: Vault) -> None:
         case.seal(to="Anna", items="all", purpose=LONG)
     with case.seal(to="Anna", items="all"):
         pass
+
+
+def test_what_our_own_reader_refuses_is_not_sealed() -> None:
+    manifest = bags.share((ACCOUNT,))
+    tags = bags.tags_of(manifest)
+    bag.layout(manifest.top, tags, manifest.items)
+    for name, size in ((bag.CUSTODY, bag.MAX_MANIFEST_BYTES), (bag.GUIDE, 256 << 10)):
+        bag.layout(manifest.top, tags | {name: bytes(size)}, manifest.items)
+        with pytest.raises(ValueError, match="not the files of a bag"):
+            bag.layout(manifest.top, tags | {name: bytes(size + 1)}, manifest.items)
+
+
+@pytest.mark.parametrize("name", ["   ", "\N{IDEOGRAPHIC SPACE}"])
+def test_a_file_whose_name_is_nothing_is_not_lost(vault: Vault, name: str) -> None:
+    (item,) = bags.items((ACCOUNT,))
+    item = dataclasses.replace(item, title=name, file_name=name)
+    arrived = taken_in(vault, dropped(vault, (ACCOUNT,), items=(item,), includes=(NAMES,)))
+    assert [each.title for each in arrived.items] == ["Item 1 of DROP-1"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are Unicode there")
+@pytest.mark.parametrize("name", [b"\xff\xfe.age", b" .age", b".age"])
+def test_an_age_file_with_any_name_is_taken_in(vault: Vault, name: bytes) -> None:
+    path = vault.path.parent / os.fsdecode(name)
+    path.write_bytes(sealed(ACCOUNT, To(vault).hybrid))
+    _found, arrived = vault.open_file(path)
+    assert len(arrived.items) == 1

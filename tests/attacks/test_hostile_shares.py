@@ -157,3 +157,20 @@ def test_an_age_file_with_any_name_is_taken_in(vault: Vault, name: bytes) -> Non
     path.write_bytes(sealed(ACCOUNT, To(vault).hybrid))
     _found, arrived = vault.open_file(path)
     assert len(arrived.items) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Anna",
+        "ANNA ",
+        "An\N{ZERO WIDTH SPACE}na",
+        "\N{RIGHT-TO-LEFT MARK}Anna",
+        "\N{FULLWIDTH LATIN CAPITAL LETTER A}nna",
+    ],
+)
+def test_a_stranger_who_looks_called_as_a_partner_is_a_changed_key(vault: Vault, name: str) -> None:
+    stranger = Sender(7)
+    stranger.card_bytes = stranger.claiming(name=name.strip())
+    with pytest.raises(errors.PartnerChanged):
+        taken_in(vault, stranger.seal(To(vault), (ACCOUNT,)), accept=lambda _found: True)

@@ -247,6 +247,15 @@ class _Storing:
             for each in self.came:
                 fields = PersonFields(**{name: getattr(each, name) for name in PersonFields.__dataclass_fields__})
                 self.people[each.number] = persons.add(compartment, fields, now=keeper.now)
+            if self.people and not self.opening.is_new:
+                # A person has no origin, and one beside them may have the same name and another telephone.
+                ends = (references.person_reference(case.code, end(self.people.values())) for end in (min, max))
+                cases.add_note(
+                    compartment,
+                    cases.OF_THE_CASE,
+                    f"{self._title()}: {' – '.join(dict.fromkeys(ends))}",
+                    now=keeper.now,
+                )
             for staged, arrival in self.opening.arrivals:
                 self._item(compartment, staged, arrival)
             act.announced.append(partial(keeper.registry.put, schema.RECEIVED, self._row(stored=0)))

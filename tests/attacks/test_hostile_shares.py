@@ -16,7 +16,7 @@ from sealing import Sender, To, sealed
 from vaults import make_vault
 
 from vault import Vault, bag, errors
-from vault.requests import Circumstances, Description, Note
+from vault.requests import Circumstances, Description, Note, PersonFields
 from vault.sealed import CIRCUMSTANCES, LONGEST_LINE, NAMES, NOTES, TAGS, SealedPerson
 
 ANNA = Sender(0, "Anna")
@@ -174,3 +174,17 @@ def test_a_stranger_who_looks_called_as_a_partner_is_a_changed_key(vault: Vault,
     stranger.card_bytes = stranger.claiming(name=name.strip())
     with pytest.raises(errors.PartnerChanged):
         taken_in(vault, stranger.seal(To(vault), (ACCOUNT,)), accept=lambda _found: True)
+
+
+def test_whose_persons_stand_beside_ours_stays_known(vault: Vault) -> None:
+    case = vault.cases.get("HARBOUR")
+    case.persons.add(PersonFields("Amina", phones=("+995 555 010 203",)))
+    forged = SealedPerson(number=1, name="Amina", phones=("+7 000 000 000",))
+    arrived = taken_in(vault, ANNA.seal(To(vault), (ACCOUNT,), persons=(forged,)), into="HARBOUR")
+    assert arrived.persons == ("HARBOUR/p2",)
+    assert case.persons.get(1).show().phones == ("+995 555 010 203",)
+    assert [each.text for each in case.show().notes] == ["Sealed file HARBOUR-1 from Anna: HARBOUR/p2"]
+    more = tuple(dataclasses.replace(forged, number=number) for number in range(3, 6))
+    file = ANNA.seal(To(vault), (ACCOUNT,), persons=more, share_id="6b" * 16)
+    taken_in(vault, file, into="HARBOUR")
+    assert case.show().notes[-1].text == "Sealed file HARBOUR-1 from Anna: HARBOUR/p3 – HARBOUR/p5"

@@ -20,7 +20,7 @@ from vault import cases, errors, items, persons, references, schema, senders, st
 from vault.arrivals import SHARE, Arrival, Arrived, Claim, OpenGrant, Origin, Verdict
 from vault.compartment import Compartment, all_objects_grant
 from vault.door import Act
-from vault.objects import Staged, place, remove_object
+from vault.objects import Staged, place, remove_object, verify_new
 from vault.registry import CaseRow, case_grant, seal_title
 from vault.requests import Description, PersonFields
 from vault.sealed import SealedPerson
@@ -324,6 +324,7 @@ class _Storing:
             self.lost.append(lost)
             act.objects.append(lost)
         if not again or lost:
+            verify_new(staged, self.keeper.folder.objects)
             self.fresh.add(staged.object_id)
             compartment.keep_object_key(staged.object_id, ObjectKey(staged.key))
             act.objects.append(staged.object_id)

@@ -6,7 +6,8 @@ import dataclasses
 import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,11 @@ import pytest
 from sealing import Sender, To, sealed
 from vaults import make_vault
 
-from vault import Vault, bag, errors
+from crypto.objects import DRAFT_ID_SIZE
+from vault import Vault, bag, errors, intake
+from vault.arrivals import PLAIN, Arrival, Claim
+from vault.folder import Staging
+from vault.objects import write_object
 from vault.requests import Circumstances, Description, Note, PersonFields
 from vault.sealed import CIRCUMSTANCES, LONGEST_LINE, NAMES, NOTES, TAGS, SealedPerson
 
@@ -188,3 +193,33 @@ def test_whose_persons_stand_beside_ours_stays_known(vault: Vault) -> None:
     file = ANNA.seal(To(vault), (ACCOUNT,), persons=more, share_id="6b" * 16)
     taken_in(vault, file, into="HARBOUR")
     assert case.show().notes[-1].text == "Sealed file HARBOUR-1 from Anna: HARBOUR/p3 – HARBOUR/p5"
+
+
+@pytest.mark.parametrize("how", ["opened", "added"])
+@pytest.mark.parametrize("whose", ["an object", "a draft"])
+def test_a_client_of_a_session_removes_no_object_by_naming_it_as_its_own(vault: Vault, how: str, whose: str) -> None:
+    case = vault.cases.get("HARBOUR")
+    case.items.add_stream(io.BytesIO(ACCOUNT))
+    vault.cases.new("Meadow", code="MEADOW")
+    keeper = vault.keeper
+    (victim,) = [path for path in (vault.path / "objects").rglob("*") if path.is_file()]
+    named = bytes.fromhex(victim.parent.name + victim.stem) if whose == "an object" else bytes(DRAFT_ID_SIZE)
+    other = keeper.registry.case("MEADOW").case_id
+    staging = Staging(keeper.folder)
+    source = intake.SourceFile(vault.path / "header.a")
+    with source:
+        staged = write_object(source, staging.path, folder_id=keeper.header.folder_id, case_id=other)
+    (made,) = staging.path.glob(f"{staged.object_id.hex()}.*")
+    made.rename(made.with_name(f"{named.hex()}.0"))
+    staged = dataclasses.replace(staged, object_id=named)
+    finish: Callable[[], object] = partial(keeper.item_finish_add, "MEADOW", str(staging.path), staged, Description())
+    if how == "opened":
+        grant = keeper.open_begin(None, into="MEADOW")
+        keeper.open_judge(grant.intent, Claim(PLAIN, "00" * 32))
+        keeper.open_stage(grant.intent, staged, Arrival(None, None, None))
+        finish = partial(keeper.open_finish, grant.intent, str(staging.path))
+    with pytest.raises(errors.ReceiptRefused):
+        finish()
+    staging.close()
+    assert victim.exists()
+    assert vault.check(read_data=True).findings == ()

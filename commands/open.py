@@ -26,8 +26,9 @@ from vault import errors, references
 if TYPE_CHECKING:
     from vault.arrivals import Arrived, Sender, Verdict
     from vault.receipt_files import Written
+    from vault.received_file import Outside
     from vault.sealed import SealedManifest
-    from vault.unsealing import Found, Outside, Spoken
+    from vault.unsealing import Found, Spoken
 
 _spoken_option = click.option(
     "--spoken",
@@ -48,9 +49,9 @@ def inspect(settings: Settings, file: Path, spoken_file: str | None) -> None:
     Without a vault it says what shows from outside. With the vault open it reads the file to its end and says who sent
     it, what is in it, and whether it is whole and authentic.
     """
-    from vault import unsealing
+    from vault import received_file
 
-    outside = unsealing.look(file)
+    outside = received_file.look(file)
     output = Output(settings)
     if not output.json:
         output.facts(_outside_facts(outside))

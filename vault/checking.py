@@ -58,6 +58,7 @@ class Check:
     4. Every object: there, of the right size.
        Every draft: that its newest version opens, and is not older than the one that was kept.
     5. Our identity: that its seeds yield its public keys. Partners: that their cards are signed and as they were taken.
+       Receipts: that they are signed by those for whom the files were sealed.
     6. Files that belong to nothing.
     """
 
@@ -255,6 +256,9 @@ def _check_identities(registry: Registry, tally: _Tally) -> None:
     for row in partners.everyone(registry):
         if not partners.agrees(row):
             tally.find("partner", text(row, "name"))
+    for row in registry.rows(schema.SHARES):
+        if not shares.agrees(row):
+            tally.find("receipt", f"{text(row, 'code')}-{integer(row, 'sequence')}")
 
 
 def _check_strays(door: Door, cases: list[CaseRow], tally: _Tally, *, whole: bool) -> None:

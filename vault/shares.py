@@ -15,6 +15,7 @@ from crypto.errors import CryptoError
 from crypto.keys import CaseKey, RecordKey, derive
 from crypto.records import decrypt_record, encrypt_record
 from vault import errors, schema
+from vault.cards import Card
 from vault.confirmations import Confirmation, Parts
 from vault.registry import WHAT
 from vault.sealing_requests import ShareSummary
@@ -125,6 +126,23 @@ def confirmation(row: Row) -> Confirmation | None:
         return Confirmation.from_bytes(Parts.from_signed_bytes(kept).receipt)
     except errors.BadReceipt as error:
         raise errors.DatabaseDamaged(what=WHAT) from error
+
+
+def agrees(row: Row) -> bool:
+    """Whether what is kept of a receipt is signed by the recipient of this file, and about it."""
+    kept = optional_blob(row, "receipt")
+    if kept is None:
+        return row["confirmed"] is None
+    try:
+        parts = Parts.from_signed_bytes(kept)
+        card = Card.from_bytes(parts.card)
+        said = parts.verified(card)
+    except (errors.BadReceipt, errors.BadCard):
+        return False
+    by = card.fingerprint.hex()
+    return (
+        row["confirmed"] is not None and by == said.by == row["recipient"] and said.digest == blob(row, "digest").hex()
+    )
 
 
 def summary(row: Row, told: Told | None, partner: Row | None) -> ShareSummary:

@@ -13,14 +13,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from crypto import age
-from crypto.errors import AgeFailure, CryptoError, HeaderFailure, NoMatch
 from crypto.objects import ciphertext_size
 from crypto.padding import padded_size
-from vault import bag, confirmations, errors, intake, passphrases
+from vault import bag, confirmations, errors, intake
 from vault.archive import ArchiveWriter, Member, refused
 from vault.arrivals import PLAIN, SHARE, UNKNOWN, UNVERIFIED, Arrival, Arrived, Claim, OpenGrant, Verdict
 from vault.bag import BagReader, Tags
@@ -28,6 +26,7 @@ from vault.cards import Card
 from vault.folder import Staging
 from vault.objects import Progress, Source, Staged, write_object
 from vault.pipeline import Pipeline
+from vault.received_file import Outside, Peeked, SealedFile
 from vault.references import parse_person
 from vault.sealed import SealedItem, SealedManifest
 from vault.verifying import verify_tags
@@ -35,24 +34,8 @@ from vault.verifying import verify_tags
 if TYPE_CHECKING:
     from vault.keeper import Keeper
 
-LIMITS = age.HeaderLimits(size_bytes=64 << 10, stanzas=32)
-KINDS = (age.HYBRID, age.X25519, age.SCRYPT)
-
-_START_BYTES = 4096
-_BLOCK_BYTES = 512
-_ARMOR = b"-----BEGIN "
 _MARKS = (bag.TAGMANIFEST.encode(), bag.SEALED.encode())
 _PROOFS_KIND = "other"
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """What anybody can tell of a file without a key: its size, and for how many keys of which kinds it is sealed."""
-
-    path: Path
-    size_bytes: int
-    armored: bool
-    stanzas: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,163 +56,6 @@ class Found:
 Spoken = Callable[[], str]
 Accept = Callable[[Found], bool]
 Incomplete = Callable[[Found, int], None]
-
-
-class _Stream:
-    """A source whose beginning was looked at already."""
-
-    def __init__(self, start: bytes, source: Source) -> None:
-        self._start, self._source = memoryview(start), source
-
-    def readinto(self, buffer: memoryview, /) -> int | None:
-        """See ``Source.readinto``."""
-        if not len(self._start):
-            return self._source.readinto(buffer)
-        count = min(len(buffer), len(self._start))
-        buffer[:count], self._start = self._start[:count], self._start[count:]
-        return count
-
-
-class SealedFile:
-    """An age file being read; a context manager. Raises what ``intake.SourceFile`` raises, and ``NotAnAgeFile``."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._source = intake.SourceFile(path)
-
-    def __enter__(self) -> SealedFile:
-        self._source.__enter__()
-        try:
-            start = _read_up_to(self._source, _START_BYTES)
-            armored = start.lstrip().startswith(_ARMOR)
-            stream: Source = _Stream(start, self._source)
-            if armored:
-                stream = age.dearmor(_Readable(stream))
-            self._header, stream = _header(stream, self._path, armored=armored)
-        except BaseException:
-            self._source.__exit__(None, None, None)
-            raise
-        self._stream = stream
-        self.outside = Outside(
-            self._path, self._source.size_bytes, armored, tuple(each.kind for each in self._header.stanzas)
-        )
-        return self
-
-    @property
-    def header(self) -> bytes:
-        """The header's bytes, with which the service unwraps the key."""
-        return self._header.text
-
-    @property
-    def has_passphrase(self) -> bool:
-        """Whether a passphrase opens it."""
-        return self.outside.stanzas == (age.SCRYPT,)
-
-    def key_of(self, passphrase: str) -> age.FileKey:
-        """The key of a file that was sealed with a passphrase. Raises ``WrongFilePassphrase``, ``SealedFileRefused``."""
-        typed = [passphrase, passphrases.with_hyphens(passphrase)]
-        try:
-            identities = [age.passphrase_identity(each) for each in typed if each]
-            return age.unwrap_file_key(self.header, identities, limits=LIMITS)
-        except (NoMatch, ValueError):
-            raise errors.WrongFilePassphrase from None
-        except HeaderFailure:
-            raise refused(reason="its header is not as age writes it") from None
-        except AgeFailure:
-            raise refused(reason="its header was changed") from None
-        except CryptoError:
-            raise errors.Refused(reason="there is not enough memory for this file's passphrase") from None
-
-    def content(self, key: age.FileKey) -> Source:
-        """What is inside, each byte authentic. Reading it raises ``SealedFileRefused``."""
-        whole = _Readable(_Stream(self.header, self._stream))
-        with _as_refusal():
-            reader, _ = age.open_reader(whole, [age.FileKeyIdentity(key)], limits=LIMITS)
-        return _Content(reader)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._source.__exit__(kind, error, trace)
-
-
-class _Readable(io.RawIOBase):
-    """A source as ``crypto.age`` takes it."""
-
-    def __init__(self, source: Source) -> None:
-        super().__init__()
-        self._source = source
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # only crypto.age reads from it
-        return self._source.readinto(buffer) or 0
-
-
-class _Content:
-    """The payload; what is wrong with it is said in the words of sealed files."""
-
-    def __init__(self, reader: age.PayloadReader) -> None:
-        self._reader = reader
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        """See ``Source.readinto``."""
-        with _as_refusal():
-            return self._reader.readinto(buffer)
-
-
-@contextlib.contextmanager
-def _as_refusal() -> Iterator[None]:
-    try:
-        yield
-    except AgeFailure:
-        raise refused(reason="it was cut off or changed on its way") from None
-
-
-def _read_up_to(source: Source, size: int) -> bytes:
-    start = bytearray(size)
-    done = 0
-    with memoryview(start) as view:
-        while done < size:
-            count = source.readinto(view[done:])
-            if not count:
-                break
-            done += count
-    return bytes(start[:done])
-
-
-def _header(stream: Source, path: Path, *, armored: bool) -> tuple[age.Header, Source]:
-    """The header, and a source of what follows it. Raises ``NotAnAgeFile``, ``SealedFileRefused``."""
-    kept = _Kept(stream)
-    try:
-        header = age.read_header(_Readable(kept), limits=LIMITS)
-    except AgeFailure:
-        if not armored and bytes(kept.taken[: len(age.VERSION_LINE)]) != age.VERSION_LINE:
-            raise errors.NotAnAgeFile(path=str(path)) from None
-        raise refused(reason="its header is not as age writes it") from None
-    return header, _Stream(bytes(kept.taken[len(header.text) :]), stream)
-
-
-class _Kept:
-    """A source of which everything that was read is kept: a header, which is small."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self.taken = bytearray()
-
-    def readinto(self, buffer: memoryview, /) -> int | None:
-        """See ``Source.readinto``."""
-        count = self._source.readinto(buffer)
-        if count:
-            self.taken += buffer[:count]
-        return count
-
-
-def look(path: Path) -> Outside:
-    """What shows of a file without a key. Raises ``NotAnAgeFile``, ``SealedFileRefused``, ``SourceMissing``, ``NotAFile``."""
-    with SealedFile(path) as file:
-        return file.outside
 
 
 def inspect(keeper: Keeper, path: Path, *, spoken: Spoken | None = None, progress: Progress | None = None) -> Found:
@@ -339,16 +165,16 @@ class _Unsealing:
                     self.keeper.open_end(self.grant.intent, "failed", reason=type(error).__name__)
             raise
 
-    def _content(self, grant: OpenGrant) -> _Peeked:
+    def _content(self, grant: OpenGrant) -> Peeked:
         if grant.file_key is not None:
-            return _Peeked(self.file.content(age.FileKey(grant.file_key)))
+            return Peeked(self.file.content(age.FileKey(grant.file_key)))
         if self.spoken is None:
             raise errors.WrongFilePassphrase
-        return _Peeked(self.file.content(self.file.key_of(self.spoken())))
+        return Peeked(self.file.content(self.file.key_of(self.spoken())))
 
     # Steps 2 and 3
 
-    def _container(self, content: _Peeked) -> BagReader | None:
+    def _container(self, content: Peeked) -> BagReader | None:
         if confirmations.is_beginning(content.start):
             raise errors.Refused(reason="this is a receipt, which `casevault receipt` takes in")
         return BagReader(content) if any(mark in content.start for mark in _MARKS) else None
@@ -498,18 +324,6 @@ class _Unsealing:
                 pipeline.feed(buffer, count)
                 self._report(count)
         return sha256.hexdigest(), sha512.hexdigest()
-
-
-class _Peeked:
-    """A source, and what it begins with."""
-
-    def __init__(self, source: Source) -> None:
-        self.start = _read_up_to(source, _BLOCK_BYTES)
-        self._stream = _Stream(self.start, source)
-
-    def readinto(self, buffer: memoryview, /) -> int | None:
-        """See ``Source.readinto``."""
-        return self._stream.readinto(buffer)
 
 
 def _arrival(manifest: SealedManifest, item: SealedItem, words: str | None) -> Arrival:

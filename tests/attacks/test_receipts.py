@@ -295,6 +295,29 @@ def test_what_was_taken_in_is_kept_as_a_proof_that_others_can_verify(ours: Ours)
     assert found.digest == ours.first["digest"].hex()
 
 
+def test_check_finds_a_confirmation_that_nobody_signed(ours: Ours) -> None:
+    ours.take(receipt(BEAR, ours.vault, ours.said()))
+    assert ours.vault.check().findings == ()
+    registry = ours.vault.keeper.registry
+    good = registry.row(schema.SHARES, ours.first["share_id"])
+    assert good is not None
+    kept = good["receipt"]
+    assert isinstance(kept, bytes)
+    forged = (
+        ({**good, "receipt": None}, "HARBOUR-1"),
+        ({**good, "confirmed": None}, "HARBOUR-1"),
+        ({**good, "receipt": kept.replace(b'"items":2', b'"items":1')}, "HARBOUR-1"),
+        ({**ours.second, "receipt": kept, "confirmed": good["confirmed"]}, "HARBOUR-2"),
+    )
+    for row, subject in forged:
+        with registry.step():
+            registry.put(schema.SHARES, row)
+        assert [(each.kind, each.subject) for each in ours.vault.check().findings] == [("receipt", subject)]
+        with registry.step():
+            registry.put(schema.SHARES, good)
+            registry.put(schema.SHARES, ours.second)
+
+
 def test_a_file_of_which_nobody_knew_whether_it_was_finished_was_sent_when_it_is_confirmed(ours: Ours) -> None:
     registry = ours.vault.keeper.registry
     with registry.step():

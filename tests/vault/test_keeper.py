@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,8 +12,20 @@ import pytest
 from somebody import Somebody
 from vaults import Clock, FailingLog, all_files, case_row, copied, dumped, key_file, make_vault, open_vault
 
+from crypto import age
 from crypto.keys import ObjectKey
-from vault import Description, PersonFields, RecoveryUnlocker, Vault, compartment, errors, introductions, registry
+from vault import (
+    Description,
+    PersonFields,
+    RecoveryUnlocker,
+    Vault,
+    compartment,
+    errors,
+    identity,
+    introductions,
+    registry,
+    schema,
+)
 from vault.drafts import Draft, DraftFiles, file_names
 from vault.errors import LogUnavailable, OutcomeUnrecorded, VaultError
 from vault.folder import Staging
@@ -69,6 +82,16 @@ def back_up(vault: Vault) -> object:
     return vault.backup(vault.path.with_name(f"{vault.path.name}-backup"))
 
 
+def open_sealed(vault: Vault) -> object:
+    row = vault.keeper.registry.row(schema.IDENTITY, identity.ONLY)
+    if row is None:
+        return vault.keeper.open_begin(None, into="HARBOUR")
+    sink = io.BytesIO()
+    age.open_writer(sink, [age.parse_recipient(str(row["age_recipient"]))])
+    sink.seek(0)
+    return vault.keeper.open_begin(age.read_header(sink).text, into="HARBOUR")
+
+
 REQUESTS: dict[str, Callable[[Vault], object]] = {
     "case_new": lambda vault: vault.keeper.case_new("Bridge", "BRIDGE"),
     "case_list": lambda vault: vault.keeper.case_list(),
@@ -113,6 +136,7 @@ REQUESTS: dict[str, Callable[[Vault], object]] = {
     "partner_verify": lambda vault: vault.keeper.partner_verify("Lena", Somebody(1).reads_out()),
     "partner_remove": lambda vault: vault.keeper.partner_remove("Lena"),
     "share_begin": lambda vault: vault.keeper.share_begin(ShareRequest("HARBOUR", None, "Lena")),
+    "open_begin": open_sealed,
     "share_list": lambda vault: vault.keeper.share_list(),
 }
 
@@ -134,6 +158,11 @@ EXEMPT = {
     "receipt_make": "two vaults are needed: see test_receipts_between_vaults",
     "receipt_take": "two vaults are needed: see test_receipts_between_vaults",
     "abandon": "the outcome of an intent that was recorded",
+    "open_judge": "who a file is from, for an intent that was recorded",
+    "open_may_store": "the same",
+    "open_stage": "of an object that lies in the staging folder, for an intent that was recorded",
+    "open_finish": "announced in a step of its own, for an intent that was recorded; see test_receiving",
+    "open_end": "the outcome of an intent that was recorded",
     "item_close": "the outcome of an intent that was recorded",
     "draft_end": "the outcome of an intent that was recorded",
     "known_drafts": "inside",
@@ -211,6 +240,8 @@ def test_each_request_has_its_intent_before_and_its_outcome_after(vault: Vault, 
         vault.keeper.item_close(before, "done")
     if name == "check_begin":
         vault.keeper.check_end(before, "done")
+    if name == "open_begin":
+        vault.keeper.open_end(before, "done")
     if name in ("draft_begin", "draft_resume"):
         vault.keeper.draft_end(before, 2, b"")
     if name == "share_begin":
@@ -243,7 +274,8 @@ def test_a_request_whose_intent_cannot_be_written_opens_no_key_shows_and_changes
     else:
         monkeypatch.setattr(registry.Registry, "unwrap_case_key", lambda *_: pytest.fail("a key was opened"))
         monkeypatch.setattr(registry.Registry, "unseal_titles", lambda *_: pytest.fail("titles were opened"))
-        monkeypatch.setattr(introductions, "OwnIdentity", lambda *_: pytest.fail("the identity was opened"))
+        for module in (introductions, identity):
+            monkeypatch.setattr(module, "OwnIdentity", lambda *_: pytest.fail("the identity was opened"))
     before, size = content(vault), vault.keeper.registry.frontier.size
     with FailingLog(vault) as failing, pytest.raises(LogUnavailable):
         REQUESTS[name](vault)

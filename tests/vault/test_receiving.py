@@ -16,7 +16,7 @@ from sessions import session, until
 from vaults import FailingLog, all_files, copied, key_file, make_vault, open_vault
 
 from crypto import age
-from vault import Description, PersonFields, Vault, archive, bag, errors, schema, unsealing
+from vault import Description, PersonFields, Vault, archive, bag, errors, received_file, schema
 from vault.arrivals import Arrived
 from vault.requests import Circumstances, Note
 from vault.sealed import SealedItem, SealedPerson
@@ -407,7 +407,7 @@ def test_what_one_client_opens_no_other_can_store(vault: Vault, tmp_path: Path) 
     path = tmp_path / "file.age"
     path.write_bytes(told(To(vault)))
     with session(vault, tmp_path / "run") as served, served.attach() as one, served.attach() as other:
-        with unsealing.SealedFile(path) as file:
+        with received_file.SealedFile(path) as file:
             grant = one.keeper.open_begin(file.header)
         with pytest.raises(errors.ReceiptRefused):
             other.keeper.open_finish(grant.intent, "nowhere")
@@ -420,7 +420,7 @@ def test_an_opening_that_nobody_ends_is_ended_with_the_vault(tmp_path: Path) -> 
     path = tmp_path / "file.age"
     with make_vault(tmp_path / "v") as vault:
         path.write_bytes(told(To(vault)))
-        with unsealing.SealedFile(path) as file:
+        with received_file.SealedFile(path) as file:
             vault.keeper.open_begin(file.header, into=None)
     with open_vault(copied(vault.path, tmp_path / "w")) as again:
         entries = [entry for entry in again.log() if entry.act == "open"]

@@ -180,7 +180,10 @@ def sender_grade(grade: str | None) -> str:
 def _origin_facts(origin: Origin) -> list[Fact]:
     kinds = {"share": _("sealed file"), "drop": _("dropped file"), "age": _("age file")}
     sender = sender_grade(origin.grade)
-    if origin.sender is not None and origin.sender_name is not None:
+    if origin.grade == "unknown" and origin.sender_name is not None:
+        # What they call themselves comes last, so that nothing in it reads as ours.
+        sender = _("{grade}; they call themselves {name}").format(grade=sender, name=origin.sender_name)
+    elif origin.sender is not None and origin.sender_name is not None:
         sender = _("{name} ({grade})").format(name=origin.sender_name, grade=sender)
     return [
         (_("Came in a"), kinds.get(origin.kind, origin.kind)),

@@ -71,6 +71,7 @@ def inspect(settings: Settings, file: Path, spoken_file: str | None) -> None:
     if found.manifest is not None:
         _show_items(output, found.manifest)
     _warn_of_sender(found)
+    _warn_of_passphrase(found)
     _warn_of_chain(found.verdict)
     _terminal.say(_("Nothing of it was stored. `casevault open FILE` stores it."))
 
@@ -340,6 +341,18 @@ def _warn_of_sender(found: Found) -> None:
         _terminal.warn(_("nobody compared the sender's key: compare its fingerprint with them by a way that you trust"))
 
 
+def _warn_of_passphrase(found: Found) -> None:
+    """What a signature does not say of a file that was for nobody in particular."""
+    manifest = found.manifest
+    if manifest is not None and manifest.to_kind == "passphrase":
+        _terminal.warn(
+            _(
+                "its sender signed it for whoever has its passphrase, not for you: somebody who had it can have passed it on "
+                "under another one. Whether files before it are missing cannot be told"
+            )
+        )
+
+
 def _warn_of_chain(verdict: Verdict) -> None:
     if verdict.rival:
         _terminal.warn(
@@ -381,6 +394,7 @@ def _explain(found: Found, arrived: Arrived, file: Path) -> None:
     if sender.trust == "known":
         _terminal.say(_("It is from {name}; both signatures hold.").format(name=visible(sender.name or "")))
     _warn_of_sender(found)
+    _warn_of_passphrase(found)
     _warn_of_chain(found.verdict)
     for reference in arrived.again:
         _terminal.say(

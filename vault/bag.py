@@ -178,15 +178,22 @@ class Layout:
 def layout(top: str, tags: Mapping[str, bytes], payload: Sequence[Payload]) -> Layout:
     """Where everything stands in the archive of a bag.
 
-    ``tags`` has all tag files of a kind. Raises ValueError for other ones, for too many files, and for names and sizes
-    that no member has.
+    ``tags`` has all tag files of a kind. Raises ValueError for other ones, for tag files that are too large, for too many
+    files, and for names and sizes that no member has.
     """
     order = next((order for order in TAGS.values() if set(order) == set(tags)), None)
-    if order is None or len(payload) > MAX_ITEMS:
+    # What our own reader refuses is not written either.
+    if order is None or len(payload) > MAX_ITEMS or sum(map(len, tags.values())) > MAX_TAGS_BYTES:
+        raise ValueError("these are not the files of a bag")
+    if any(len(content) > _most_bytes(name) for name, content in tags.items()):
         raise ValueError("these are not the files of a bag")
     members = [(f"{top}/{name}", len(tags[name])) for name in order]
     members += [(f"{top}/{each.path}", each.size_bytes) for each in payload]
     return padded(members, f"{top}/{PADDING}")
+
+
+def _most_bytes(name: str) -> int:
+    return MAX_MANIFEST_BYTES if name in _LARGE else _MAX_SMALL_BYTES
 
 
 def padded(members: Sequence[tuple[str, int]], padding: str) -> Layout:

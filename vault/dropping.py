@@ -78,8 +78,11 @@ def drop(
         expect(2 * sum(_size(each) for each in sources))
     measured = [_measure(each, progress) for each in sources]
     manifest = _manifest(measured, found, now=clock()[:19] + "Z")
-    tags = _tags(manifest)
-    layout = bag.layout(manifest.top, tags, manifest.items)
+    try:
+        tags = _tags(manifest)
+        layout = bag.layout(manifest.top, tags, manifest.items)
+    except ValueError:
+        raise errors.BadValue(field="file", reason="there are too many") from None
     _verify_room(path, layout)
     with _new_file(path) as file:
         payload = age.open_writer(_Sink(file), [age.parse_recipient(found.age_recipient)])

@@ -11,7 +11,7 @@ from vault import cases, errors, items, persons, references, statements
 from vault.compartment import Compartment
 from vault.door import Act
 from vault.drafting import Drafting
-from vault.objects import ObjectReader, Staged, place, remove_object
+from vault.objects import ObjectReader, Staged, place, remove_object, verify_new
 from vault.requests import (
     AddGrant,
     Description,
@@ -75,6 +75,7 @@ class Filing(Drafting):
                     lost = items.replace_object(compartment, act.code, number, staged)
                     act.objects.append(lost)
                 if not again or lost:
+                    verify_new(staged, self.folder.objects)
                     compartment.keep_object_key(staged.object_id, ObjectKey(staged.key))
                     act.objects.append(staged.object_id)
                     act.before_commit.append(partial(place, staged, Path(staging), self.folder.objects))

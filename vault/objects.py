@@ -210,6 +210,17 @@ def _fill(source: Source, buffer: bytearray) -> int:
     return filled
 
 
+def verify_new(staged: Staged, objects: Path) -> None:
+    """See that no stored object has this id: what is announced under it is removed again after a failure.
+
+    Raises ``ReceiptRefused``, as only a client that is not ours names another one.
+    """
+    name = staged.object_id.hex()
+    parent = objects / name[:2]
+    if len(staged.object_id) != OBJECT_ID_BYTES or any(parent.glob(f"{name[2:]}.*")):
+        raise errors.ReceiptRefused
+
+
 def place(staged: Staged, folder: Path, objects: Path) -> None:
     """Move a staged object to its final place, durably."""
     for segment in range(staged.segments):

@@ -20,7 +20,7 @@ from vault import cases, errors, items, persons, references, schema, senders, st
 from vault.arrivals import SHARE, Arrival, Arrived, Claim, OpenGrant, Origin, Sender, ShownHead, Verdict
 from vault.compartment import Compartment, all_objects_grant
 from vault.door import Act
-from vault.objects import Staged, place, remove_object
+from vault.objects import Staged, place, remove_object, verify_new
 from vault.registry import CaseRow, case_grant, seal_title
 from vault.requests import Description, PersonFields
 from vault.sealed import SealedPerson
@@ -274,6 +274,15 @@ class _Storing:
             for each in self.came:
                 fields = PersonFields(**{name: getattr(each, name) for name in PersonFields.__dataclass_fields__})
                 self.people[each.number] = persons.add(compartment, fields, now=keeper.now)
+            if self.people and not self.opening.is_new:
+                # A person has no origin, and one beside them may have the same name and another telephone.
+                ends = (references.person_reference(case.code, end(self.people.values())) for end in (min, max))
+                cases.add_note(
+                    compartment,
+                    cases.OF_THE_CASE,
+                    f"{self._title()}: {' – '.join(dict.fromkeys(ends))}",
+                    now=keeper.now,
+                )
             for staged, arrival in self.opening.arrivals:
                 self._item(compartment, staged, arrival)
             act.announced.append(partial(keeper.registry.put, schema.RECEIVED, self._row(stored=0)))
@@ -341,16 +350,14 @@ class _Storing:
             self.numbers[arrival.number] = number
         elif self.claim.kind == SHARE:
             self.proofs = number
-        for remark in arrival.notes:
-            cases.add_note(compartment, number, remark, now=now)
-        if arrival.circumstances:
-            statements.change(compartment, code, number, self._circumstances(arrival))
+        self._describe(compartment, number, arrival, known=again and number not in self.stored)
         lost = None
         if again and not self._is_whole(compartment, number):
             lost = items.replace_object(compartment, code, number, staged)
             self.lost.append(lost)
             act.objects.append(lost)
         if not again or lost:
+            verify_new(staged, self.keeper.folder.objects)
             self.fresh.add(staged.object_id)
             compartment.keep_object_key(staged.object_id, ObjectKey(staged.key))
             act.objects.append(staged.object_id)
@@ -380,17 +387,33 @@ class _Storing:
         sender = self.verdict.sender
         return Description(
             kind=arrival.kind,
-            title=arrival.title or arrival.file_name or self._untitled(arrival),
-            tags=arrival.tags,
+            title=self._title_of(arrival),
             source=sender.name,
             via=_WHAT[self.claim.kind],
             recorded=arrival.recorded,
         )
 
-    def _untitled(self, arrival: Arrival) -> str | None:
-        """What an item is called that came without a name."""
+    def _title_of(self, arrival: Arrival) -> str | None:
+        """What an item is called; one without a name by its number there."""
         claim = self.claim
-        return None if arrival.number is None else f"Item {arrival.number} of {claim.case}-{claim.sequence}"
+        untitled = None if arrival.number is None else f"Item {arrival.number} of {claim.case}-{claim.sequence}"
+        return next((name for name in (arrival.title, arrival.file_name) if name and name.strip()), untitled)
+
+    def _describe(self, compartment: Compartment, number: int, arrival: Arrival, *, known: bool) -> None:
+        """What the sender says of an item. Where it is ``known``, described here before this file came, that may be our own
+        account of how it came about, which no stranger changes: then only notes are taken, and say whose they are.
+        """
+        for remark in arrival.notes:
+            cases.add_note(compartment, number, self._attributed(remark) if known else remark, now=self.keeper.now)
+        if known:
+            return
+        if arrival.tags:
+            cases.change_tags(compartment, number, arrival.tags, ())
+        if arrival.circumstances:
+            statements.change(compartment, self.act.code, number, self._circumstances(arrival))
+
+    def _attributed(self, remark: str) -> str:
+        return f"{_WHAT[self.claim.kind]} from {self.verdict.sender.name or 'somebody unproven'}: {remark}"
 
     def _origin(self, arrival: Arrival) -> Origin:
         claim, sender = self.claim, self.verdict.sender

@@ -34,6 +34,10 @@ STANZAS: Mapping[str, frozenset[str]] = {
 # A value takes many times its bytes once it is parsed, so their number is limited before.
 _MOST_VALUES = 4_000_000
 _DEEPEST = 6
+# What an item is called, tagged and for is kept, searched and listed with each item: all of one file's has a measure.
+LONGEST_LINE = 10_000
+_MOST_LISTED = 32 << 20
+_MOST_DESCRIBED = 100_000
 _LARGEST_NUMBER = 999_999_999
 _LARGEST_SIZE = 2**53 - 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -147,6 +151,8 @@ class SealedManifest:
         found = _manifest(_parsed(data))
         if not _holds_together(found):
             raise refused(reason=_NOT_SEALED_JSON)
+        if not _has_measure(found):
+            raise refused(reason="a part of it is larger than any that is written")
         return found
 
 
@@ -297,6 +303,30 @@ def _holds_together(manifest: SealedManifest) -> bool:
         and all((item.notes is not None) == (NOTES in includes) for item in items)
         and all((item.tags is not None) == (TAGS in includes) for item in items)
         and all(item.circumstances is None for item in items if CIRCUMSTANCES not in includes)
+    )
+
+
+def _has_measure(manifest: SealedManifest) -> bool:
+    """Whether what the file says of itself fits into lists, and takes no more room than it has in the file.
+
+    Purpose and terms are kept with every item. Notes and circumstances have the measure of every text.
+    """
+    items = manifest.items
+    repeated = [manifest.purpose or "", manifest.terms or ""]
+    lines = [
+        line
+        for item in items
+        for line in (item.title, item.file_name, item.media_type, item.recorded, item.received, *(item.tags or ()))
+        if line
+    ]
+    for person in manifest.persons:
+        lines += [person.name, person.role or "", person.safe_times or ""]
+        lines += [*person.aliases, *person.phones, *person.mails, *person.messengers, *person.addresses]
+    described = sum(len(item.notes or ()) + len(item.tags or ()) for item in items) + len(manifest.persons)
+    return (
+        max(map(len, [*repeated, *lines])) <= LONGEST_LINE
+        and sum(map(len, lines)) + len(items) * sum(map(len, repeated)) <= _MOST_LISTED
+        and described <= _MOST_DESCRIBED
     )
 
 

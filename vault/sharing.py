@@ -158,7 +158,12 @@ class Sharing(Introductions):
             persons=tuple(sealed.person_of(each, number) for number, each in people.items()),
         )
         manifest = self._placed(manifest, case_id)
-        size_bytes = self._laid_out(manifest, own).size_bytes
+        try:
+            size_bytes = self._laid_out(manifest, own).size_bytes
+        except ValueError:
+            raise errors.Refused(
+                reason="it is too much for one sealed file, or a name or tag in it is too long"
+            ) from None
         plan = SharePlan(
             intent=act.receipt.number,
             code=act.code,
@@ -360,6 +365,9 @@ class Sharing(Introductions):
 
 def _checked(request: ShareRequest) -> ShareRequest:
     """Each thing once, in order, and nothing that nobody knows. Raises ``BadValue``."""
+    for name, given in (("purpose", request.purpose), ("terms", request.terms)):
+        if len(given or "") > sealed.LONGEST_LINE:
+            raise errors.BadValue(field=name, reason="it is too long")
     if not set(request.includes) <= set(INCLUDES):
         raise errors.BadValue(field="includes", reason="it is not one of " + ", ".join(INCLUDES))
     return replace(

@@ -301,7 +301,8 @@ class _Unsealing:
 
     def _store_plain(self, grant: OpenGrant, staging: Staging, content: Source) -> tuple[Found, Arrived]:
         self._admit(self.file.outside.size_bytes)
-        name = self.file.outside.path.name.removesuffix(".age")
+        # A name that is not valid Unicode on this disk is kept readable, with what could not be decoded marked.
+        name = self.file.outside.path.name.removesuffix(".age").encode(errors="replace").decode()
         collector = intake.TextCollector(content, name, size_bytes=self.file.outside.size_bytes)
         staged = self._stage(grant, staging, collector, self.file.outside.size_bytes)
         verdict = self.keeper.open_judge(grant.intent, Claim(PLAIN, staged.sha256))

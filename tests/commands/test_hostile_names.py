@@ -1,12 +1,19 @@
 """Names that come from files and partners are data: in every command that lists them nothing in them is obeyed."""
 
+import dataclasses
 import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
+import bags
 import pytest
+from sealing import Sender, To
 from somebody import Somebody
+
+from vault import KeyFileUnlocker, Vault
+from vault.requests import Circumstances, Note
+from vault.sealed import INCLUDES, SealedPerson
 
 EVIL = "\x1b[31mred\x07\u202egpj.exe\u2066 [red]bold[/red] [link=file:///x]y[/link] :smile: -rf \u200b\x9b2J"
 TWO_LINES = EVIL + "\nHARBOUR/9\tforged\tline"
@@ -161,3 +168,48 @@ def test_a_name_that_is_no_text_is_stored_listed_and_named(harbour: Any) -> None
     harbour("items", "HARBOUR")
     (harbour.folder / "out").mkdir()
     harbour("export", "HARBOUR", "--to", "out")
+
+
+@pytest.fixture
+def sent(cv: Any) -> Any:
+    """A file of somebody unknown in which everything that can say something says it with tricks."""
+    with Vault.open(cv.vault, KeyFileUnlocker(cv.key_file.read_bytes())) as vault:
+        to = To(vault)
+    (item,) = bags.items((b"x",))
+    item = dataclasses.replace(
+        item,
+        title=TWO_LINES,
+        file_name=TWO_LINES,
+        media_type=TWO_LINES,
+        recorded=TWO_LINES,
+        received=TWO_LINES,
+        notes=(Note(TWO_LINES, "2026-11-22T08:15:00Z"),),
+        tags=(TWO_LINES,),
+        circumstances=Circumstances(
+            **dict.fromkeys(Circumstances.__dataclass_fields__, TWO_LINES)
+            | {"within_reach": "yes", "person": "HARBOUR/p9"}
+        ),
+    )
+    person = SealedPerson(number=1, name=TWO_LINES, aliases=(TWO_LINES,), phones=(TWO_LINES,), role=TWO_LINES)
+    values = {"items": (item,), "persons": (person,), "purpose": TWO_LINES, "terms": TWO_LINES}
+    cv.file("evil.age", Sender(0, ONE_LINE).seal(to, (b"x",), includes=INCLUDES, **values))
+    return cv
+
+
+def test_nothing_that_comes_in_a_sealed_file_is_obeyed(sent: Any, terminal: Callable[..., Any]) -> None:
+    for form in ((), ("--plain",), ("--json",)):
+        done = sent("inspect", "evil.age", *form)
+        safe(done.stdout + done.stderr)
+    screen = terminal(*sent.options, "open", "evil.age", "--code", "HARBOUR", term="dumb")
+    screen.answer("Store it as not verified?", "y")
+    status, shown = screen.finish()
+    assert status == 0, shown
+    safe(shown.replace("\r\n", "\n"))
+    assert "<U+202E>gpj.exe<U+2066>" in shown
+    for arguments in (*LISTINGS[:4], *LISTINGS[6:10], ("log",), ("log", "--case", "HARBOUR"), ("open", "evil.age")):
+        for form in ((), ("--plain",), ("--json",)):
+            done = sent(*arguments, *form)
+            safe(done.stdout + done.stderr)
+    shown = sent("show", "HARBOUR/1").stdout
+    # What a stranger calls themselves comes after what is known of them.
+    assert "Sender: not known here, and nobody compared the key; they call themselves [31mred<U+202E>" in shown

@@ -167,7 +167,10 @@ def test_a_spoken_passphrase_is_asked_for_and_is_not_the_vaults(
     status, shown = screen.finish()
     assert status == 0
     assert "bicycle" not in shown
-    cv("open", "spoken.age", "--spoken", cv.secret("right", b"anchor-bicycle-cloud-dance-early-fabric-garage\n"))
+    assert "not for you" in " ".join(shown.split())
+    done = cv("open", "spoken.age", "--spoken", cv.secret("right", b"anchor-bicycle-cloud-dance-early-fabric-garage\n"))
+    # Whoever had the passphrase can have sealed it again, signatures and all.
+    assert "not for you: somebody who had it can have passed it on" in done.stderr
 
 
 def test_in_a_session_it_is_the_same(cv: Any, post: Post) -> None:

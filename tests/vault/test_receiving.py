@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import subprocess
@@ -441,8 +442,10 @@ def test_a_file_key_is_given_for_one_intent_and_only_for_what_is_ours(vault: Vau
 def test_a_text_without_end_is_refused_and_logged(vault: Vault) -> None:
     endless = "x" * (2 << 20)
     to = To(vault)
-    manifest = ANNA.share(to.fingerprint, purpose=endless, persons=(SealedPerson(number=1, name=endless),))
-    file = sealed(bags.packed(ANNA.members(manifest)), to.hybrid)
+    (item,) = bags.items(CONTENTS[:1])
+    item = dataclasses.replace(item, notes=(Note(endless, "2026-11-22T08:15:00Z"),))
+    manifest = ANNA.share(to.fingerprint, CONTENTS[:1], purpose="x" * 5000, items=(item,), includes=("notes",))
+    file = sealed(bags.packed(ANNA.members(manifest, CONTENTS[:1])), to.hybrid)
     with pytest.raises(errors.SealedFileRefused):
         opened(vault, file)
     outcome = [entry for entry in vault.log() if entry.act == "open"][-1]

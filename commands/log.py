@@ -9,7 +9,7 @@ from commands._options import Settings, command, pass_settings
 from commands._output import Output, human_size, moment
 from commands._session import opened
 from commands._text import _
-from commands._words import word
+from commands._words import reason, word
 from vault import references
 from vault.requests import LogEntry
 
@@ -38,7 +38,7 @@ def log(settings: Settings, code: str | None) -> None:
                 else _("{phase} ({number})").format(phase=word(each.phase), number=each.answers),
                 _subject(each),
                 "" if each.size_bytes is None else human_size(each.size_bytes),
-                each.purpose or word(each.reason or ""),
+                each.purpose or reason(each.reason or ""),
                 each.actor,
             )
             for each in entries

@@ -25,7 +25,8 @@ def which_partner(session: Session, given: str | None, question: str, *, name: s
     if not listed:
         raise Stop(NOT_FOUND, _("There is no partner yet"), _("`casevault partner add CARD` adds one"))
     for each in listed:
-        _terminal.say(_("  {name} ({grade})").format(name=visible(each.name), grade=grade(each.grade)))
+        state = _("BLOCKED: another card came") if each.changed else grade(each.grade)
+        _terminal.say(_("  {name} ({grade})").format(name=visible(each.name), grade=state))
     known = {folded_name(each.name) for each in listed}
     called = required(None, question, name=name)
     for _nth in range(_TRIES - 1):

@@ -137,7 +137,11 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
         USAGE,
         "a code is 3 to 12 of the letters A to Z and digits, begins with a letter and is no name of a device",
     ),
-    errors.BadReference: (USAGE, "a case is named like HARBOUR, an item like HARBOUR/3, a person like HARBOUR/p2"),
+    errors.BadReference: (
+        USAGE,
+        "a case is named like HARBOUR, an item like HARBOUR/3, a person like HARBOUR/p2; `case show` shows a case, `items` "
+        "its items, `show` an item, `person show` a person",
+    ),
     errors.BadValue: (USAGE, "nothing was changed"),
     errors.Refused: (REFUSED, _NO_HINT),
     errors.NoSuchPartner: (NOT_FOUND, "`casevault partner list` shows all partners"),
@@ -183,11 +187,13 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
     ),
     errors.NotAnAgeFile: (
         UNKNOWN,
-        "look at the path; a mail program may have changed the file: let it be sent as an attachment, or on a stick",
+        "look at the path; a mail program may have changed the file: let it be sent as an attachment, or on a stick. A card is "
+        "taken with `casevault partner add`",
     ),
     errors.NotForUs: (
         PROOF,
-        "nothing of it was stored; tell the sender. `casevault identity card` makes the card for which they can seal",
+        "nothing of it was stored; what you sealed yourself for others is for them alone. Is it meant for you, tell the sender: "
+        "`casevault identity card` makes the card for which they can seal",
     ),
     errors.SenderUnproven: (
         REFUSED,

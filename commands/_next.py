@@ -43,18 +43,18 @@ def say_what_next(settings: Settings) -> None:
     elif state == "locked":
         output.line(_("The vault at {path} is locked.").format(path=where))
         if any(runtime_folders()):
-            _offer(output, ("casevault unlock", _("opens it for a while")))
+            _offer(output, ("casevault unlock", _("opens it for a while")), *_work())
         else:
             output.line(_("Each command asks for the passphrase."))
-        _offer_work(output)
+            _offer(output, *_work())
     elif state == "in use":
         output.line(_("Another process has the vault at {path} open now.").format(path=where))
         _offer(output, ("casevault status", _("says what can be said of it")))
     elif state == "unlocked":
         output.line(_("The vault at {path} is unlocked.").format(path=where))
-        _offer_work(output)
-        _offer(output, ("casevault lock", _("closes it")))
-    _offer(output, ("casevault help", _("lists all commands")))
+        _offer(output, *_work(), ("casevault lock", _("closes it")))
+    else:
+        _offer(output)
 
 
 def _has_session(path: Path) -> bool:
@@ -68,14 +68,14 @@ def _has_session(path: Path) -> bool:
     return True
 
 
-def _offer_work(output: Output) -> None:
-    _offer(
-        output,
+def _work() -> list[tuple[str, str]]:
+    return [
+        ("casevault case new", _("makes a case")),
         ("casevault case list", _("lists the cases")),
         ("casevault search", _("finds words in all of them")),
         ("casevault add CASE FILE", _("stores something in a case")),
-    )
+    ]
 
 
 def _offer(output: Output, *commands: tuple[str, str]) -> None:
-    output.facts(commands)
+    output.facts([*commands, ("casevault help", _("lists all commands"))])

@@ -19,6 +19,7 @@ import click
 from commands import _terminal
 from commands._terminal import visible
 from commands._text import _
+from vault import errors
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -50,6 +51,17 @@ class PathName(click.Path):
         """See ``click.ParamType.convert``."""
         if not os.fspath(value):
             self.fail(_("an empty name is no path"), param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class NewFile(PathName):
+    """A place for a new file. What ends as folders do and is none, as of a stick that is not in, is no file's name."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See ``click.ParamType.convert``. Raises ``NoSuchFolder``."""
+        given = os.fsdecode(value)
+        if given.endswith(("/", os.sep)) and not Path(given).is_dir():
+            raise errors.NoSuchFolder(path=given)
         return super().convert(value, param, ctx)
 
 

@@ -25,6 +25,8 @@ Fact = tuple[str, str | None]
 _BAR_AFTER_SECONDS = 0.4
 _SIZES = ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "JUPYTER_LINES")
 _SIZE = re.compile(r"[1-9][0-9]{0,3}")
+# Between two columns of a table, and how long a word in it is before it may be broken; then where room is short.
+_GAPS = ((3, 20), (1, 12))
 _TAKEN = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?Z")
 
 
@@ -137,12 +139,21 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        for heading in headings:
-            table.add_column(heading, overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(visible(cell)) for cell in row))
-        _console().print(table)
+        console = _console()
+        shown = [[visible(cell) for cell in row] for row in rows]
+        found = column_widths([list(headings), *shown], console.width)
+        if found is None:
+            for row in shown:
+                self.facts([(head, cell) for head, cell in zip(headings, row, strict=True) if cell])
+                self._print("")
+            return
+        widths, gap = found
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, gap // 2), pad_edge=False, show_edge=False)
+        for heading, width in zip(headings, widths, strict=True):
+            table.add_column(heading, overflow="fold", width=width)
+        for row in shown:
+            table.add_row(*(Text(cell) for cell in row))
+        console.print(table)
 
     def facts(self, facts: Sequence[Fact]) -> None:
         """Names and values, one a line; a value of several lines gets its name on each. None and nothing are left out."""
@@ -185,6 +196,26 @@ class Output:
 
     def _print(self, text: str) -> None:
         sys.stdout.write(text + "\n")
+
+
+def column_widths(rows: Sequence[Sequence[str]], room: int) -> tuple[list[int], int] | None:
+    """How wide each column is, and the gap between two, so that no word is broken that can stay whole; None where they
+    do not fit side by side.
+    """
+    from rich.cells import cell_len
+
+    columns = list(zip(*rows, strict=True))
+    for gap, longest in _GAPS:
+        least = [max(min(cell_len(word), longest) for cell in each for word in [*cell.split(), ""]) for each in columns]
+        widths = [min(max(map(cell_len, column)), room) for column in columns]
+        left = room - gap * (len(columns) - 1)
+        if sum(least) > left:
+            continue
+        while sum(widths) > left:
+            widest = max((width, at) for at, width in enumerate(widths) if width > least[at])[1]
+            widths[widest] -= 1
+        return widths, gap
+    return None
 
 
 def _lines_of(value: str) -> list[str]:

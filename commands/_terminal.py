@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ _HIDDEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u280
 _HIDDEN |= {chr(number) for number in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))}  # variation selectors
 _MARKS = frozenset({"Mn", "Me"})
 _MOST_MARKS = 4
+_FEWEST_COLUMNS = 20  # below that, lines broken by us are no better than those that the terminal breaks
+_PIECE = re.compile(r"(?:`[^`\n]*`|[^ ])+")
 
 
 class NoTerminal(Exception):
@@ -167,8 +170,42 @@ def warn(message: str) -> None:
 def _write(text: str) -> None:
     # A closed stderr must not change what the command does.
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(text)
+        sys.stderr.write(fitted(text, _columns(sys.stderr)))
         sys.stderr.flush()
+
+
+def _columns(stream: TextIO) -> int:
+    """How wide the terminal is; 0 for what is none, or does not say."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
+    except (OSError, ValueError):
+        return 0
+
+
+def fitted(text: str, columns: int) -> str:
+    """Lines that are too long for so many columns, broken between words; never within `a command`, so that it can be
+    copied. For 0 columns nothing is broken.
+    """
+    if columns < _FEWEST_COLUMNS:
+        return text
+    return "\n".join(_broken(line, columns) for line in text.split("\n"))
+
+
+def _broken(line: str, columns: int) -> str:
+    if _width(line) <= columns:
+        return line
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    rows: list[str] = []
+    for piece in _PIECE.findall(line):
+        if rows and _width(f"{rows[-1]} {piece}") <= columns:
+            rows[-1] += f" {piece}"
+        else:
+            rows.append(indent + piece)
+    return "\n".join(rows)
+
+
+def _width(text: str) -> int:
+    return sum(columns for _char, _shown, columns in cells(text))
 
 
 def say_how_to_end_input() -> None:

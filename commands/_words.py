@@ -33,6 +33,12 @@ def grade(constant: str) -> str:
     return known.get(constant) or visible(constant)
 
 
+def reason(constant: str) -> str:
+    """Why something was not done, as the log keeps it."""
+    known = {"Stop": _("stopped"), "KeyboardInterrupt": _("interrupted")}
+    return known.get(constant) or word(constant)
+
+
 def word(constant: str) -> str:
     """A kind of item, an act, a phase, a field, a kind of damage. Never for what a person wrote."""
     return visible(_(constant)) if constant else ""  # to gettext nothing at all means its own header

@@ -8,7 +8,7 @@ import click
 
 from commands import _terminal
 from commands._documents import DROPPED
-from commands._options import PathName, Settings, command, pass_settings
+from commands._options import NewFile, PathName, Settings, command, pass_settings
 from commands._output import Output, exact_size, progress, values
 from commands._public import read_public
 from commands._terminal import visible
@@ -17,14 +17,16 @@ from commands._text import _, ngettext
 
 @command("drop", example="casevault drop video.mp4 notes.txt --to anna.card", fields=DROPPED)
 @click.argument("sources", metavar="FILE…", nargs=-1, required=True, type=PathName())
-@click.option("--to", "card", required=True, type=PathName(), metavar="CARD", help="The card of whoever is to open it.")
-@click.option("-o", "--output", "target", type=PathName(), metavar="FILE", help="The new file; else a random name.")
+@click.option("--to", "card", type=PathName(), metavar="CARD", help="The card of whoever is to open it.")
+@click.option("-o", "--output", "target", type=NewFile(), metavar="FILE", help="The new file; else a random name.")
 @pass_settings
-def drop(settings: Settings, sources: tuple[Path, ...], card: Path, target: Path | None) -> None:
+def drop(settings: Settings, sources: tuple[Path, ...], card: Path | None, target: Path | None) -> None:
     """Seal files for somebody's card, without a vault; only they can open it, not even you.
 
     It is signed by nobody: whoever opens it is told that the sender is unproven. The names of the files go along, inside.
     """
+    if card is None:
+        raise click.UsageError(_("Say for whom: `--to CARD` names the card that you were given"))
     from vault import dropping
     from vault._vault import utc_now
 
@@ -53,8 +55,8 @@ def drop(settings: Settings, sources: tuple[Path, ...], card: Path, target: Path
     )
     _terminal.say(
         ngettext(
-            "The original is still where it was, unencrypted; we never delete it.",
-            "The {number} originals are still where they were, unencrypted; we never delete them.",
+            "Send or carry it by any way. The original is still where it was, unencrypted; we never delete it.",
+            "Send or carry it by any way. The {number} originals are still where they were, unencrypted; we never delete them.",
             done.files,
         ).format(number=done.files)
     )

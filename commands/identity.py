@@ -9,7 +9,7 @@ import click
 from commands import _terminal
 from commands._documents import IDENTITY, IDENTITY_CARD
 from commands._key_files import new_file
-from commands._options import PathName, Settings, command, group, pass_settings, refuse_unasked, required
+from commands._options import NewFile, Settings, command, group, pass_settings, refuse_unasked, required
 from commands._output import Fact, Output, moment
 from commands._session import opened
 from commands._terminal import visible
@@ -52,7 +52,7 @@ def rename(settings: Settings, name: str | None) -> None:
 
 
 @command("card", example="casevault identity card -o our.card", fields=IDENTITY_CARD)
-@click.option("-o", "--output", "path", type=PathName(), metavar="FILE", help="Write the card to a new file.")
+@click.option("-o", "--output", "path", type=NewFile(), metavar="FILE", help="Write the card to a new file.")
 @click.option(
     "--classical", is_flag=True, help="Also name a recipient for tools that are not safe from quantum computers."
 )
@@ -104,12 +104,13 @@ def _print(settings: Settings, details: IdentityDetails) -> None:
         facts.append((_("Fingerprint"), "\n".join(_numbered(details.digits))))
         facts.append((_("In words"), "\n".join((" ".join(details.words[:6]), " ".join(details.words[6:])))))
     facts.append((_("For ssh-keygen"), details.ssh_fingerprint))
-    output.facts(facts)
     if output.rich and _terminal.stdout_is_utf8():
         from commands import _qr
 
-        output.line("")
+        # Above, because on a small screen what comes first scrolls away, and the digits are what is read aloud.
         output.picture(_qr.lines(details.qr_text))
+        output.line("")
+    output.facts(facts)
 
 
 def _numbered(digits: tuple[str, ...]) -> list[str]:

@@ -11,7 +11,7 @@ from commands._output import Fact, Output, human_size, moment
 from commands._session import opened
 from commands._terminal import visible
 from commands._text import _, ngettext
-from commands._words import word
+from commands._words import reason, word
 from commands.log_export import export
 from vault import references
 from vault.requests import LogEntry, LogFork, LogGeneration, LogHead, LogWitness
@@ -46,7 +46,7 @@ def entries(settings: Settings, code: str | None) -> None:
                 else _("{phase} ({number})").format(phase=word(each.phase), number=each.answers),
                 _subject(each),
                 "" if each.size_bytes is None else human_size(each.size_bytes),
-                each.purpose or word(each.reason or ""),
+                each.purpose or reason(each.reason or ""),
                 each.actor,
             )
             for each in found

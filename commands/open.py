@@ -13,7 +13,7 @@ import click
 from commands import _terminal
 from commands._documents import INSPECTED, OPENED
 from commands._errors import LOCKED, USAGE, Stop, message_of
-from commands._options import PathName, Settings, command, complete_files, pass_settings
+from commands._options import NewFile, PathName, Settings, command, complete_files, pass_settings
 from commands._output import Fact, Output, exact_size, moment, progress, values
 from commands._session import Session, opened, read_passphrase
 from commands._show import sender_grade
@@ -99,7 +99,7 @@ def _inspected(settings: Settings, file: Path, outside: Outside, spoken_file: st
 @click.option(
     "--receipt",
     "receipt",
-    type=PathName(),
+    type=NewFile(),
     metavar="FILE",
     help="Write a receipt for the sender: a new file, or the folder for one of a random name.",
 )

@@ -26,6 +26,7 @@ from commands._session import Session, opened
 from commands._show import say_who_has
 from commands._terminal import visible
 from commands._text import _
+from commands._which_partner import which_partner
 from commands._words import grade, kind_of_partner
 from vault import errors
 from vault.sharing_requests import PartnerDetails
@@ -257,11 +258,7 @@ def remove(settings: Settings, name: str | None) -> None:
 
 
 def _name(session: Session, name: str | None) -> str:
-    """What was given; or what is asked for, with the list of partners to choose from."""
-    if name is None and _terminal.can_ask():
-        for each in session.vault.partners.list():
-            _terminal.say(_("  {name} ({grade})").format(name=visible(each.name), grade=grade(each.grade)))
-    return required(name, _("Which partner?"), name="NAME")
+    return which_partner(session, name, _("Which partner?"), name="NAME")
 
 
 for each in (add, list_partners, show, verify, remove):

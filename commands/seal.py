@@ -12,11 +12,12 @@ from commands import _terminal
 from commands._confirm import agree
 from commands._documents import SEALED
 from commands._errors import LOCKED, Stop
-from commands._options import PathName, Settings, asked, command, optional, pass_settings, refuse_unasked, required
+from commands._options import NewFile, Settings, asked, command, optional, pass_settings, refuse_unasked
 from commands._output import Output, exact_size, human_size, progress
 from commands._session import opened
 from commands._terminal import visible
 from commands._text import _
+from commands._which_partner import which_partner
 from commands._words import word
 from vault import errors, references
 
@@ -50,7 +51,7 @@ _LIMITS = {"mail": 25_000_000, "signal": 100_000_000, "fat32": 2**32 - 1}  # the
     "-o",
     "--output",
     "target",
-    type=PathName(),
+    type=NewFile(),
     metavar="FILE",
     help="The file, or the folder for one of a random name.",
 )
@@ -92,8 +93,9 @@ def seal(
     if not passphrase:
         refuse_unasked(to, name="--to")
     with opened(settings) as session:
+        session.see_case(wanted)
         if not passphrase:
-            to = required(to, _("For which partner?"), name="--to")
+            to = which_partner(session, to, _("For which partner?"), name="--to")
         purpose = _asked_for(purpose, _("What is it for? (Enter: nothing is said)"))
         terms = _asked_for(terms, _("What may they do with it? (Enter: nothing is said)"))
         case = session.go_on().cases.get(wanted)
@@ -168,6 +170,7 @@ def _preview(plan: SharePlan) -> Iterable[str]:
     yield from ("  " + what[each] for each in _INCLUDES if each in plan.includes)
     if not plan.includes:
         yield "  " + _("Titles, file names, notes, tags and circumstances stay here.")
+    yield "  " + _("The code {code} and the numbers of the items go along.").format(code=plan.code)
     for person in plan.persons:
         yield "  " + _("{reference}, “{name}”, goes with all contact details.").format(
             reference=person.reference, name=visible(person.name)

@@ -223,7 +223,7 @@ def test_every_error_speaks_the_language_of_the_user(language: Path, source: Pat
         left = outside(out + err).replace(str(tmp_path), "")
         kinds = "statement video audio photo document other"
         allowed = words(f"{' '.join(arguments)} casevault kv offset kind CASE help NOWHERE x items lock {kinds}")
-        allowed |= {name for name, *_rest in cli.COMMANDS} | {"init", "demo", "list", "FILE"}
+        allowed |= {name for name, *_rest in cli.COMMANDS} | {"init", "demo", "list", "new", "FILE"}
         assert words(left) - allowed - ENGLISH_ONLY == set(), (arguments, out + err)
         ended += status != 0
     assert ended >= 13

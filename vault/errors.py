@@ -251,9 +251,9 @@ class BadCode(VaultError):
 
 
 class BadReference(VaultError):
-    """What was given names neither a case nor an item nor a person."""
+    """What was given does not look like the name of the kind that is wanted: a case, an item or a person."""
 
-    template = "{reference} names no case, item or person"
+    template = "{reference} is not a name of the kind that is needed here"
 
 
 class BadValue(VaultError):
@@ -454,7 +454,7 @@ class SealedFileRefused(VaultError):
 class NotAnAgeFile(VaultError):
     """``path`` holds something that is not an age file, and so nothing that anybody sealed."""
 
-    template = "{path} is not an age file"
+    template = "{path} is not a sealed file"
 
 
 class NotForUs(VaultError):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ from crypto.errors import BadFingerprint, CryptoError, FingerprintMismatch
 from vault import errors, schema
 from vault.cards import Card
 from vault.registry import WHAT, Registry
-from vault.sharing_requests import AGE, CARD, PERSON, UNVERIFIED, VOICE, PartnerDetails
+from vault.sharing_requests import AGE, CARD, PERSON, UNVERIFIED, VOICE, PartnerDetails, folded_name
 from vault.tables import Row, blob, integer, optional_blob, optional_text, text
 
 # A look-alike key must agree in every group that is asked for, which nobody knows before: with eight of sixteen that is
@@ -106,8 +105,8 @@ def everyone(registry: Registry) -> list[Row]:
 
 def find(registry: Registry, name: str) -> Row | None:
     """The present partner with this name; case and Unicode form do not matter."""
-    wanted = _folded(name)
-    return next((row for row in present(registry) if _folded(text(row, "name")) == wanted), None)
+    wanted = folded_name(name)
+    return next((row for row in present(registry) if folded_name(text(row, "name")) == wanted), None)
 
 
 def needed(registry: Registry, name: str) -> Row:
@@ -306,7 +305,3 @@ def _numbered(heard: str, groups: tuple[int, ...], *, in_person: bool) -> Mappin
 
 def _stanza(recipient: str) -> str:
     return age_keys.parse_recipient(recipient).kind
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.strip()).casefold())

@@ -5,6 +5,7 @@ They stand apart because most commands need none of them, and each class that is
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 CARD, AGE = "card", "age"
@@ -74,3 +75,8 @@ class PartnerVerified:
 
     partner: PartnerDetails
     took: str
+
+
+def folded_name(name: str) -> str:
+    """A partner's name as it is compared: under two names that fold alike there are never two partners."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.strip()).casefold())

@@ -276,3 +276,20 @@ def test_names_and_places_are_asked_for(cv: Any, terminal: Callable[..., Any]) -
     screen.answer("Remove Lena?", "no")
     assert screen.finish()[0] == 15
     assert json.loads(cv("partner", "list", "--json").stdout)[0]["removed"] is None
+
+
+def test_the_list_to_choose_from_names_who_is_blocked_and_asks_again_for_what_is_not_in_it(
+    lena: Any, terminal: Callable[..., Any]
+) -> None:
+    lena.file("other.card", OTHER.card())
+    lena("partner", "add", "other.card", "--name", "Lena", status=15)
+    screen = terminal(*lena.options, "partner", "remove")
+    assert "Lena (BLOCKED: another card came)" in screen.answer("Which partner?", "Lean")
+    assert "none of them" in screen.answer("Which partner?", " lena")
+    screen.answer("Remove Lena?", "no")
+    assert screen.finish()[0] == 15
+    lena("partner", "remove", "Lena", "--yes")
+    screen = terminal(*lena.options, "partner", "remove")
+    status, shown = screen.finish()
+    assert status == 14
+    assert "There is no partner yet" in shown

@@ -179,7 +179,9 @@ def test_what_cannot_be_sealed_is_refused_and_leaves_nothing(
 
 def test_purpose_and_terms_are_asked_for_and_may_be_empty(filled: Any, terminal: Any) -> None:
     shown = terminal(*filled.options, "seal", "HARBOUR", "--item", "2")
-    shown.answer("For which partner?", "Bear")
+    assert "Crane (not compared yet)" in shown.answer("For which partner?", "")
+    assert "none of them" in shown.answer("For which partner?", "Baer")
+    shown.answer("For which partner?", "bear")
     shown.answer("What is it for?", "hearing")
     shown.answer("What may they do with it?", "")
     text = shown.answer("Seal this file?", "yes")
@@ -190,6 +192,16 @@ def test_purpose_and_terms_are_asked_for_and_may_be_empty(filled: Any, terminal:
     (path,) = made(filled.folder)
     manifest = opened(path, BEAR.hybrid, BEAR.fingerprint).manifest
     assert (manifest.purpose, manifest.terms) == ("hearing", None)
+
+
+@pytest.mark.parametrize("command", [("seal", "HARBOUR", "--all", "--to", "Bear", "--yes"), ("identity", "card")])
+def test_a_stick_that_is_not_in_gets_no_file_of_its_name(filled: Any, command: tuple[str, ...]) -> None:
+    filled(*command, "-o", "stick/", status=14)
+    assert not (filled.folder / "stick").exists()
+    (filled.folder / "stick").mkdir()
+    if command[0] == "seal":
+        filled(*command, "-o", "stick/")
+        assert len(list((filled.folder / "stick").iterdir())) == 1
 
 
 def test_a_no_and_an_interruption_seal_nothing(filled: Any, terminal: Any) -> None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commands._output import document, exact_size, human_size, moment
-from commands._terminal import hidden, visible
+from commands._output import column_widths, document, exact_size, human_size, moment
+from commands._terminal import fitted, hidden, visible
 
 
 @pytest.mark.parametrize(
@@ -94,3 +94,29 @@ def test_a_long_size_also_says_the_bytes() -> None:
 )
 def test_a_time_stays_as_it_was_given_and_ours_are_readable(given: str | None, shown: str) -> None:
     assert moment(given) == shown
+
+
+def test_messages_break_between_words_and_never_within_a_command() -> None:
+    line = "Meet or call them, then `casevault partner verify`."
+    assert fitted(line + "\n", 80) == line + "\n"
+    assert fitted(line, 0) == line
+    assert fitted(line, 40) == "Meet or call them, then\n`casevault partner verify`."
+    assert fitted("  it opens with age; not with older ones", 24) == "  it opens with age; not\n  with older ones"
+    assert fitted("a" * 50, 24) == "a" * 50
+
+
+@given(st.text(), st.integers(20, 120))
+def test_what_is_broken_into_lines_loses_no_word(text: str, columns: int) -> None:
+    assert [word for word in fitted(text, columns).replace("\n", " ").split(" ") if word] == [
+        word for word in text.replace("\n", " ").split(" ") if word
+    ]
+
+
+def test_columns_of_a_table_are_narrowed_where_no_word_is_broken() -> None:
+    rows = [["No.", "When", "Purpose"], ["60", "2026-11-22 11:12:51 UTC", "for the file of the lawyers"]]
+    assert column_widths(rows, 80) == ([3, 23, 27], 3)
+    narrow = column_widths(rows, 40)
+    assert narrow is not None
+    assert sum(narrow[0]) + 2 * narrow[1] == 40
+    assert narrow[0][1] >= len("2026-11-22")
+    assert column_widths(rows, 18) is None

@@ -192,10 +192,6 @@ def layout(top: str, tags: Mapping[str, bytes], payload: Sequence[Payload]) -> L
     return padded(members, f"{top}/{PADDING}")
 
 
-def _most_bytes(name: str) -> int:
-    return MAX_MANIFEST_BYTES if name in _LARGE else _MAX_SMALL_BYTES
-
-
 def padded(members: Sequence[tuple[str, int]], padding: str) -> Layout:
     """These members and padding, so that the size of the archive tells little: a Padmé size of at least 64 KiB."""
     before = archive.archive_size(members)

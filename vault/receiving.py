@@ -100,7 +100,7 @@ class Receiving(Sharing):
         proven = sender.fingerprint or ""
         before = [row for row in self.registry.rows(schema.RECEIVED) if row["sender"] == proven and row["stored"]]
         digest = bytes.fromhex(claim.digest)
-        same = next((row for row in before if row["digest"] == digest), None)
+        same = next((row for row in before if (row["digest"], row["kind"]) == (digest, claim.kind)), None)
         verdict = Verdict(sender=sender, again=() if same is None else self._still_there(opening.act, same))
         if claim.kind == SHARE and claim.recipient is not None and claim.sequence is not None:
             others = [row for row in before if row["recipient"] == claim.recipient and row["digest"] != digest]

@@ -223,3 +223,14 @@ def test_a_client_of_a_session_removes_no_object_by_naming_it_as_its_own(vault: 
     staging.close()
     assert victim.exists()
     assert vault.check(read_data=True).findings == ()
+
+
+def test_a_list_that_came_as_a_file_makes_no_file_known(vault: Vault) -> None:
+    """The digest of a drop is that of its list, which anybody can send as the whole content of an age file before."""
+    listed = bags.drop((ACCOUNT,), to=To(vault).fingerprint.hex()).to_bytes()
+    taken_in(vault, sealed(listed, To(vault).hybrid))
+    arrived = taken_in(vault, dropped(vault, (ACCOUNT,)))
+    assert not arrived.known
+    assert [each.size_bytes for each in arrived.items] == [len(ACCOUNT)]
+    assert taken_in(vault, dropped(vault, (ACCOUNT,))).known
+    assert vault.check().findings == ()

@@ -103,7 +103,7 @@ class Receiving(Sharing):
         proven = sender.fingerprint or ""
         before = [row for row in self.registry.rows(schema.RECEIVED) if row["sender"] == proven and row["stored"]]
         digest = bytes.fromhex(claim.digest)
-        same = next((row for row in before if row["digest"] == digest), None)
+        same = next((row for row in before if (row["digest"], row["kind"]) == (digest, claim.kind)), None)
         verdict = Verdict(sender=sender, again=() if same is None else self._still_there(opening.act, same))
         if claim.kind == SHARE and claim.recipient is not None and claim.sequence is not None:
             others = [row for row in before if row["recipient"] == claim.recipient and row["digest"] != digest]
@@ -341,7 +341,7 @@ class _Storing:
             code=code,
             file_name=arrival.file_name,
             words=arrival.words,
-            revises=None if arrival.revises is None else self.numbers.get(arrival.revises),
+            revises=self._revised(arrival),
             now=now,
             origin=self._origin(arrival),
             media=arrival.media_type if _MEDIA_TYPE.fullmatch(arrival.media_type or "") else None,
@@ -398,6 +398,13 @@ class _Storing:
         claim = self.claim
         untitled = None if arrival.number is None else f"Item {arrival.number} of {claim.case}-{claim.sequence}"
         return next((name for name in (arrival.title, arrival.file_name) if name and name.strip()), untitled)
+
+    def _revised(self, arrival: Arrival) -> int | None:
+        """The item of which this is a later version, if it came new with this file: of what was here before nobody else
+        makes another version. What the sender says stands in the origin.
+        """
+        number = None if arrival.revises is None else self.numbers.get(arrival.revises)
+        return number if number in self.stored else None
 
     def _describe(self, compartment: Compartment, number: int, arrival: Arrival, *, known: bool) -> None:
         """What the sender says of an item. Where it is ``known``, described here before this file came, that may be our own

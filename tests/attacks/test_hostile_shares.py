@@ -223,3 +223,30 @@ def test_a_client_of_a_session_removes_no_object_by_naming_it_as_its_own(vault: 
     staging.close()
     assert victim.exists()
     assert vault.check(read_data=True).findings == ()
+
+
+def test_a_list_that_came_as_a_file_makes_no_file_known(vault: Vault) -> None:
+    """The digest of a drop is that of its list, which anybody can send as the whole content of an age file before."""
+    listed = bags.drop((ACCOUNT,), to=To(vault).fingerprint.hex()).to_bytes()
+    taken_in(vault, sealed(listed, To(vault).hybrid))
+    arrived = taken_in(vault, dropped(vault, (ACCOUNT,)))
+    assert not arrived.known
+    assert [each.size_bytes for each in arrived.items] == [len(ACCOUNT)]
+    assert taken_in(vault, dropped(vault, (ACCOUNT,))).known
+    assert vault.check().findings == ()
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_nobody_else_makes_a_later_version_of_our_own_statement(vault: Vault, signed: bool) -> None:
+    own = vault.cases.get("HARBOUR").items
+    own.add_stream(io.BytesIO(ACCOUNT))
+    contents = (ACCOUNT, b"I have no claims.", b"I have no claims, again.")
+    first, second, third = bags.items(contents)
+    later = (first, dataclasses.replace(second, revises=1), dataclasses.replace(third, revises=2))
+    file = ANNA.seal(To(vault), contents, items=later) if signed else dropped(vault, contents, items=later)
+    taken_in(vault, file, into="HARBOUR")
+    assert own.get(1).show().revisions == ()
+    assert [each.revises for each in own.list()][:3] == [None, None, "HARBOUR/2"]
+    origin = own.get(2).show().receptions[0].origin
+    assert origin is not None
+    assert origin.revises == ("HARBOUR/1" if signed else "DROP/1")

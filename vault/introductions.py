@@ -51,7 +51,7 @@ class Introductions(Filing):
             with self._act("identity-make") as act:
                 made = identity.generate(now=self.now)
                 act.also.append(partial(self.registry.put, schema.IDENTITY, made))
-            self.certify_generations()
+        self.certify_generations()
 
     def _identity(self, act: Act) -> OwnIdentity:
         """The private keys, for an act that was granted ``identity`` and after ``_need_identity``."""

@@ -17,12 +17,11 @@ from vaults import Clock, copied, key_file, make_vault, open_registry, open_vaul
 
 from crypto.commitments import commit
 from crypto.encoding import canonical_json
-from crypto.errors import BadProof
 from crypto.keys import StepKey
 from crypto.records import encrypt_record
 from crypto.signing import Checkpoint, sign_checkpoint, step_public_key
-from crypto.tree import Frontier, consistency_proof, leaf_hash, root, verify_consistency
-from vault import Vault, errors, logkey, schema
+from crypto.tree import Frontier, leaf_hash
+from vault import Vault, errors, logkey, schema, witnessing
 from vault.leaves import Leaf, origin
 from vault.log import Log
 from vault.logkey import LogKey
@@ -92,18 +91,15 @@ class Attack:
             return True
 
     def noticed_by_a_partner(self) -> bool:
-        """Whether the log of today does not go on from a checkpoint that a partner has, or has another name."""
+        """Whether a receipt that names a state that a partner has seen shows another history than the log of today."""
         with open_vault(self.path) as vault:
-            leaves = [leaf_hash(leaf) for leaf in self.leaves(vault.keeper.registry)]
-            for head in self.seen:
-                if head.size > len(leaves):
-                    return True
-                try:
-                    proof = consistency_proof(head.size, leaves)
-                    verify_consistency(head.size, len(leaves), proof, bytes.fromhex(head.root), root(leaves))
-                except BadProof:
-                    return True
-        return False
+            return any(
+                witnessing.judge_own(
+                    vault.keeper.registry, Checkpoint(head.origin, head.size, bytes.fromhex(head.root))
+                )
+                == witnessing.FOREIGN
+                for head in self.seen
+            )
 
     def verdict(self) -> str:
         if self.noticed_by_the_vault():

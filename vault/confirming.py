@@ -127,7 +127,7 @@ class Confirming(Receiving):
             if said.by != card.fingerprint.hex():
                 raise errors.BadReceipt(reason="it names another vault than the one that signed it")
             seen = self._see_own_head(act, said, parts)  # 5
-            row = self._sent(said)  # 6
+            row = self._sent_as_seen(said, seen)  # 6
             before = shares.confirmation(row)
             again = before is not None and (before.complete or not said.complete)  # 7
             if not again:
@@ -214,6 +214,22 @@ class Confirming(Receiving):
         if (blob(row, "digest").hex(), blob(row, "manifest").hex()) != (said.digest, said.manifest_sha256):
             raise errors.BadReceipt(reason="the file that it is about is not the one that was sealed")
         return row
+
+    def _sent_as_seen(self, said: Confirmation, seen: str | None) -> Row:
+        """As ``_sent``; where our log explains why the file is not known here, that is the reason."""
+        try:
+            return self._sent(said)
+        except errors.BadReceipt:
+            if seen == witnessing.FOREIGN:
+                reason = (
+                    "it is about a file of another history of this vault, which its log does not have: an older copy was put "
+                    "back and gone on from, or the log was rewritten. It is kept as the proof"
+                )
+            elif seen == witnessing.LOST:
+                reason = "it is about a file that was sealed after the state from which this vault was restored"
+            else:
+                raise
+        raise errors.BadReceipt(reason=reason)
 
     def _taken(self, row: Row, said: Confirmation, *, again: bool, log: str | None) -> ReceiptTaken:
         partner = self.registry.row(schema.PARTNERS, row["partner"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,11 @@ class Ends:
             case.items.add_text("She came by the night train.")
             with case.seal(to="Bear", items="all", purpose="hearing", terms="read only") as sealing:
                 sealing.write(cv.folder / "for-bear.age")
+
+    def seal(self, name: str) -> None:
+        """Another file for Bear, by somebody whose computer remembers nothing."""
+        with self.ours as here, here.cases.get("HARBOUR").seal(to="Bear", items="all") as sealing:
+            sealing.write(self.cv.folder / name)
 
     def confirm(self, name: str = "for-bear.age") -> None:
         """What `open --receipt r.age` does at the other end."""
@@ -244,3 +250,35 @@ def test_in_a_session_receipt_and_grants_ask_for_nothing(ends: Ends) -> None:
         assert ends.cv.bare(*vault, "receipt", "r.age").stderr.startswith("This was confirmed before")
     finally:
         ends.cv("lock")
+
+
+# The log
+
+
+def test_log_status_says_up_to_which_entry_how_many_partners_have_confirmed(ends: Ends) -> None:
+    assert "no receipt has named it yet" in ends.cv("log", "status").stdout
+    ends.confirm()
+    assert ends.cv("--json", "receipt", "r.age").json["log"] == "confirmed"
+    (confirmed,) = ends.cv("--json", "log", "status").json["confirmed"]
+    assert confirmed["partner"] == "Bear"
+    assert f"up to entry {confirmed['entries'] - 1} by 1 partner: Bear" in " ".join(
+        ends.cv("log", "status").stdout.split()
+    )
+
+
+def test_two_histories_are_said_by_open_by_the_receipt_and_from_then_on_by_every_command(ends: Ends) -> None:
+    older = ends.cv.folder / "older"
+    shutil.copytree(ends.cv.vault, older)
+    ends.seal("second.age")
+    ends.confirm("second.age")
+    shutil.rmtree(ends.cv.vault)
+    older.rename(ends.cv.vault)
+    ends.seal("other.age")
+    done = ends.theirs("open", "other.age", "--accept-unverified", status=22)
+    assert "log" in done.stderr
+    (fork,) = ends.theirs("--json", "log", "status").json["forks"]
+    assert fork["partner"] == "Anna"
+    assert "do not go together" in " ".join(ends.theirs("log", "status").stderr.split())
+    assert "two histories" in " ".join(ends.theirs("case", "list").stderr.split())
+    assert "another history of this vault" in " ".join(ends.cv("receipt", "r.age", status=22).stderr.split())
+    assert "never had" in " ".join(ends.cv("case", "list").stderr.split())

@@ -6,7 +6,8 @@ import click
 
 from commands import _terminal
 from commands._documents import LOG_ENTRY, LOG_HEAD, LOG_STATUS, LOG_VERIFIED
-from commands._options import DefaultGroup, Settings, command, pass_settings
+from commands._log_choice import chosen, moment_given
+from commands._options import DefaultGroup, Settings, command, optional, pass_settings
 from commands._output import Fact, Output, human_size, moment
 from commands._session import opened
 from commands._terminal import visible
@@ -21,15 +22,29 @@ log = DefaultGroup("log", help=_("Who did what, and when; and the proofs of it: 
 
 @command("list", example="casevault log list --case HARBOUR", fields=LOG_ENTRY, many=True)
 @click.option("--case", "code", metavar="CASE", help="Only of this case.")
+@click.option("--item", metavar="ITEM", help="Only about this item or person.")
+@click.option("--partner", metavar="PARTNER", help="Only about this partner; `-` asks for the name.")
+@click.option("--since", metavar="TIME", callback=moment_given, help="From this day or time on (UTC).")
+@click.option("--until", metavar="TIME", callback=moment_given, help="Up to the end of this day or minute (UTC).")
 @pass_settings
-def entries(settings: Settings, code: str | None) -> None:
+def entries(
+    settings: Settings, code: str | None, item: str | None, partner: str | None, since: str | None, until: str | None
+) -> None:
     """List the access log: what was intended, and what came of it. The newest entry comes last.
 
     `casevault log` alone does the same.
     """
     wanted = references.parse_case(code) if code else None
+    reference = references.parse_either(item) if item else None
+    if reference:
+        of = reference.partition("/")[0]
+        if wanted not in (None, of):
+            raise click.UsageError(_("The item is not of that case"))
+        wanted = of
     with opened(settings) as session:
-        found = session.vault.log(wanted)
+        name = optional(partner, _("Partner:"))
+        log_entries = session.vault.log(wanted)
+    found = chosen(log_entries, reference=reference, partner=name, since=since, until=until)
     output = Output(settings)
     if output.json:
         output.answer(found)

@@ -44,6 +44,14 @@ def parse_person(text: str) -> tuple[str, int]:
     return _parse(text, prefix="p")
 
 
+def parse_either(text: str) -> str:
+    """The reference of an item or a person as the log has it. Raises ``BadReference``."""
+    try:
+        return item_reference(*parse_item(text))
+    except errors.BadReference:
+        return person_reference(*parse_person(text))
+
+
 def _parse(text: str, *, prefix: str) -> tuple[str, int]:
     code, slash, rest = text.strip().partition("/")
     # The letter that marks a person may be the Cyrillic one that looks the same.
@@ -80,6 +88,27 @@ def _ranges(numbers: Iterable[int]) -> Iterator[str]:
         else:
             parts.append([number])
     yield from ("-".join(map(str, part)) for part in parts)
+
+
+def is_among(reference: str, several: str) -> bool:
+    """Whether one item or person is among those that a reference of the log names: ``HARBOUR/4`` in ``HARBOUR/1,3-5,p2``."""
+    code, _, local = reference.partition("/")
+    other, _, named = several.partition("/")
+    if code != other:
+        return False
+    for part in named.split(","):
+        first, dash, last = part.partition("-")
+        if part == local:
+            return True
+        if (
+            dash
+            and local.isdecimal()
+            and first.isdecimal()
+            and last.isdecimal()
+            and int(first) <= int(local) <= int(last)
+        ):
+            return True
+    return False
 
 
 def look_alike(one: str, other: str) -> bool:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from crypto.labels import SignedKind
+
 Language = Literal["en", "ru"]
 LANGUAGES: tuple[Language, ...] = ("en", "ru")
 
@@ -19,6 +21,7 @@ SYSTEMS = (WINDOWS, MACOS, LINUX)
 
 WIDTH = 78
 _FOLDER = "FOLDER"
+_NAMESPACE = SignedKind.SEALED_FILE.value.decode("ascii")
 
 # Each line of a text is a paragraph, or a point of a list.
 Said = Mapping[Language, str]
@@ -145,19 +148,19 @@ STEPS = (
             WINDOWS: (
                 (
                     "(Get-Content ..\\partner.card) -match '^ed25519: ' -replace '^ed25519: ', "
-                    "'sender namespaces=\"casevault-sealed@v1\" ' | Set-Content -Encoding ascii ..\\signers"
+                    f"'sender namespaces=\"{_NAMESPACE}\" ' | Set-Content -Encoding ascii ..\\signers"
                 ),
                 (
-                    'cmd /c "ssh-keygen -Y verify -f ..\\signers -I sender -n casevault-sealed@v1 '
+                    f'cmd /c "ssh-keygen -Y verify -f ..\\signers -I sender -n {_NAMESPACE} '
                     '-s tagmanifest-sha256.txt.sig < tagmanifest-sha256.txt"'
                 ),
             ),
             **dict.fromkeys(
                 (MACOS, LINUX),
                 (
-                    "sed -n 's/^ed25519: /sender namespaces=\"casevault-sealed@v1\" /p' ../partner.card > ../signers",
+                    f"sed -n 's/^ed25519: /sender namespaces=\"{_NAMESPACE}\" /p' ../partner.card > ../signers",
                     (
-                        "ssh-keygen -Y verify -f ../signers -I sender -n casevault-sealed@v1 "
+                        f"ssh-keygen -Y verify -f ../signers -I sender -n {_NAMESPACE} "
                         "-s tagmanifest-sha256.txt.sig < tagmanifest-sha256.txt"
                     ),
                 ),
@@ -165,7 +168,7 @@ STEPS = (
         },
         after={
             "en": (
-                'It must say: Good "casevault-sealed@v1" signature for sender. Never write check-novalidate in the place of '
+                f'It must say: Good "{_NAMESPACE}" signature for sender. Never write check-novalidate in the place of '
                 "verify: it accepts anybody's key. Both this step and the one before must succeed; each alone proves nothing.\n"
                 "ssh-keygen checks one of two signatures (Ed25519). The other one (ML-DSA-65, against quantum computers) is "
                 "checked by casevault alone.\n"
@@ -173,7 +176,7 @@ STEPS = (
                 "sent it."
             ),
             "ru": (
-                'Должно появиться: Good "casevault-sealed@v1" signature for sender. Никогда не пишите check-novalidate '
+                f'Должно появиться: Good "{_NAMESPACE}" signature for sender. Никогда не пишите check-novalidate '
                 "вместо verify: так подойдёт ключ кого угодно. Должны удаться и этот шаг, и предыдущий: по отдельности они "
                 "ничего не доказывают.\n"
                 "ssh-keygen проверяет одну подпись из двух (Ed25519). Другую (ML-DSA-65, против квантовых компьютеров) "

@@ -206,7 +206,9 @@ def test_on_a_full_disk_nothing_is_left_outside_whenever_it_fills_up(vault: Vaul
         try:
             with replaced(disk):
                 item.export(out)
-        except NoSpace:
+        except OutcomeUnrecorded:
+            assert len(names(out)) == 3, nth
+        except (NoSpace, LogUnavailable):
             assert names(out) == [], nth
         if not disk.fired:
             break

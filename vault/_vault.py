@@ -323,9 +323,9 @@ class Vault:
 
     def verify_receipt_place(self, target: Path) -> None:
         """See that a receipt can be written there, before a file is opened. Raises ``AlreadyThere``, ``NoSuchFolder``, ``Refused``."""
-        from vault import receipt_files
+        from vault.sealing import placed
 
-        receipt_files.placed(self.keeper, target)
+        placed(self.keeper, target)
 
     def write_receipt(self, found: Found, target: Path, *, came: int | None = None) -> Written:
         """Confirm to its sender that a file came which ``open_file`` stored, by a new file that only they can read.

@@ -52,7 +52,7 @@ def public_steps(registry: Registry, *, after: int, last: int) -> Iterator[str]:
     """A line for each step after one, up to a page of them: its leaves as they were hashed, and its signature."""
     signature = "signature" if registry.signing.has_signatures else "NULL"
     steps = registry.store.execute(
-        f"SELECT step, size, {signature} FROM log_steps WHERE step > ? AND step <= ? ORDER BY step LIMIT ?",  # noqa: S608
+        f"SELECT step, size, {signature} FROM log_steps WHERE step > ? AND step <= ? ORDER BY step LIMIT ?",  # noqa: S608 (one of two constants)
         (after, last, PAGE_STEPS),
     )
     before = registry.store.execute("SELECT size FROM log_steps WHERE step = ?", (after,))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from crypto import age
 from vault import confirmations, errors, files, intake, platform
 from vault.receipt_requests import ReceiptRequest
-from vault.sealing import remove_leftovers
+from vault.sealing import placed, remove_leftovers
 
 if TYPE_CHECKING:
     from vault.keeper import Keeper
@@ -29,21 +29,6 @@ class Written:
     size_bytes: int
     sha256: str
     owner_only: bool
-
-
-def placed(keeper: Keeper, target: Path) -> Path:
-    """Where a receipt goes: the file ``target``, or one in the folder ``target``, called as sealed files are.
-
-    Raises ``AlreadyThere``, ``NoSuchFolder``; ``Refused`` inside the vault's own folder.
-    """
-    path = target / f"sealed-{secrets.token_hex(16)}.age" if target.is_dir() else target
-    if os.path.lexists(path):
-        raise errors.AlreadyThere(path=str(path))
-    if not path.parent.is_dir():
-        raise errors.NoSuchFolder(path=str(path.parent))
-    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(keeper.folder.path)):
-        raise errors.Refused(reason="a sealed file must not lie in the vault's own folder")
-    return path
 
 
 def write(keeper: Keeper, found: Found, target: Path, *, came: int | None = None) -> Written:

@@ -71,7 +71,7 @@ class Sealing:
 
         Raises ``NoSpace``; ``AlreadyThere``, ``NoSuchFolder``, ``Refused`` as ``write``.
         """
-        folder = self._placed(target).parent
+        folder = placed(self._keeper, target).parent
         remove_leftovers(folder)
         with files.translated(folder):
             free = shutil.disk_usage(folder).free
@@ -96,7 +96,7 @@ class Sealing:
         if (passphrase is None) == (self.plan.protection == age.SCRYPT):
             raise ValueError("a passphrase goes with a file for a passphrase")
         self.verify_room(target)
-        path = self._placed(target)
+        path = placed(self._keeper, target)
         partial = path.with_name(f"sealed-{secrets.token_hex(16)}.partial")
         made = [partial]
         try:
@@ -109,18 +109,6 @@ class Sealing:
         self._ended = True
         self._keeper.share_end(self.plan.intent, "done", size=size_bytes, digest=digest)
         return Sealed(path, size_bytes, digest, signed.share_id, signed.sequence, platform.owner_only(path))
-
-    def _placed(self, target: Path) -> Path:
-        """Where the file goes."""
-        path = target / f"sealed-{secrets.token_hex(16)}.age" if target.is_dir() else target
-        if os.path.lexists(path):
-            raise errors.AlreadyThere(path=str(path))
-        if not path.parent.is_dir():
-            raise errors.NoSuchFolder(path=str(path.parent))
-        inside = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self._keeper.folder.path))
-        if inside:
-            raise errors.Refused(reason="a sealed file must not lie in the vault's own folder")
-        return path
 
     def _missing_digests(self, progress: Progress | None) -> tuple[tuple[int, str], ...]:
         found = []
@@ -204,6 +192,21 @@ class Sealing:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._give_up(reason="not sealed" if kind is None else kind.__name__)
+
+
+def placed(keeper: Keeper, target: Path) -> Path:
+    """Where a sealed file goes: ``target``, or under a random name in the folder ``target``; never over anything.
+
+    Raises ``AlreadyThere``, ``NoSuchFolder``; ``Refused`` inside the vault's own folder.
+    """
+    path = target / f"sealed-{secrets.token_hex(16)}.age" if target.is_dir() else target
+    if os.path.lexists(path):
+        raise errors.AlreadyThere(path=str(path))
+    if not path.parent.is_dir():
+        raise errors.NoSuchFolder(path=str(path.parent))
+    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(keeper.folder.path)):
+        raise errors.Refused(reason="a sealed file must not lie in the vault's own folder")
+    return path
 
 
 class _Buffered:

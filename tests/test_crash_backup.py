@@ -1,17 +1,17 @@
 """A process that makes a backup, or restores one, is killed at random moments: nothing that was whole before is lost."""
 
 import os
-import random
 import shutil
 import signal
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from pathlib import Path
 
 import pytest
 import scenarios
+from kills import Kills
 from scenarios import OLD, Children, clock, contents, sample
 
 from vault import Vault, check_backup, errors
@@ -59,9 +59,8 @@ class Work:
         return report.items
 
 
-def killed_now_and_then(work: Work, act: str) -> Iterator[bool]:
-    """Do it again and again, each time killed somewhere; whether it was killed in time."""
-    moments = random.Random(f"moments of {act}")
+def killed_now_and_then(work: Work, act: str, seen: Sized) -> Iterator[bool]:
+    """Do it again and again, each time killed somewhere; whether it was killed in time. Ends when two states were seen."""
     with Children() as children:
         taken = []
         for _ in range(5):
@@ -70,15 +69,15 @@ def killed_now_and_then(work: Work, act: str) -> Iterator[bool]:
             started = time.perf_counter()
             assert children.end().error == ""
             taken.append(time.perf_counter() - started)
-        span = statistics.median(taken)
-        for _ in range(KILLS):
+        kills = Kills(act, KILLS, statistics.median(taken), enough=lambda: len(seen) == 2)
+        for moment in kills:
             work.prepare()
             pid = children.begin(work.vault, work.material, act, again=1)
-            time.sleep(moments.uniform(0, span))
+            time.sleep(moment)
             os.kill(pid, signal.SIGKILL)
             ended = children.end()
             assert ended.error == ""
-            span *= 1.02 if ended.killed else 0.95
+            kills.landed(ended.killed)
             yield ended.killed
 
 
@@ -86,9 +85,7 @@ def killed_now_and_then(work: Work, act: str) -> Iterator[bool]:
 def test_a_killed_backup_leaves_the_last_one_or_the_new_one(place: Path, with_backup: bool) -> None:
     work = Work(place, with_backup=with_backup)
     seen: Counter[object] = Counter()
-    inside = 0
-    for killed in killed_now_and_then(work, "backup"):
-        inside += killed
+    for killed in killed_now_and_then(work, "backup", seen):
         try:
             items: object = work.items()
         except (errors.BackupIncomplete, errors.NoSuchVault, errors.NotAVault):
@@ -102,8 +99,6 @@ def test_a_killed_backup_leaves_the_last_one_or_the_new_one(place: Path, with_ba
             assert vault.check().findings == ()
             vault.backup(work.backup, anew=True)
         assert work.items() == 10
-    print(f"backup: {inside} of {KILLS} kills inside; {dict(seen)}")
-    assert inside >= KILLS // 4
     assert len(seen) == 2, seen
 
 
@@ -113,10 +108,8 @@ def test_a_killed_restore_leaves_a_whole_vault_or_none_and_the_backup_as_it_was(
     with Vault.open(place / "template" / "vault", OLD, clock=clock) as vault:
         vault.backup(place / "template" / "material" / "backup")
     seen: Counter[str] = Counter()
-    inside = 0
     target = work.material / "restored"
-    for killed in killed_now_and_then(work, "restore"):
-        inside += killed
+    for killed in killed_now_and_then(work, "restore", seen):
         seen["whole" if target.exists() else "none"] += 1
         if target.exists():
             with Vault.open(target, OLD, clock=clock) as vault:
@@ -128,6 +121,4 @@ def test_a_killed_restore_leaves_a_whole_vault_or_none_and_the_backup_as_it_was(
         assert work.items() == 10
         Vault.restore(work.backup, target, OLD, clock=clock)
         assert sorted(path.name for path in work.material.iterdir()) == ["backup", "restored"]
-    print(f"restore: {inside} of {KILLS} kills inside; {dict(seen)}")
-    assert inside >= KILLS // 4
     assert len(seen) == 2, seen

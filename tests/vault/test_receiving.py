@@ -371,10 +371,10 @@ def test_what_no_case_can_hold_is_refused_as_the_file_and_not_as_a_value(vault: 
 # Sessions
 
 
-def test_a_session_opens_a_file_as_a_vault_does(vault: Vault, tmp_path: Path) -> None:
+def test_a_session_opens_a_file_as_a_vault_does(vault: Vault, tmp_path: Path, home: Path) -> None:
     path = tmp_path / "file.age"
     path.write_bytes(told(To(vault)))
-    with session(vault, tmp_path / "run") as served, served.attach() as attached:
+    with session(vault, home.parent / "run" / "casevault") as served, served.attach() as attached:
         assert attached.inspect_file(path, spoken=nobody).whole
         _, arrived = attached.open_file(path, spoken=nobody)
         assert len(arrived.items) == len(CONTENTS) + 1
@@ -385,10 +385,10 @@ def test_a_session_opens_a_file_as_a_vault_does(vault: Vault, tmp_path: Path) ->
         assert attached.log()[-2].reason == "WrongFilePassphrase"
 
 
-def test_the_end_of_the_session_ends_an_opening(vault: Vault, tmp_path: Path) -> None:
+def test_the_end_of_the_session_ends_an_opening(vault: Vault, tmp_path: Path, home: Path) -> None:
     path = tmp_path / "file.age"
     path.write_bytes(told(To(vault)))
-    with session(vault, tmp_path / "run") as served:
+    with session(vault, home.parent / "run" / "casevault") as served:
         attached = served.attach()
 
         def stop(_further: int) -> None:
@@ -403,10 +403,10 @@ def test_the_end_of_the_session_ends_an_opening(vault: Vault, tmp_path: Path) ->
         assert [entry.phase for entry in again.log() if entry.act == "open"] == ["intent", "failed"]
 
 
-def test_what_one_client_opens_no_other_can_store(vault: Vault, tmp_path: Path) -> None:
+def test_what_one_client_opens_no_other_can_store(vault: Vault, tmp_path: Path, home: Path) -> None:
     path = tmp_path / "file.age"
     path.write_bytes(told(To(vault)))
-    with session(vault, tmp_path / "run") as served, served.attach() as one, served.attach() as other:
+    with session(vault, home.parent / "run" / "casevault") as served, served.attach() as one, served.attach() as other:
         with received_file.SealedFile(path) as file:
             grant = one.keeper.open_begin(file.header)
         with pytest.raises(errors.ReceiptRefused):

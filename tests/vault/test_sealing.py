@@ -274,8 +274,8 @@ def test_each_file_names_the_one_before_to_the_same_partner(vault, case, out):
     assert second.digest == hashlib.sha256(second.tags.files[SEALED]).hexdigest()
 
 
-def test_two_at_once_get_numbers_in_the_order_in_which_they_are_signed(vault, out, tmp_path):
-    with session(vault, tmp_path / "run") as served, served.attach() as one, served.attach() as other:
+def test_two_at_once_get_numbers_in_the_order_in_which_they_are_signed(vault, out, home):
+    with session(vault, home.parent / "run" / "casevault") as served, served.attach() as one, served.attach() as other:
         begun = [client.cases.get("HARBOUR").seal(to="Crane", items=(2,)) for client in (one, other)]
         later, earlier = begun
         second_in_line = opened(earlier.write(out).path, CRANE.hybrid, CRANE.fingerprint)
@@ -519,8 +519,8 @@ def test_what_somebody_still_writes_is_left_alone(case, out):
 # Sessions
 
 
-def test_in_a_session_it_is_the_same_and_no_private_key_leaves_the_agent(vault, out, tmp_path):
-    runtime = tmp_path / "run"
+def test_in_a_session_it_is_the_same_and_no_private_key_leaves_the_agent(vault, out, home):
+    runtime = home.parent / "run" / "casevault"
     with session(vault, runtime) as served, served.attach() as client:
         case = client.cases.get("HARBOUR")
         case.items.add_stream(io.BytesIO(b"one digest"), file_name="x.bin", both_digests=False)
@@ -533,8 +533,8 @@ def test_in_a_session_it_is_the_same_and_no_private_key_leaves_the_agent(vault, 
         assert (share.state, share.purpose, share.persons) == ("sent", "hearing", (1,))
 
 
-def test_a_client_that_goes_away_leaves_no_file_and_no_open_intent(vault, out, tmp_path):
-    with session(vault, tmp_path / "run") as served:
+def test_a_client_that_goes_away_leaves_no_file_and_no_open_intent(vault, out, home):
+    with session(vault, home.parent / "run" / "casevault") as served:
         client = served.attach()
         running = client.cases.get("HARBOUR").seal(to="Crane", items="all")
         signed = running._keeper.share_sign(running.plan.intent)
@@ -548,8 +548,8 @@ def test_a_client_that_goes_away_leaves_no_file_and_no_open_intent(vault, out, t
             assert [e.phase for e in other.log("HARBOUR") if e.act == "share"] == ["intent", "intent", "failed"]
 
 
-def test_the_end_of_a_session_ends_sealing_and_leaves_nothing(vault, out, tmp_path):
-    with session(vault, tmp_path / "run") as served:
+def test_the_end_of_a_session_ends_sealing_and_leaves_nothing(vault, out, home):
+    with session(vault, home.parent / "run" / "casevault") as served:
         client = served.attach()
         with client.cases.get("HARBOUR").seal(to="Crane", items="all") as running:
 
@@ -578,8 +578,8 @@ def test_what_it_was_for_is_sealed_under_the_key_of_the_case_and_goes_with_it(va
     assert b"CanaryTerms" not in clear_content(vault.path, key_file(1))
 
 
-def test_keys_that_are_renewed_meanwhile_do_not_part_a_row_from_what_it_tells(vault, out, tmp_path):
-    with session(vault, tmp_path / "run") as served, served.attach() as one, served.attach() as other:
+def test_keys_that_are_renewed_meanwhile_do_not_part_a_row_from_what_it_tells(vault, out, home):
+    with session(vault, home.parent / "run" / "casevault") as served, served.attach() as one, served.attach() as other:
         case = one.cases.get("HARBOUR")
         begun, signed = (case.seal(to="Crane", items="all", purpose="hearing") for _ in range(2))
         one.keeper.share_sign(signed.plan.intent)

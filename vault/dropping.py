@@ -223,17 +223,14 @@ class _Sink:
 @contextlib.contextmanager
 def _new_file(path: Path) -> Iterator[files.NewFile]:
     """A file that has its name only when it is whole and durable, and never another's."""
-    partial = path.with_name(f"{path.name}.partial")
+    unfinished = files.Unfinished(path, path.with_name(f"{path.name}.partial"))
     try:
-        with files.NewFile(partial) as file:
+        with files.NewFile(unfinished.partial) as file:
             yield file
     except FileExistsError:
-        raise errors.AlreadyThere(path=str(partial)) from None
+        raise errors.AlreadyThere(path=str(unfinished.partial)) from None
     try:
-        files.move(partial, path)
-    except BaseException as error:
-        with contextlib.suppress(errors.VaultError, OSError):
-            files.remove(partial)
-        if isinstance(error, FileExistsError):
-            raise errors.AlreadyThere(path=str(path)) from None
+        unfinished.finish()
+    except BaseException:
+        unfinished.discard()
         raise

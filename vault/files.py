@@ -19,7 +19,7 @@ from types import TracebackType
 
 from vault import platform
 from vault.disk import Buffer, Disk
-from vault.errors import DiskFailed, FileTooLarge, NoSpace, ReadOnly, VaultError
+from vault.errors import AlreadyThere, DiskFailed, FileTooLarge, NoSpace, ReadOnly, VaultError
 
 # Measured with 1 GiB: the last fsync of a segment falls from 0.43 s to 0.03 s.
 FLUSH_BEHIND_BYTES = 32 << 20
@@ -233,6 +233,32 @@ def move(source: Path, target: Path) -> None:
         disk.fsync_folder(target.parent)
         if source.parent != target.parent:
             disk.fsync_folder(source.parent)
+
+
+class Unfinished:
+    """A new file under a name that says so, `partial`, until it is whole. Who writes it calls `finish` or `discard`."""
+
+    def __init__(self, path: Path, partial: Path) -> None:
+        self.path = path
+        self.partial = partial
+        self._made = partial
+
+    def finish(self) -> None:
+        """Give the file its name, durably. Raises `AlreadyThere`, NoSpace, ReadOnly, OSError; `discard` must follow then."""
+        try:
+            move(self.partial, self.path)
+        except FileExistsError:
+            raise AlreadyThere(path=str(self.path)) from None
+        except BaseException:
+            if not os.path.lexists(self.partial):  # it has its name already, which may not be durable
+                self._made = self.path
+            raise
+
+    def discard(self) -> bool:
+        """Remove the file, and nothing that others put there meanwhile. Says whether nothing is left of it."""
+        with contextlib.suppress(VaultError, OSError):
+            remove(self._made)
+        return not os.path.lexists(self._made)
 
 
 def remove(*paths: Path) -> None:

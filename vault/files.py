@@ -162,6 +162,14 @@ def open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
+def open_own(path: str, flags: int) -> int:
+    """An opener for files of a vault or a backup: as `open_at_once`, and no link is followed, where the system has that.
+
+    A link that somebody put there would have another file of the user's read, and copied. Raises OSError.
+    """
+    return open_at_once(path, flags | getattr(os, "O_NOFOLLOW", 0))
+
+
 def write_file(path: Path, data: Buffer, *, timeless: bool = False) -> None:
     """Put a file in place, whole and durable: after a crash at any moment `path` holds the old content or the new.
 
@@ -293,6 +301,26 @@ def is_folder(path: Path) -> bool:
         return _is_folder(path.lstat())
     except FileNotFoundError:
         return False
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a real file at `path`: a link that leads to one is none. Raises OSError."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def make_folders(path: Path) -> None:
+    """Create a folder and those around it that are not there, durably, as open as the user's others.
+
+    Raises NoSpace, ReadOnly, OSError.
+    """
+    with translated(path):
+        missing = [each for each in (path, *path.parents) if not os.path.lexists(each)]
+        path.mkdir(parents=True, exist_ok=True)
+        for each in missing:
+            disk.fsync_folder(each.parent)
 
 
 def make_folder(path: Path) -> None:

@@ -130,7 +130,7 @@ class Verdict:
 class Arrival:
     """One thing that came, described by the sender; what was not sent along is empty. ``number`` is the item's there.
 
-    ``circumstances`` are pairs of a field of ``Circumstances`` and its text; ``words`` is the text to search in.
+    ``circumstances`` are pairs of a field of ``Circumstances`` and its text.
     """
 
     number: int | None
@@ -146,7 +146,6 @@ class Arrival:
     notes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     circumstances: tuple[tuple[str, str], ...] = ()
-    words: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

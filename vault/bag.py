@@ -7,7 +7,7 @@ made of other things, as manifests are, is never parsed when it comes in: it is 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -244,14 +244,10 @@ class BagReader:
             left_bytes -= member.size_bytes
         return Tags(top, kind, files)
 
-    def items(
-        self, tags: Tags, payload: Sequence[Payload], *, admit: Callable[[int], None] | None = None
-    ) -> Iterator[tuple[int, Member]]:
+    def items(self, tags: Tags, payload: Sequence[Payload]) -> Iterator[tuple[int, Member]]:
         """The place in ``payload`` and the member of each file, which must be read before the next; its digests are
-        the caller's to compare. Before the first one ``admit`` is told how many bytes are announced, and may raise.
+        the caller's to compare.
         """
-        if admit is not None:
-            admit(sum(each.size_bytes for each in payload))
         for place, each in enumerate(payload):
             member = self._next()
             if (member.name, member.size_bytes) != (f"{tags.top}/{each.path}", each.size_bytes):

@@ -15,7 +15,7 @@ from functools import partial
 
 from crypto.keys import CaseKey
 from crypto.objects import DRAFT_ID_SIZE
-from vault import cases, drafts, epochs, errors, references, schema
+from vault import cases, drafts, epochs, errors, received_rows, references, schema
 from vault.compartment import Clock, Compartment
 from vault.folder import Folder
 from vault.header import Header
@@ -46,6 +46,7 @@ class Act:
     before_commit: list[Callable[[], None]] = field(default_factory=list)
     compartment: Compartment | None = None
     refined: bool = False
+    makes_case: bool = False  # the case is a new one, which enters the index with the outcome alone
 
     @property
     def code(self) -> str:
@@ -181,9 +182,19 @@ class Door:
                 **act.outcome,
             )
         except errors.LogUnavailable as error:
-            if act.refined:
+            if act.refined and self._has_case(act):
                 raise errors.OutcomeUnrecorded from error
             raise
+
+    def _has_case(self, act: Act) -> bool:
+        """Whether a change of the act's case stays without an outcome. Of a new case all goes again: where it is not known
+        whether it stays, nobody may throw its source away.
+        """
+        if not act.makes_case:
+            return True
+        with contextlib.suppress(errors.VaultError):
+            return self.registry.case_by_id(act.needed_case.case_id) is not None
+        return False
 
     def _fail(self, act: Act, reason: str) -> None:
         """Record that a request failed; where a change had been announced, look what became of it."""
@@ -310,7 +321,7 @@ class Door:
         case = None if intent.case_id is None else self.registry.case_by_id(intent.case_id)
         also: list[Callable[[], None]] = []
         stored: list[bytes] = []  # drafts that became the item
-        is_kept = False
+        kept_in: Compartment | None = None
         if intent.case_id is not None and case is None:
             # Either the case was never finished, or it is deleted and its files still wait. At open, an unfinished one was
             # never closed; one that was has lived on, and this index is an older copy.
@@ -349,20 +360,12 @@ class Door:
             outcome["state_after"] = compartment.state.hex()
             title = self.registry.seal_title(case.case_id, cases.title(compartment))
             also.append(partial(self._confirm, case.case_id, compartment, title=title))
-            is_kept = compartment.state == intent.state_after
-        also.append(partial(self._settle_received, intent.number, kept=is_kept))
+            if compartment.state == intent.state_after:
+                kept_in = compartment
+        also.append(partial(received_rows.settle, self.registry, intent.number, kept_in))
         self.log.conclude(intent.number, phase, vault_level=intent.act in VAULT_LEVEL, also=also, noted=(), **outcome)
         for draft_id in stored:
             self.remove_draft(draft_id)
-
-    def _settle_received(self, intent: int, *, kept: bool) -> None:
-        """Inside a step: the file that an intent announced to store is stored, or was never here."""
-        for row in self.registry.rows(schema.RECEIVED):
-            if row["intent"] == intent and not row["stored"]:
-                if kept:
-                    self.registry.put(schema.RECEIVED, {**row, "stored": 1})
-                else:
-                    self.registry.erase(schema.RECEIVED, row["digest"], row["sender"])
 
     def remove_draft(self, draft_id: bytes) -> None:
         """Remove the files of a draft whose key is gone. What cannot be removed now is removed at the next open."""

@@ -88,14 +88,29 @@ def _identity(found: os.stat_result) -> tuple[int, int, int, int, int]:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
+def is_searched(file_name: str | None, size_bytes: int | None) -> bool:
+    """Whether something of this name and size is searched, if it is text; without a name it may be."""
+    media = mimetypes.guess_type(file_name)[0] if file_name else "text/plain"
+    small = size_bytes is None or size_bytes <= _LARGEST_SEARCHED
+    return small and media is not None and media.startswith("text/")
+
+
+def text_of(data: bytes | bytearray) -> str | None:
+    """The text that these bytes are, or None if they are no text in UTF-8 or UTF-16 with its mark."""
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
+
+
 class TextCollector:
     """A source that keeps a copy of what passes through, if it is text of a size that can be searched."""
 
     def __init__(self, source: Source, file_name: str | None, *, size_bytes: int | None = None) -> None:
         self._source = source
-        media = mimetypes.guess_type(file_name)[0] if file_name else "text/plain"
-        small = size_bytes is None or size_bytes <= _LARGEST_SEARCHED
-        self._kept: bytearray | None = bytearray() if small and media and media.startswith("text/") else None
+        self._kept: bytearray | None = bytearray() if is_searched(file_name, size_bytes) else None
 
     def readinto(self, buffer: memoryview) -> int | None:
         """See ``Source.readinto``."""
@@ -107,15 +122,8 @@ class TextCollector:
         return count
 
     def text(self) -> str | None:
-        """What passed through, or None if it was no text in UTF-8 or UTF-16 with its mark."""
-        if self._kept is None:
-            return None
-        encoding = "utf-16" if self._kept.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-        try:
-            text = self._kept.decode(encoding)
-        except UnicodeDecodeError:
-            return None
-        return None if "\0" in text else text
+        """What passed through, or None if it was no text that can be searched."""
+        return None if self._kept is None else text_of(self._kept)
 
 
 class TextStream:

@@ -66,6 +66,7 @@ class Receiving(Sharing):
         will belong to the case ``into``, or else to a new one, called ``code`` if given; without, it is only looked at.
         Raises ``NotForUs``, ``SealedFileRefused``, ``NoSuchCase``, ``CodeTaken``, ``BadCode``.
         """
+        self.settle_failed()  # the same file, if it was stored and that could not be recorded, is known from now on
         is_new = stores and into is None
         new = self._new_case(code) if is_new else None
         case = self.registry.case(references.parse_case(into)) if into is not None else new
@@ -78,7 +79,7 @@ class Receiving(Sharing):
         receipt = self.log.intend(
             "open" if stores else "inspect", case=case, vault_level=is_new or case is None, grants=grants
         )
-        act = Act(receipt, case)
+        act = Act(receipt, case, makes_case=is_new)
         with self._concluding(act):
             key = None if header is None else senders.file_key(self.registry, receipt, header)
             grant = OpenGrant(
@@ -116,7 +117,7 @@ class Receiving(Sharing):
             numbers = {integer(row, "sequence") for row in others}
             verdict = replace(
                 verdict,
-                gap=claim.sequence > 1 and claim.previous not in {blob(row, "digest").hex() for row in others},
+                gap=claim.previous is not None and claim.previous not in {blob(row, "digest").hex() for row in others},
                 late=any(number > claim.sequence for number in numbers),
                 rival=claim.sequence in numbers,
                 last_sequence=max(numbers, default=None),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crypto.keys import CaseKey, ObjectKey
-from vault import cases, items, persons, references, schema, statements, witnessing
+from vault import cases, items, persons, received_rows, references, schema, staged_text, statements, witnessing
 from vault.arrivals import SHARE, Arrival, Arrived, Claim, Origin, Verdict
 from vault.compartment import Compartment
 from vault.objects import Staged, place, remove_object, verify_new
@@ -87,18 +87,19 @@ class Storing:
             cases.add_note(compartment, cases.OF_THE_CASE, remark, now=keeper.now)
         for staged, arrival in self.opening.arrivals:
             self._item(compartment, staged, arrival)
-        act.announced.append(partial(keeper.registry.put, schema.RECEIVED, self._row(stored=0)))
+        act.announced.append(partial(received_rows.announce, keeper.registry, self._row(stored=0)))
+        head, by = self.claim.head, self.verdict.sender.fingerprint
+        if head is not None and by is not None:
+            # Whatever becomes of the file: its sender has shown this.
+            digest, audience = bytes.fromhex(self.claim.digest), self.claim.recipient or ""
+            act.announced.append(
+                partial(witnessing.remember, keeper.registry, by, audience, head, digest=digest, now=keeper.now)
+            )
 
     def arrived(self, compartment: Compartment) -> Arrived:
         """What came, once it is committed; what the outcome says and takes along."""
         keeper, act = self.keeper, self.act
         act.also.append(partial(keeper.registry.put, schema.RECEIVED, self._row(stored=1)))
-        head, by = self.claim.head, self.verdict.sender.fingerprint
-        if head is not None and by is not None:
-            digest, audience = bytes.fromhex(self.claim.digest), self.claim.recipient or ""
-            act.also.append(
-                partial(witnessing.remember, keeper.registry, by, audience, head, digest=digest, now=keeper.now)
-            )
         for object_id in self.lost:
             remove_object(keeper.folder.objects, object_id)
         size = sum(staged.size_bytes for staged, _ in self.opening.arrivals)
@@ -122,14 +123,21 @@ class Storing:
         return f"{named[:1].upper()}{named[1:]} from {sender.name or 'somebody unproven'}"
 
     def _item(self, compartment: Compartment, staged: Staged, arrival: Arrival) -> None:
-        act, code, now = self.act, self.act.code, self.keeper.now
+        act, code, now, keeper = self.act, self.act.code, self.keeper.now, self.keeper
+        words = staged_text.text_of(
+            staged,
+            self.staging,
+            arrival.file_name or arrival.path,
+            folder_id=keeper.header.folder_id,
+            case_id=act.needed_case.case_id,
+        )
         number, again = items.add(
             compartment,
             staged,
             self._description(arrival),
             code=code,
             file_name=arrival.file_name,
-            words=arrival.words,
+            words=words,
             revises=self._revised(arrival),
             now=now,
             origin=self._origin(arrival),
@@ -146,11 +154,11 @@ class Storing:
             self.lost.append(lost)
             act.objects.append(lost)
         if not again or lost:
-            verify_new(staged, self.keeper.folder.objects)
+            verify_new(staged, keeper.folder.objects)
             self.fresh.add(staged.object_id)
             compartment.keep_object_key(staged.object_id, ObjectKey(staged.key))
             act.objects.append(staged.object_id)
-            act.before_commit.append(partial(place, staged, self.staging, self.keeper.folder.objects))
+            act.before_commit.append(partial(place, staged, self.staging, keeper.folder.objects))
         if again:
             self.again.append(number)
         else:

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import io
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from crypto import age
 from crypto.objects import ciphertext_size
 from crypto.padding import padded_size
-from vault import bag, confirmations, errors, intake
+from vault import bag, confirmations, errors
 from vault.archive import ArchiveWriter, Member, refused
 from vault.arrivals import PLAIN, SHARE, UNKNOWN, UNVERIFIED, Arrival, Arrived, Claim, OpenGrant, Verdict
 from vault.bag import BagReader, Tags
@@ -87,8 +87,8 @@ def unseal(
     7. The tag files are staged as they came, so that anybody can verify them later.
     8. The service stores everything in one transaction of the case.
 
-    Where the file is refused after the fourth step, ``incomplete`` is told what it was to be, and how many items had come
-    whole.
+    Where the file is refused after the fourth step because not all of it came as it was signed, ``incomplete`` is told what
+    it was to be, and how many items had come whole.
 
     Raises ``NotForUs``, ``SealedFileRefused``, ``WrongFilePassphrase``, ``BadCard``, ``SenderUnproven``, ``PartnerChanged``,
     ``NoSuchCase``, ``CodeTaken``, ``NoSpace``, ``ReadOnly``.
@@ -98,8 +98,8 @@ def unseal(
         try:
             return unsealing.store(into=into, code=code, accept=accept)
         except errors.SealedFileRefused:
-            if incomplete is not None and unsealing.admitted is not None:
-                incomplete(unsealing.admitted, unsealing.came)
+            if incomplete is not None and unsealing.awaited is not None:
+                incomplete(unsealing.awaited, unsealing.came)
             raise
 
 
@@ -112,7 +112,7 @@ class _Unsealing:
         self.keeper, self.file, self.spoken, self.stores = keeper, file, spoken, stores
         self._progress = progress
         self.grant: OpenGrant | None = None
-        self.admitted: Found | None = None
+        self.awaited: Found | None = None  # what is still to come, from its acceptance to its last byte
         self.came = 0
 
     def inspect(self) -> Found:
@@ -158,6 +158,7 @@ class _Unsealing:
             try:
                 yield self.grant
             except errors.BadValue:  # it is too long for a session, or for any case
+                self.awaited = None
                 raise refused(reason="what it says of its content cannot be stored") from None
         except BaseException as error:
             if self.grant is not None:
@@ -211,15 +212,17 @@ class _Unsealing:
         if verdict.again:
             return found, self._known(grant, verdict)
         accepted = self._accepted(found, accept)
-        self.admitted = found
-        for place, member in reader.items(tags, manifest.items, admit=self._admit):
+        self.awaited = found
+        # The tag files become an object of their own.
+        self._admit([*(item.size_bytes for item in manifest.items), sum(map(len, tags.files.values()))])
+        for place, member in reader.items(tags, manifest.items):
             item = manifest.items[place]
-            collector = intake.TextCollector(member, item.file_name or item.path, size_bytes=item.size_bytes)
-            staged = self._stage(grant, staging, collector, item.size_bytes)
+            staged = self._stage(grant, staging, member, item.size_bytes)
             self._compare(item, staged.sha256, staged.sha512 or "")
             self.came += 1
-            self.keeper.open_stage(grant.intent, staged, _arrival(manifest, item, collector.text()))
+            self.keeper.open_stage(grant.intent, staged, _arrival(manifest, item))
         reader.finish(tags, manifest.items)
+        self.awaited = None
         if manifest.kind == SHARE:
             self._stage_proofs(grant, staging, tags)
         arrived = self.keeper.open_finish(grant.intent, str(staging.path), manifest.persons, accepted=accepted)
@@ -245,10 +248,10 @@ class _Unsealing:
             raise errors.ReceiptRefused
         return self.grant.intent
 
-    def _admit(self, announced_bytes: int) -> None:
-        """See that there is room for what is announced, before work. Raises ``NoSpace``."""
+    def _admit(self, sizes: Iterable[int]) -> None:
+        """See that there is room for what is announced, before work: even a byte takes 64 KiB. Raises ``NoSpace``."""
         folder = self.keeper.folder.path
-        if shutil.disk_usage(folder).free < ciphertext_size(padded_size(announced_bytes)):
+        if shutil.disk_usage(folder).free < sum(ciphertext_size(padded_size(size)) for size in sizes):
             raise errors.NoSpace(path=str(folder))
 
     def _stage(self, grant: OpenGrant, staging: Staging, source: Source, size: int | None) -> Staged:
@@ -300,16 +303,15 @@ class _Unsealing:
         return sha256.hexdigest(), size
 
     def _store_plain(self, grant: OpenGrant, staging: Staging, content: Source) -> tuple[Found, Arrived]:
-        self._admit(self.file.outside.size_bytes)
+        self._admit([self.file.outside.size_bytes])
         # A name that is not valid Unicode on this disk is kept readable, with what could not be decoded marked.
         name = self.file.outside.path.name.removesuffix(".age").encode(errors="replace").decode()
-        collector = intake.TextCollector(content, name, size_bytes=self.file.outside.size_bytes)
-        staged = self._stage(grant, staging, collector, self.file.outside.size_bytes)
+        staged = self._stage(grant, staging, content, self.file.outside.size_bytes)
         verdict = self.keeper.open_judge(grant.intent, Claim(PLAIN, staged.sha256))
         found = Found(self.file.outside, PLAIN, None, staged.size_bytes, verdict, whole=True)
         if verdict.again:
             return found, self._known(grant, verdict)
-        arrival = Arrival(None, None, None, file_name=name, words=collector.text())
+        arrival = Arrival(None, None, None, file_name=name)
         self.keeper.open_stage(grant.intent, staged, arrival)
         arrived = self.keeper.open_finish(grant.intent, str(staging.path))
         self.grant = None
@@ -327,7 +329,7 @@ class _Unsealing:
         return sha256.hexdigest(), sha512.hexdigest()
 
 
-def _arrival(manifest: SealedManifest, item: SealedItem, words: str | None) -> Arrival:
+def _arrival(manifest: SealedManifest, item: SealedItem) -> Arrival:
     """What the sender says of an item, in plain values. A person who did not come is not named either."""
     told: list[tuple[str, str]] = []
     if item.circumstances is not None:
@@ -350,7 +352,6 @@ def _arrival(manifest: SealedManifest, item: SealedItem, words: str | None) -> A
         notes=tuple(note.text for note in item.notes or ()),
         tags=item.tags or (),
         circumstances=tuple(told),
-        words=words,
     )
 
 

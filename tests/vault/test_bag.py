@@ -153,20 +153,6 @@ def test_a_manifest_beyond_the_limit_is_refused_before_it_is_read() -> None:
             bag.BagReader(io.BytesIO(announced + bytes(1024))).read_tags()
 
 
-def test_sizes_are_told_before_the_first_item() -> None:
-    class Full(Exception):
-        pass
-
-    def admit(size_bytes: int) -> None:
-        assert size_bytes == sum(map(len, bags.CONTENTS))
-        raise Full
-
-    reader = bag.BagReader(io.BytesIO(bags.share_bytes()))
-    tags = reader.read_tags()
-    with pytest.raises(Full):
-        next(reader.items(tags, bags.share().items, admit=admit))
-
-
 @pytest.mark.parametrize("kept", range(0, len(bags.drop_bytes()), 3 * 512 + 7))
 def test_a_bag_that_ends_early_is_refused(kept: int) -> None:
     with pytest.raises(SealedFileRefused):

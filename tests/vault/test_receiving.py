@@ -250,25 +250,6 @@ def test_a_deleted_item_takes_its_origin_with_it(vault: Vault) -> None:
     assert {row["item"] for row in compartment.rows(schema.ORIGINS)} == {2, 3, 4}
 
 
-@pytest.mark.parametrize("nth", range(1, 5))
-def test_without_the_log_nothing_is_opened(vault: Vault, nth: int) -> None:
-    file = told(To(vault))
-    log = FailingLog(vault, nth)
-    with log:
-        try:
-            opened(vault, file)
-        except errors.VaultError as error:
-            assert isinstance(error, (errors.LogUnavailable, errors.OutcomeUnrecorded))  # noqa: PT017
-        else:
-            assert not log.fired
-    if log.fired:
-        vault.close()
-        with open_vault(vault.path) as again:
-            assert again.check(read_data=True).findings == ()
-            assert again.cases.list() == ()
-            assert list((again.path / "staging").iterdir()) == []
-
-
 def test_looking_stores_nothing_and_is_logged(vault: Vault, tmp_path: Path) -> None:
     path = tmp_path / "file.age"
     path.write_bytes(told(To(vault)))

@@ -40,10 +40,7 @@ def canonical_json(value: object, *, max_depth: int = MAX_DEPTH) -> bytes:
     """
     if value is None:
         return b"null"
-    try:
-        return _ENCODER.encode(_plain(value, max_depth)).encode("utf-8")
-    except UnicodeEncodeError:
-        raise NotCanonical("a lone surrogate has no UTF-8 form") from None
+    return _encoded(_plain(value, max_depth))
 
 
 def parse_canonical_json(data: bytes, *, max_depth: int = MAX_DEPTH) -> object:
@@ -56,8 +53,10 @@ def parse_canonical_json(data: bytes, *, max_depth: int = MAX_DEPTH) -> object:
         value: object = json.loads(data.decode("utf-8"), parse_float=_refuse_number, parse_constant=_refuse_number)
     except (ValueError, RecursionError):
         raise NotCanonical("not JSON in UTF-8, or nested without end") from None
+    # What was parsed may be large, and is plain already: no copy is made of it.
+    _verify_plain(value, max_depth)
     # Encoding again catches all remaining freedom of JSON at once, duplicate keys included.
-    if canonical_json(value, max_depth=max_depth) != data:
+    if _encoded(value) != data:
         raise NotCanonical("JSON that is not in canonical form")
     return value
 
@@ -81,6 +80,25 @@ def _unsigned(value: int, size_bytes: int) -> bytes:
         return value.to_bytes(size_bytes, "big")
     except OverflowError:
         raise ValueError(f"does not fit into {size_bytes} bytes") from None
+
+
+def _encoded(value: object) -> bytes:
+    try:
+        return _ENCODER.encode(value).encode("utf-8")
+    except UnicodeEncodeError:
+        raise NotCanonical("a lone surrogate has no UTF-8 form") from None
+
+
+def _verify_plain(value: object, depth_left: int) -> None:
+    """Raise NotCanonical for what came out of JSON and has no canonical form, or is nested too deep."""
+    if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+        raise NotCanonical("integer of 2**53 or more")
+    if not isinstance(value, (dict, list)):
+        return
+    if depth_left == 0:
+        raise NotCanonical("nested too deep")
+    for each in value.values() if isinstance(value, dict) else value:
+        _verify_plain(each, depth_left - 1)
 
 
 def _plain(value: object, depth_left: int) -> object:

@@ -31,7 +31,10 @@ STANZAS: Mapping[str, frozenset[str]] = {
     "passphrase": frozenset({"scrypt"}),
 }
 
-# A value takes many times its bytes once it is parsed, so their number is limited before.
+# A value takes many times its bytes once it is parsed, so their number is limited before. All items that a file may hold,
+# with all that can be said of them, stay below; braces and commas within texts are counted too.
+_MOST_OBJECTS = 500_000
+_MOST_LISTS = 1_000_000
 _MOST_VALUES = 4_000_000
 _DEEPEST = 6
 # What an item is called, tagged and for is kept, searched and listed with each item: all of one file's has a measure.
@@ -196,7 +199,9 @@ def _item_value(item: SealedItem) -> dict[str, object]:
 
 
 def _parsed(data: bytes) -> object:
-    if len(data) > bag.MAX_MANIFEST_BYTES or sum(map(data.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+    objects, lists = data.count(b"{"), data.count(b"[")
+    is_large = objects > _MOST_OBJECTS or lists > _MOST_LISTS or objects + lists + data.count(b",") > _MOST_VALUES
+    if len(data) > bag.MAX_MANIFEST_BYTES or is_large:
         raise refused(reason="a part of it is larger than any that is written")
     try:
         return parse_canonical_json(data, max_depth=_DEEPEST)

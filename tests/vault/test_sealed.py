@@ -247,11 +247,12 @@ def test_no_other_bytes_are_read(data: bytes) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"[" + b"[]," * (4 << 20) + b"[]]",
+        b"[" + b"[]," * (1 << 20) + b"[]]",
+        b"[" + b'{"a":0},' * (1 << 19) + b"{}]",
         b'{"items":[' + b"1," * (8 << 20) + b"1]}",
         b"x" * (bag.MAX_MANIFEST_BYTES + 1),
     ],
-    ids=["lists", "numbers", "size"],
+    ids=["lists", "objects", "numbers", "size"],
 )
 def test_more_values_than_fit_are_refused_before_they_take_memory(data: bytes) -> None:
     tracemalloc.start()

@@ -101,6 +101,7 @@ class Vault:
         """
         from vault import cases, opening
 
+        platform.harden_process()
         label = cases.optional_checked_text("label", label)
         ways: list[tuple[SecretUnlocker, str]] = [(unlocker, label or unlocker.kind)]
         if recovery is not None:
@@ -213,8 +214,8 @@ class Vault:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What opening found that a person must hear: unknown-slot, older-than-last-time,
-        log-key-lost, header-repaired, newer-files, recovered, unsettled.
+        """What a person must hear, found by opening or since: unknown-slot, older-than-last-time, log-key-lost,
+        header-repaired, newer-files, recovered, unsettled, own-log-forked, partner-log-forked.
         """
         return tuple(self.keeper.warnings)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crypto import age, fingerprints
-from vault import bag, cards, errors, files, guide, intake, items
+from vault import bag, cards, errors, files, guide, intake, items, platform
 from vault.archive import ArchiveWriter
 from vault.bag import Layout
 from vault.cards import Card
@@ -68,6 +68,7 @@ def drop(
     ``expect`` is told how many bytes are read in all. Raises ``BadCard``, ``SourceMissing``, ``SourceUnreadable``,
     ``SourceChanged``, ``NotAFile``, ``BadValue``, ``AlreadyThere``, ``NoSpace``, ``ReadOnly``. After an error nothing is left.
     """
+    platform.harden_process()
     found = Card.from_bytes(cards.tidied(card))
     path = target if target is not None else Path(f"sealed-{secrets.token_hex(_NAME_BYTES)}.age")
     if path.exists() or path.is_symlink():

@@ -69,18 +69,8 @@ def _request(found: Found, came: int | None) -> ReceiptRequest:
 def take(keeper: Keeper, path: Path) -> ReceiptTaken:
     """Take in a partner's receipt. See ``Keeper.receipt_take``; raises also ``NotAnAgeFile`` and what reading raises."""
     with intake.SourceFile(path) as source:
-        content = _read(source)
+        # All of it, or as much as shows that it is no receipt.
+        content = intake.read_up_to(source, min(confirmations.LARGEST_FILE_BYTES, source.size_bytes) + 1)
     if not content.startswith(age.VERSION_LINE):
         raise errors.NotAnAgeFile(path=str(path))
     return keeper.receipt_take(content)
-
-
-def _read(source: intake.SourceFile) -> bytes:
-    """All of a file, or as much of it as shows that it is no receipt."""
-    most = confirmations.LARGEST_FILE_BYTES + 1
-    content = bytearray(min(most, source.size_bytes + 1))
-    done = 0
-    with memoryview(content) as view:
-        while done < len(content) and (count := source.readinto(view[done:])):
-            done += count
-    return bytes(content[:done])

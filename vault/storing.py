@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from crypto.keys import CaseKey, ObjectKey
 from vault import cases, items, persons, references, schema, statements, witnessing
-from vault.arrivals import SHARE, Arrival, Arrived, Claim, Origin, Verdict
+from vault.arrivals import DROP, PLAIN, SHARE, Arrival, Arrived, Claim, Origin, Verdict
 from vault.compartment import Compartment
 from vault.objects import Staged, place, remove_object, verify_new
 from vault.registry import CaseRow, seal_title
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vault.receiving import Opening, Receiving
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,62}/[a-z0-9][a-z0-9.+-]{0,62}")
-_WHAT = {"share": "sealed file", "drop": "dropped file", "age": "age file"}
+_WHAT = {SHARE: "sealed file", DROP: "dropped file", PLAIN: "age file"}
 
 # Whether every byte of an item is still what came in, by one of these keys.
 IsWhole = Callable[[Compartment, int, Mapping[bytes, ObjectKey]], bool]

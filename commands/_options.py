@@ -247,15 +247,24 @@ def _warn_of_history() -> None:
         )
 
 
-def required(value: str | None, question: str, *, name: str) -> str:
+def required(value: str | None, question: str, *, name: str, may_be_empty: bool = False) -> str:
     """What was given; or, for nothing and for ``-``, what is read from stdin or asked for on the terminal.
 
-    ``name`` is how the help calls it. Raises a usage error where nobody can be asked.
+    Enter alone is no answer, unless it ``may_be_empty``. ``name`` is how the help calls it. Raises a usage error where nobody
+    can be asked.
     """
     refuse_unasked(value, name=name)
-    if value is None:
-        return asked(question)
+    if value is None or (value == "-" and _terminal.stdin_is_terminal()):
+        return asked(question) if may_be_empty else needed(question)
     return _taken(value, question)
+
+
+def needed(question: str) -> str:
+    """A line from the terminal, asked for until there is something in it; Ctrl-C and the end of input end that."""
+    shown = question
+    while not (answer := asked(shown)).strip():
+        shown = _("This is needed; Ctrl-C ends the command. {question}").format(question=question)
+    return answer
 
 
 def refuse_unasked(value: object, *, name: str) -> None:

@@ -169,6 +169,9 @@ def _run(arguments: Sequence[str] | None, settings: Settings) -> int:
         return _usage(error)
     except (BrokenPipeError, _errors.PipeClosed):
         raise
+    except _errors.Declined as declined:
+        _terminal.say(declined.message)
+        return declined.status
     except Exception as error:  # noqa: BLE001 -- the one place where an error becomes a line and a status
         return _report(error, settings)
     return result if isinstance(result, int) else _errors.DONE

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 from crypto import age
 from vault import confirmations, errors, files, intake, platform
 from vault.receipt_requests import ReceiptRequest
-from vault.sealing import placed, remove_leftovers
+from vault.sealing import partial_beside, placed, remove_leftovers
 
 if TYPE_CHECKING:
     from vault.keeper import Keeper
@@ -42,7 +41,7 @@ def write(keeper: Keeper, found: Found, target: Path, *, came: int | None = None
     path = placed(keeper, target)
     remove_leftovers(path.parent)
     content = keeper.receipt_make(_request(found, came))
-    partial = path.with_name(f"sealed-{secrets.token_hex(16)}.partial")
+    partial = partial_beside(path)
     with files.NewFile(partial, held=True) as file:
         file.write(content)
     try:

@@ -12,7 +12,6 @@ import hashlib
 import os
 import re
 import secrets
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -69,14 +68,11 @@ class Sealing:
     def verify_room(self, target: Path) -> None:
         """See that the file has room there, once what crashes left in the folder is removed.
 
-        Raises ``NoSpace``; ``AlreadyThere``, ``NoSuchFolder``, ``Refused`` as ``write``.
+        Raises ``NoSpace``, ``ReadOnly``; ``AlreadyThere``, ``NoSuchFolder``, ``Refused`` as ``write``.
         """
         folder = placed(self._keeper, target).parent
         remove_leftovers(folder)
-        with files.translated(folder):
-            free = shutil.disk_usage(folder).free
-        if free < self.plan.size_bytes:
-            raise errors.NoSpace(path=str(folder))
+        files.verify_writable(folder, self.plan.size_bytes)
 
     def write(self, target: Path, *, passphrase: str | None = None, progress: Progress | None = None) -> Sealed:
         """Seal the file as ``target``, or under a random name in the folder ``target``; never over anything.
@@ -97,7 +93,7 @@ class Sealing:
             raise ValueError("a passphrase goes with a file for a passphrase")
         self.verify_room(target)
         path = placed(self._keeper, target)
-        partial = path.with_name(f"sealed-{secrets.token_hex(16)}.partial")
+        partial = partial_beside(path)
         made = [partial]
         try:
             signed = self._keeper.share_sign(self.plan.intent, self._missing_digests(progress))
@@ -240,6 +236,11 @@ class _Buffered:
 def new_passphrase() -> str:
     """A passphrase for one file, to be spoken: eight random words, 88 bits."""
     return passphrases.generate(_PASSPHRASE_WORDS)
+
+
+def partial_beside(path: Path) -> Path:
+    """What a sealed file is called until it is whole."""
+    return path.with_name(f"sealed-{secrets.token_hex(16)}.partial")
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -244,7 +244,7 @@ def test_a_receipt_goes_over_nothing_and_not_into_the_vault(pair: Pair) -> None:
         pair.theirs.path / "x.age": errors.Refused,
     }.items():
         with pytest.raises(error):
-            pair.theirs.verify_receipt_place(target)
+            pair.theirs.verify_place(target)
         with pytest.raises(error):
             pair.theirs.write_receipt(found, target)
     assert there.read_bytes() == b"mine"

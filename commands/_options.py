@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 LARGEST_TYPED_BYTES = 1 << 20
+_ALIKE = 0.65  # so that `nwe` is like `new`, and `broken` is not like `open`
 
 
 @dataclass
@@ -167,6 +168,23 @@ class Command(click.Command):
         formatter.write_text(_("The options of `casevault --help` may stand here too."))
 
 
+class NoSuchWord(click.UsageError):
+    """No command, or no option, is called so; perhaps another one was meant."""
+
+
+def no_such_command(context: click.Context, name: str, names: Iterable[str]) -> NoSuchWord:
+    """What to raise for a command that is not there, with the one that is called most like it."""
+    from difflib import get_close_matches
+
+    said = {"name": name, "path": context.command_path}
+    close = get_close_matches(name.casefold(), list(names), 1, _ALIKE)
+    if close:
+        message = _("There is no command {name}. Perhaps `{path} {close}` is meant?").format(close=close[0], **said)
+    else:
+        message = _("There is no command {name}").format(**said)
+    return NoSuchWord(message, context)
+
+
 class Group(click.Group):
     """A group of commands in one file; takes the global options too."""
 
@@ -180,6 +198,14 @@ class Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
         """In the order in which they are written."""
         return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for one that is not there, name the one that is perhaps meant."""
+        if not ctx.resilient_parsing and not args[0].startswith("-") and args[0] not in self.commands:
+            raise no_such_command(ctx, args[0], self.commands)
+        return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Its commands, and the options of every command."""
@@ -199,6 +225,8 @@ class DefaultGroup(Group):
         while rest and rest[0] not in self.commands:
             word = rest.pop(0)
             if word == "--help":
+                return args
+            if not word.startswith("-"):  # the first takes no words
                 return args
             if self._takes_value(word) and rest:
                 rest.pop(0)

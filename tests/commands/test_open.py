@@ -105,8 +105,11 @@ def test_a_known_sender_needs_no_question(cv: Any, post: Post) -> None:
     assert len(done.lines) == len(CONTENTS) + 1
     assert "It is from Anna Petrova; both signatures hold." in done.stderr
     shown = cv("show", done.lines[0][0]).stdout
-    for expected in ("Anna Petrova", "HARBOUR/1", "5a5a5a5a", "in person"):
+    sender = cv("--json", "inspect", "anna.age").json["sender"]
+    spoken = " ".join(sender["words"]), " ".join(sender["digits"])
+    for expected in ("Anna Petrova", "HARBOUR/1", "5a5a5a5a", "in person", *spoken):
         assert expected in shown
+    assert sender["fingerprint"] not in shown
     again = cv("open", "anna.age")
     assert again.stdout == ""
     assert "opened before" in again.stderr

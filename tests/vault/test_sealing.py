@@ -91,7 +91,7 @@ def out(tmp_path: Path) -> Path:
 
 def sealed(case: Case, target: Path, *, to: str | None = CANARIES["partner"], **more: object) -> Sealed:
     passphrase = None if to else "a-b-c-d-e"
-    with case.seal(to=to, **{"items": "all", **more}) as running:  # type: ignore[arg-type]
+    with case.seal(to=to, **{"items": "all", **more}) as running:  # type: ignore[arg-type]  # named as the method has them
         return running.write(target, passphrase=passphrase)
 
 

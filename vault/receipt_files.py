@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crypto import age
-from vault import confirmations, errors, files, intake, platform
+from vault import confirmations, errors, intake, platform
 from vault.receipt_requests import ReceiptRequest
-from vault.sealing import placed, remove_leftovers, unfinished
+from vault.sealing import new_file, placed, remove_leftovers
 
 if TYPE_CHECKING:
     from vault.keeper import Keeper
@@ -39,14 +39,8 @@ def write(keeper: Keeper, found: Found, target: Path, *, came: int | None = None
     path = placed(keeper, target)
     remove_leftovers(path.parent)
     content = keeper.receipt_make(_request(found, came))
-    receipt = unfinished(path)
-    with files.NewFile(receipt.partial, held=True) as file:
+    with new_file(path) as file:
         file.write(content)
-    try:
-        receipt.finish()
-    except BaseException:
-        receipt.discard()
-        raise
     return Written(path, len(content), hashlib.sha256(content).hexdigest(), platform.owner_only(path))
 
 

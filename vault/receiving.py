@@ -118,7 +118,9 @@ class Receiving(Sharing):
         opening.claim, opening.verdict = claim, verdict
         if claim.head is not None and sender.fingerprint is not None:
             self._see_head(opening, claim.head, sender)
-            gap = witnessing.gap_before(self.registry, sender.fingerprint, claim.recipient or "", claim.head)
+            gap = witnessing.gap_before(
+                self.registry, sender.fingerprint, claim.recipient or "", claim.head, digest=digest
+            )
             opening.verdict = verdict = replace(verdict, new_generation=gap)
         return verdict
 
@@ -172,7 +174,7 @@ class Receiving(Sharing):
         1. The sender must be known, or ``accepted`` as not proven; a changed key never is.
         2. A new case gets its compartment, which nobody sees before the outcome.
         3. Rows and keys are written inside the transaction.
-        4. The second intent: states, object ids, and the row of the file.
+            4. The second intent: states, object ids, the row of the file, and the state of the sender's log.
         5. The objects are put in their places, and the transaction commits.
         6. The outcome; a new case enters the index with it.
 
@@ -286,13 +288,8 @@ class _Storing:
             for staged, arrival in self.opening.arrivals:
                 self._item(compartment, staged, arrival)
             act.announced.append(partial(keeper.registry.put, schema.RECEIVED, self._row(stored=0)))
+            self._remember_head()
         act.also.append(partial(keeper.registry.put, schema.RECEIVED, self._row(stored=1)))
-        head, by = self.claim.head, self.verdict.sender.fingerprint
-        if head is not None and by is not None:
-            digest, audience = bytes.fromhex(self.claim.digest), self.claim.recipient or ""
-            act.also.append(
-                partial(witnessing.remember, keeper.registry, by, audience, head, digest=digest, now=keeper.now)
-            )
         for object_id in self.lost:
             remove_object(keeper.folder.objects, object_id)
         size = sum(staged.size_bytes for staged, _ in self.opening.arrivals)
@@ -444,6 +441,16 @@ class _Storing:
             revises=there(arrival.revises),
             purpose=claim.purpose,
             terms=claim.terms,
+        )
+
+    def _remember_head(self) -> None:
+        """Before the file is stored: a crash after that must not take away what was shown, and the sender showed it anyhow."""
+        claim, by = self.claim, self.verdict.sender.fingerprint
+        if claim.head is None or by is None:
+            return
+        registry, digest, now = self.keeper.registry, bytes.fromhex(claim.digest), self.keeper.now
+        self.act.announced.append(
+            partial(witnessing.remember, registry, by, claim.recipient or "", claim.head, digest=digest, now=now)
         )
 
     def _row(self, *, stored: int) -> Row:

@@ -278,6 +278,7 @@ class Agent:
             absolute_seconds=self._time_outs.absolute_seconds,
             clients=sum(1 for client in self._clients if client.purpose in (USE, WATCH)),
             process=os.getpid(),
+            warnings=tuple(self._keeper.warnings),
         )
 
     def _send(self, client: Connection, message: dict[str, object]) -> None:

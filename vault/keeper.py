@@ -21,6 +21,7 @@ from vault import (
     errors,
     identity,
     items,
+    log_verifying,
     persons,
     references,
     schema,
@@ -82,12 +83,15 @@ class Keeper(Confirming):
         registry = self.registry
         last_check = registry.optional_setting("last_check")
         last_backup = registry.optional_setting(snapshot.LAST_SETTING)
+        verified = log_verifying.last_verified(registry)
         return VaultInfo(
             vault_id=registry.setting("vault_id").hex(),
             created=registry.setting("created").decode(),
             epoch=self.header.epoch,
             cases=len(registry.cases()),
             log_entries=registry.frontier.size,
+            log_steps=registry.steps,
+            log_verified_step=verified.step if verified else 0,
             keys=self.keys(),
             memory_kib=self.header.cost.memory_kib,
             passes=self.header.cost.passes,

@@ -32,7 +32,7 @@ from vault import errors, files
 from vault.pipeline import BUFFER_BYTES, Pipeline
 from vault.requests import KnownObject, ObjectGrant
 
-OBJECT_ID_BYTES = 16
+_OBJECT_ID_BYTES = 16
 _CHUNKS_AT_ONCE = 16
 
 Progress = Callable[[int], None]
@@ -64,7 +64,7 @@ def segment_count(padded_bytes: int) -> int:
     return max(1, -(-padded_bytes // SEGMENT))
 
 
-def segment_size(padded_bytes: int, segment: int) -> int:
+def _segment_size(padded_bytes: int, segment: int) -> int:
     """The plaintext length of one segment, in bytes."""
     return min(SEGMENT, padded_bytes - segment * SEGMENT)
 
@@ -81,7 +81,7 @@ def file_sizes(known: KnownObject) -> dict[str, int]:
         return {}
     paths = (segment_path(Path(), known.object_id, each) for each in range(segment_count(known.padded_bytes)))
     return {
-        path.as_posix(): ciphertext_size(segment_size(known.padded_bytes, number)) for number, path in enumerate(paths)
+        path.as_posix(): ciphertext_size(_segment_size(known.padded_bytes, number)) for number, path in enumerate(paths)
     }
 
 
@@ -156,7 +156,7 @@ def write_object(
     ``size_hint`` is the expected length in bytes, None when unknown. After an error nothing is left.
     Raises ``NoSpace``, ``ReadOnly``, and whatever ``source`` raises.
     """
-    object_id, key = secrets.token_bytes(OBJECT_ID_BYTES), ObjectKey.random()
+    object_id, key = secrets.token_bytes(_OBJECT_ID_BYTES), ObjectKey.random()
     writer = _SegmentWriter(folder, key, folder_id=folder_id, case_id=case_id, object_id=object_id)
     sha256, sha512 = hashlib.sha256(), hashlib.sha512() if both_digests else None
 
@@ -217,7 +217,7 @@ def verify_new(staged: Staged, objects: Path) -> None:
     """
     name = staged.object_id.hex()
     parent = objects / name[:2]
-    if len(staged.object_id) != OBJECT_ID_BYTES or any(parent.glob(f"{name[2:]}.*")):
+    if len(staged.object_id) != _OBJECT_ID_BYTES or any(parent.glob(f"{name[2:]}.*")):
         raise errors.ReceiptRefused
 
 
@@ -260,7 +260,7 @@ class ObjectReader:
                 size = path.stat().st_size
             except OSError:
                 raise errors.ObjectMissing(what=self._grant.reference) from None
-            if size != ciphertext_size(segment_size(self._grant.padded_bytes, segment)):
+            if size != ciphertext_size(_segment_size(self._grant.padded_bytes, segment)):
                 raise errors.ObjectDamaged(what=self._grant.reference)
 
     def read(self, offset: int = 0, length: int | None = None) -> Iterator[memoryview]:
@@ -278,7 +278,7 @@ class ObjectReader:
                     yield from self._stream(segment, stop)
                 else:
                     yield from self._chunks(segment, start, stop)
-                if stop == segment_size(self._grant.padded_bytes, segment) and stop % CHUNK == 0:
+                if stop == _segment_size(self._grant.padded_bytes, segment) and stop % CHUNK == 0:
                     self._verify_empty_chunk(segment, stop // CHUNK)
             except CryptoError as error:
                 raise errors.ObjectDamaged(what=self._grant.reference) from error

@@ -39,7 +39,7 @@ def nobody() -> str:
 def opened(vault: Vault, data: bytes, **named: object) -> Arrived:
     path = vault.path.with_name("file.age")
     path.write_bytes(data)
-    return vault.open_file(path, spoken=nobody, **named)[1]  # type: ignore[arg-type]
+    return vault.open_file(path, spoken=nobody, **named)[1]  # type: ignore[arg-type]  # named as the method has them
 
 
 def numbers(arrived: Arrived) -> list[int]:

@@ -78,6 +78,9 @@ class Session:
                 assert state in ("after", scenario.same), "what was reported as done is durable"
             if failure.raised is None and not died:
                 assert state in ("after", "after and more", scenario.same, f"{scenario.same} and more")
+            if isinstance(failure.raised, errors.OutcomeUnrecorded):
+                same = (scenario.same, f"{scenario.same} and more")
+                assert state in ("after", "after and more", *same), "what is said to be done is there"
             if scenario.act_name == "seal":
                 left_over = list((scenario.material / "exported").glob("*.partial"))
                 assert not left_over or failure.kind not in ("full", "torn"), "a failed seal leaves nothing"

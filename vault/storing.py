@@ -118,6 +118,7 @@ class Storing:
 
     def _item(self, compartment: Compartment, staged: Staged, arrival: Arrival) -> None:
         act, code, now, keeper = self.act, self.act.code, self.keeper.now, self.keeper
+        verify_new(staged, keeper.folder.objects)
         words = staged_text.text_of(
             staged,
             self.staging,
@@ -148,7 +149,6 @@ class Storing:
             self.lost.append(lost)
             act.objects.append(lost)
         if not again or lost:
-            verify_new(staged, keeper.folder.objects)
             self.fresh.add(staged.object_id)
             compartment.keep_object_key(staged.object_id, ObjectKey(staged.key))
             act.objects.append(staged.object_id)

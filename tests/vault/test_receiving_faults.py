@@ -18,8 +18,10 @@ from sealing import CONTENTS, Sender, To, sealed
 from their_logs import TheirLog
 from vaults import FailingLog, make_vault, object_files, open_vault
 
-from vault import Vault, dropping, errors, schema
-from vault.arrivals import Arrived
+from vault import Vault, dropping, errors, intake, schema
+from vault.arrivals import PLAIN, Arrival, Arrived, Claim
+from vault.folder import Staging
+from vault.objects import write_object
 from vault.sealed import SealedPerson
 from vault.tables import Row
 from vault.unsealing import Found
@@ -187,6 +189,28 @@ def test_what_came_whole_and_cannot_be_stored_is_not_said_to_be_incomplete(vault
         with pytest.raises(errors.SealedFileRefused, match=reason):
             vault.open_file(path, incomplete=lambda *found: told.append(found))
         assert len(told) == times
+
+
+@pytest.mark.parametrize("how", ["altered", "cut", "gone"])
+def test_a_text_that_changed_in_staging_is_not_stored(vault: Vault, how: str) -> None:
+    keeper = vault.keeper
+    grant = keeper.open_begin(None, into="HARBOUR")
+    assert grant.case_id is not None
+    staging = Staging(keeper.folder)
+    source = intake.TextStream("her account")
+    staged = write_object(source, staging.path, folder_id=grant.folder_id, case_id=grant.case_id)
+    (made,) = staging.path.glob(f"{staged.object_id.hex()}.*")
+    data = made.read_bytes()
+    made.unlink()
+    if how != "gone":
+        made.write_bytes(data[:-1] + bytes([data[-1] ^ 1]) if how == "altered" else data[:30_000])
+    keeper.open_judge(grant.intent, Claim(PLAIN, staged.sha256))
+    keeper.open_stage(grant.intent, staged, Arrival(None, None, None, file_name="account.txt"))
+    with pytest.raises(errors.ObjectMissing if how == "gone" else errors.ObjectDamaged):
+        keeper.open_finish(grant.intent, str(staging.path))
+    staging.close()
+    assert vault.cases.get("HARBOUR").items.list() == ()
+    assert (received(vault), vault.check(read_data=True).findings) == ([], ())
 
 
 def test_of_many_texts_none_is_held_in_memory_and_all_are_found(vault: Vault, tmp_path: Path) -> None:

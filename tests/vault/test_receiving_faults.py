@@ -115,7 +115,7 @@ def test_a_second_opening_that_fails_takes_nothing_from_what_is_known_of_the_fir
         opened(vault, file, into="HARBOUR")
     (row,) = received(vault)
     assert {name: row[name] for name in before} == before
-    digest = bytes(row["digest"]).hex()  # type: ignore[arg-type]
+    digest = bytes(row["digest"]).hex()  # type: ignore[arg-type]  # the column has this type
     for share_id, values in (
         ("6b", {"sequence": 2, "previous": digest}),
         ("7c", {"sequence": 1, "previous": None}),

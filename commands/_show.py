@@ -189,8 +189,8 @@ def _origin_facts(origin: Origin) -> list[Fact]:
     return [
         (_("Came in a"), kinds.get(origin.kind, origin.kind)),
         (_("Sender"), sender),
-        (_("Sender's fingerprint in words"), origin.sender and " ".join(fingerprint_words(origin.sender))),
-        (_("Sender's fingerprint in digits"), origin.sender and " ".join(fingerprint_digits(origin.sender))),
+        (_("Sender in words"), origin.sender and " ".join(fingerprint_words(origin.sender))),
+        (_("Sender in digits"), origin.sender and " ".join(fingerprint_digits(origin.sender))),
         (_("There it is"), origin.reference if origin.kind == "share" else None),
         (_("There a later version of"), origin.revises),
         (_("Stored there"), moment(origin.added)),

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from vault.client import Client, SessionState
     from vault.folder import FolderFacts
     from vault.keeper import Keeper
+    from vault.log_requests import LogEntry, LogHead, LogStatus, LogVerified
     from vault.opening import Cost
     from vault.receipt_files import Written
     from vault.receipt_requests import ReceiptTaken
-    from vault.requests import CheckReport, Hit, KeyLabel, LogEntry, LogHead, LogStatus, LogVerified, VaultInfo
+    from vault.requests import CheckReport, Hit, KeyLabel, VaultInfo
     from vault.restoring import Restored
     from vault.sealing_requests import ShareSummary
     from vault.unlock import RecoveryUnlocker, SecretUnlocker, Unlocker

@@ -32,7 +32,8 @@ from vault.connections import Connection, Progress, failure, framed
 from vault.door import Door
 from vault.folder import sweep_staging
 from vault.keeper import Keeper
-from vault.requests import BackupBegun, CheckBegun, DraftGrant, LogExportBegun, ObjectGrant
+from vault.log_requests import LogExportBegun
+from vault.requests import BackupBegun, CheckBegun, DraftGrant, ObjectGrant
 from vault.sealing_requests import SharePlan
 from vault.time_outs import SECOND, TimeOuts
 

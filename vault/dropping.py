@@ -19,7 +19,7 @@ from vault.cards import Card
 from vault.objects import Progress
 from vault.pipeline import Pipeline
 from vault.sealed import DROP_CASE, NAMES, SealedItem, SealedManifest
-from vault.sealing import partial_beside, remove_leftovers
+from vault.sealing import remove_leftovers, unfinished
 
 _ID_BYTES = 16
 _NAME_BYTES = 8
@@ -216,14 +216,11 @@ class _Sink:
 @contextlib.contextmanager
 def _new_file(path: Path) -> Iterator[files.NewFile]:
     """A file that has its name only when it is whole and durable, and never another's."""
-    partial = partial_beside(path)
-    with files.NewFile(partial, held=True) as file:
-        yield file
+    file = unfinished(path)
+    with files.NewFile(file.partial, held=True) as opened:
+        yield opened
     try:
-        files.move(partial, path)
-    except BaseException as error:
-        with contextlib.suppress(errors.VaultError, OSError):
-            files.remove(partial)
-        if isinstance(error, FileExistsError):
-            raise errors.AlreadyThere(path=str(path)) from None
+        file.finish()
+    except BaseException:
+        file.discard()
         raise

@@ -33,6 +33,7 @@ from vault.confirming import Confirming
 from vault.door import Act
 from vault.folder import Folder
 from vault.header import Header
+from vault.log_requests import LogEntry
 from vault.receipts import Receipt
 from vault.registry import CaseRow, Registry, case_grant, seal_title
 from vault.requests import (
@@ -46,7 +47,6 @@ from vault.requests import (
     Hit,
     KeyLabel,
     KnownObject,
-    LogEntry,
     Note,
     ObjectGrant,
     VaultInfo,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING
 from crypto import age
 from vault import confirmations, errors, files, intake, platform
 from vault.receipt_requests import ReceiptRequest
-from vault.sealing import partial_beside, placed, remove_leftovers
+from vault.sealing import placed, remove_leftovers, unfinished
 
 if TYPE_CHECKING:
     from vault.keeper import Keeper
@@ -41,16 +39,13 @@ def write(keeper: Keeper, found: Found, target: Path, *, came: int | None = None
     path = placed(keeper, target)
     remove_leftovers(path.parent)
     content = keeper.receipt_make(_request(found, came))
-    partial = partial_beside(path)
-    with files.NewFile(partial, held=True) as file:
+    receipt = unfinished(path)
+    with files.NewFile(receipt.partial, held=True) as file:
         file.write(content)
     try:
-        files.move(partial, path)
-    except BaseException as error:
-        with contextlib.suppress(errors.VaultError, OSError):
-            files.remove(partial if os.path.lexists(partial) else path)
-        if isinstance(error, FileExistsError):
-            raise errors.AlreadyThere(path=str(path)) from None
+        receipt.finish()
+    except BaseException:
+        receipt.discard()
         raise
     return Written(path, len(content), hashlib.sha256(content).hexdigest(), platform.owner_only(path))
 

@@ -213,7 +213,7 @@ def _copy_drafts(
         found = []
         try:
             for path in sorted(drafts.iterdir()) if drafts.is_dir() else []:
-                if not is_draft_name(path.name) or files.is_folder(path):
+                if not is_draft_name(path.name) or not files.is_file(path):
                     continue
                 name = backup_marker.draft_name(path.name, running.number)
                 target = staging / Path(name).name

@@ -24,9 +24,9 @@ from crypto.tree import Frontier, leaf_hash
 from vault import Vault, errors, logkey, schema, witnessing
 from vault.leaves import Leaf, origin
 from vault.log import Log
+from vault.log_requests import LogHead
 from vault.logkey import LogKey
 from vault.registry import Registry, _index_digest
-from vault.requests import LogHead
 
 VAULT, PARTNER, NOBODY = "detected by the vault", "detected by a partner's receipt", "not detected"
 

@@ -77,18 +77,6 @@ def vault(tmp_path: Path) -> Iterator[Vault]:
         yield made
 
 
-@pytest.fixture
-def case(vault: Vault) -> Case:
-    return vault.cases.get("HARBOUR")
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    path = tmp_path / "out"
-    path.mkdir()
-    return path
-
-
 def sealed(case: Case, target: Path, *, to: str | None = CANARIES["partner"], **more: object) -> Sealed:
     passphrase = None if to else "a-b-c-d-e"
     with case.seal(to=to, **{"items": "all", **more}) as running:  # type: ignore[arg-type]  # named as the method has them

@@ -12,6 +12,7 @@ from typing import Any
 
 import bags
 import pytest
+from pairs import Pair
 from sealing import Sender as Partner
 from sealing import To, sealed
 from their_logs import TheirLog
@@ -27,8 +28,6 @@ from vault.confirmations import Confirmation
 from vault.errors import SealedFileRefused
 from vault.log_proofs import EVIDENCE, LogProofs
 from vault.sealed import SealedManifest
-from vault.sealing import Sealed
-from vault.unsealing import Found
 from vault.verifying import verify_tags
 
 SENDER = bags.Sender()
@@ -182,27 +181,8 @@ def test_proofs_of_another_form_are_refused(place: str, value: object) -> None:
 # Two vaults
 
 
-class Pair:
-    """Ours seals, theirs opens; both have the other's card."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.path = folder, folder / "ours"
-        self.ours, self.theirs = make_vault(self.path), make_vault(folder / "theirs")
-        self.ours.partners.add("Bear", card=self.theirs.identity.card())
-        self.theirs.partners.add("Anna", card=self.ours.identity.card())
-        self.ours.cases.new("Harbour Street", code="HARBOUR")
-        self.ours.cases.get("HARBOUR").items.add_text("She came by the night train.")
-        (folder / "out").mkdir()
-
-    def seal(self, to: str | None = "Bear", **kinds: Any) -> Sealed:
-        with self.ours.cases.get("HARBOUR").seal(to=to, items="all", **kinds) as sealing:
-            return sealing.write(self.folder, passphrase=None if to else "seven quiet herons")
-
-    def open(self, path: Path) -> Found:
-        return self.theirs.open_file(path, spoken=lambda: "seven quiet herons", accept=lambda _: True)[0]
-
-    def confirm(self, path: Path) -> Path:
-        return self.theirs.write_receipt(self.open(path), self.folder / "out").path
+class Vaults(Pair):
+    """Ours can be put back to what it was."""
 
     def exchange(self, path: Path) -> None:
         """Ours is closed, and another copy lies in its place."""
@@ -217,31 +197,28 @@ class Pair:
         self.ours = open_vault(self.path)
         return path
 
-    def close(self) -> None:
-        self.ours.close()
-        self.theirs.close()
-
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
-    pair = Pair(tmp_path)
+def pair(tmp_path: Path) -> Iterator[Vaults]:
+    pair = Vaults(tmp_path)
+    pair.case.items.add_text("She came by the night train.")
     yield pair
     pair.close()
 
 
-def test_a_receipt_confirms_the_log_up_to_the_file(pair: Pair) -> None:
+def test_a_receipt_confirms_the_log_up_to_the_file(pair: Vaults) -> None:
     assert pair.ours.log_status().confirmed == ()
     sent = pair.seal()
     (row,) = pair.ours.keeper.registry.rows(schema.SENT_HEADS)
     ((size,),) = pair.ours.keeper.registry.store.execute("SELECT size FROM log_steps WHERE step = ?", (row["step"],))
-    taken = pair.ours.take_receipt(pair.confirm(sent.path))
+    taken = pair.ours.take_receipt(pair.confirm(sent.path).path)
     assert taken.log == "confirmed"
     (witness,) = pair.ours.log_status().confirmed
     assert (witness.partner, witness.generation, witness.entries) == ("Bear", 1, size)
     assert pair.ours.log_status().forks == ()
 
 
-def test_the_log_goes_on_between_files_and_late_ones_are_taken(pair: Pair) -> None:
+def test_the_log_goes_on_between_files_and_late_ones_are_taken(pair: Vaults) -> None:
     sent = [pair.seal() for _ in range(4)]
     pair.ours.cases.get("HARBOUR").note("between")
     for place in (0, 2, 1, 3):
@@ -250,17 +227,17 @@ def test_the_log_goes_on_between_files_and_late_ones_are_taken(pair: Pair) -> No
     assert len([row for row in pair.theirs.keeper.registry.rows(schema.SEEN_HEADS) if row["evidence"]]) == 1
 
 
-def test_after_a_confirmation_only_what_came_since_and_a_few_before_is_proved(pair: Pair) -> None:
+def test_after_a_confirmation_only_what_came_since_and_a_few_before_is_proved(pair: Vaults) -> None:
     registry, bear = pair.ours.keeper.registry, pair.theirs.identity.show().fingerprint
     for number in range(12):
         sent = pair.seal()
         if number == 10:
-            pair.ours.take_receipt(pair.confirm(sent.path))
+            pair.ours.take_receipt(pair.confirm(sent.path).path)
     assert len(witnessing._to_prove(registry, bear)) == 8 + 2
     assert pair.open(sent.path).whole is False
 
 
-def test_files_by_other_ways_do_not_break_the_chain(pair: Pair) -> None:
+def test_files_by_other_ways_do_not_break_the_chain(pair: Vaults) -> None:
     first = pair.seal()
     spoken = [pair.seal(to=None), pair.seal(to=None)]
     last = pair.seal()
@@ -269,11 +246,11 @@ def test_files_by_other_ways_do_not_break_the_chain(pair: Pair) -> None:
     assert pair.theirs.log_status().forks == ()
 
 
-def test_an_older_copy_that_goes_on_is_found_by_the_partner_and_by_the_receipt(pair: Pair) -> None:
+def test_an_older_copy_that_goes_on_is_found_by_the_partner_and_by_the_receipt(pair: Vaults) -> None:
     pair.open(pair.seal().path)
     older = pair.copy("older")
     second = pair.seal()
-    receipt = pair.confirm(second.path)
+    receipt = pair.confirm(second.path).path
     pair.exchange(older)
     pair.ours.cases.get("HARBOUR").note("another history")
     rewritten = pair.seal()
@@ -315,7 +292,7 @@ def _verify_evidence(archive: bytes) -> None:
     assert listed in signed
 
 
-def test_a_history_that_ends_earlier_is_refused(pair: Pair) -> None:
+def test_a_history_that_ends_earlier_is_refused(pair: Vaults) -> None:
     older = pair.copy("older")
     for _ in range(3):
         last = pair.seal()
@@ -326,11 +303,11 @@ def test_a_history_that_ends_earlier_is_refused(pair: Pair) -> None:
     assert len(pair.theirs.log_status().forks) == 1
 
 
-def test_a_restored_vault_is_said_to_have_a_gap_and_goes_on(pair: Pair) -> None:
+def test_a_restored_vault_is_said_to_have_a_gap_and_goes_on(pair: Vaults) -> None:
     pair.open(pair.seal().path)
     pair.ours.backup(pair.folder / "backup")
     lost = pair.seal()
-    receipt = pair.confirm(lost.path)
+    receipt = pair.confirm(lost.path).path
     pair.ours.close()
     Vault.restore(pair.folder / "backup", pair.folder / "again", key_file())
     pair.ours = open_vault(pair.folder / "again")
@@ -342,7 +319,7 @@ def test_a_restored_vault_is_said_to_have_a_gap_and_goes_on(pair: Pair) -> None:
     with pytest.raises(errors.BadReceipt, match="sealed after the state"):
         pair.ours.take_receipt(receipt)
     assert pair.ours.log_status().forks == ()
-    assert pair.ours.take_receipt(pair.theirs.write_receipt(pair.open(again.path), pair.folder / "out").path).log
+    assert pair.ours.take_receipt(pair.theirs.write_receipt(pair.open(again.path), pair.out).path).log
 
 
 # Somebody without a vault shows two histories
@@ -399,7 +376,7 @@ def test_a_stranger_who_names_the_vault_of_a_partner_accuses_nobody(tmp_path: Pa
 # Receipts
 
 
-def test_a_receipt_that_names_another_log_is_not_taken(pair: Pair) -> None:
+def test_a_receipt_that_names_another_log_is_not_taken(pair: Vaults) -> None:
     sent = pair.seal()
     found = pair.open(sent.path)
     registry = pair.theirs.keeper.registry
@@ -408,7 +385,7 @@ def test_a_receipt_that_names_another_log_is_not_taken(pair: Pair) -> None:
         named = checkpoint.to_bytes().decode()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(witnessing, "newest_seen", lambda *_, named=named: named)
-            written = pair.theirs.write_receipt(found, pair.folder / "out").path
+            written = pair.theirs.write_receipt(found, pair.out).path
         with pytest.raises(errors.BadReceipt, match="another log"):
             pair.ours.take_receipt(written)
     assert pair.ours.log_status().confirmed == ()

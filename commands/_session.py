@@ -17,6 +17,7 @@ import click
 from commands import _terminal
 from commands._errors import LOCKED, NO_VAULT, Stop, message_of
 from commands._options import Settings
+from commands._places import runtime_folders, state_folder
 from commands._terminal import visible
 from commands._text import _
 from vault import errors, platform, references
@@ -53,33 +54,6 @@ def vault_path(settings: Settings) -> Path:
         ) from None
 
 
-def state_folder() -> Path | None:
-    """Where this machine remembers how far a vault's log had come; None for a user without a home."""
-    import platformdirs
-
-    try:
-        return platformdirs.user_state_path("casevault", appauthor=False)
-    except RuntimeError:
-        return None
-
-
-def runtime_folders() -> Iterator[Path]:
-    """Where a session's socket may lie, the first choice first; none where no agent can run.
-
-    The place that the system gives each user for such things, if it is theirs alone, else one of our own.
-    """
-    if not platform.can_meet():
-        return
-    given = os.environ.get("XDG_RUNTIME_DIR")
-    if given and Path(given).is_absolute():
-        with contextlib.suppress(OSError):
-            if platform.is_private(Path(given).lstat()):
-                yield Path(given) / "casevault"
-    state = state_folder()
-    if state is not None:
-        yield state / "run"
-
-
 def attached(path: Path, *, only_look: bool = False) -> Vault | None:
     """The vault as a session keeps it open; None where there is no session. Raises ``SessionOver``, ``SessionRefused``."""
     from vault import Vault
@@ -95,42 +69,6 @@ def attached(path: Path, *, only_look: bool = False) -> Vault | None:
     if died is not None:
         raise died
     return None
-
-
-def lies_in(path: Path, folder: Path) -> bool:
-    """Whether a path leads into a folder, or to it."""
-    # Not Path.resolve: it raises for links that lead in a circle.
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
-
-
-def make_for_owner(folder: Path) -> Path:
-    """Make a folder and what is missing above it. Raises ``AlreadyThere``, ``SourceMissing``, ``ReadOnly``."""
-    # Each by itself: `mkdir` with parents would leave the upper ones open to other users.
-    try:
-        for each in reversed([folder, *folder.parents]):
-            if not each.exists():
-                each.mkdir(mode=0o700, exist_ok=True)
-    except NotADirectoryError:
-        raise errors.SourceMissing(path=str(folder)) from None
-    except PermissionError:
-        raise errors.ReadOnly(path=str(folder)) from None
-    except FileExistsError:
-        raise errors.AlreadyThere(path=str(folder)) from None
-    if not folder.is_dir():
-        raise errors.AlreadyThere(path=str(folder))
-    return folder
-
-
-def make_inside(folder: Path, name: str) -> Path:
-    """Make a folder inside one that is there; it may be there itself. Raises ``AlreadyThere``, ``ReadOnly``, OSError."""
-    path = folder / name
-    try:
-        path.mkdir(mode=0o700, exist_ok=True)
-    except PermissionError:
-        raise errors.ReadOnly(path=str(path)) from None
-    except FileExistsError:
-        raise errors.AlreadyThere(path=str(path)) from None
-    return path
 
 
 # Secrets

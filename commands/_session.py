@@ -255,7 +255,9 @@ def opened(settings: Settings) -> Iterator[Session]:
 
         return Vault.open(path, unlocker, state_dir=state_folder(), accept_older=settings.accept_older_copy)
 
-    vault, way = ask_until_right(settings, named_key_file(settings), open_here)
+    # Why it is asked: a session that ended without use leaves no trace that could be told of.
+    question = _("The vault is locked. Passphrase:")
+    vault, way = ask_until_right(settings, named_key_file(settings), open_here, question=question)
     with contextlib.ExitStack() as at_end:
         at_end.enter_context(vault)
         if died:
@@ -296,8 +298,11 @@ def named_key_file(settings: Settings) -> bytes | None:
     return read_key_file(settings.key_file) if settings.key_file else None
 
 
-def ask_until_right(settings: Settings, key_file: bytes | None, use: Opener[Opened]) -> tuple[Opened, Way]:
+def ask_until_right(
+    settings: Settings, key_file: bytes | None, use: Opener[Opened], *, question: str = ""
+) -> tuple[Opened, Way]:
     """Give ``use`` the secret that was named, or ask for it up to three times, until it is not refused as wrong."""
+    question = question or _("Passphrase:")
     name = passphrase_file(settings)
     if key_file is not None:
         from vault import KeyFileUnlocker
@@ -309,7 +314,8 @@ def ask_until_right(settings: Settings, key_file: bytes | None, use: Opener[Open
             if name is None and not _terminal.can_ask():
                 raise
     for left in reversed(range(1 if name else _TRIES)):
-        text = read_passphrase(name) if name else ask_passphrase(_("Passphrase:"))
+        text = read_passphrase(name) if name else ask_passphrase(question)
+        question = _("Passphrase:")
         try:
             secret = _Secret(text, key_file)
         except errors.UnusablePassphrase as error:

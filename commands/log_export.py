@@ -11,7 +11,7 @@ from commands import _terminal
 from commands._documents import LOG_EXPORTED
 from commands._errors import REFUSED, Stop
 from commands._options import PathName, Settings, command, optional, pass_settings
-from commands._output import Output
+from commands._output import Output, counted
 from commands._places import lies_in, make_inside
 from commands._session import Session, opened, vault_path
 from commands._terminal import visible
@@ -73,7 +73,7 @@ def export(
             text = session.vault.disclose_log(case=wanted, entries=entries, hidden=hidden, purpose=purpose)
             _write(target / LOG_FILE, text.encode())
         else:
-            _write_public(session, target / LOG_FILE)
+            _write_public(settings, session, target / LOG_FILE)
     _write(target / VERIFIER, Path(__file__).with_name("_verify_log.py").read_bytes())
     sync_folder(target)
     output = Output(settings)
@@ -89,9 +89,9 @@ def export(
     )
 
 
-def _write_public(session: Session, path: Path) -> None:
-    with NewFile(path) as file:
-        session.vault.export_log(partial(NewFile.write, file))
+def _write_public(settings: Settings, session: Session, path: Path) -> None:
+    with NewFile(path) as file, counted(settings, _("exporting the log"), None) as further:
+        session.vault.export_log(partial(NewFile.write, file), progress=further, expect=further and further.expect)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -101,6 +101,7 @@ class Vault:
         """
         from vault import cases, opening
 
+        platform.harden_process()
         label = cases.optional_checked_text("label", label)
         ways: list[tuple[SecretUnlocker, str]] = [(unlocker, label or unlocker.kind)]
         if recovery is not None:
@@ -213,8 +214,8 @@ class Vault:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What opening found that a person must hear: unknown-slot, older-than-last-time,
-        log-key-lost, header-repaired, newer-files, recovered, unsettled.
+        """What opening found that a person must hear: unknown-slot, older-than-last-time, log-key-lost, header-repaired,
+        newer-files, recovered, unsettled; and, as soon as it is known, own-log-forked and partner-log-forked.
         """
         return tuple(self.keeper.warnings)
 
@@ -381,11 +382,20 @@ class Vault:
         """
         return self.keeper.log_disclose(case, entries, hidden, purpose=purpose)
 
-    def export_log(self, write: Callable[[bytes], object]) -> None:
-        """Give ``write`` the public form of the whole log, piece by piece: leaves and signatures, of which anybody learns counts."""
+    def export_log(
+        self,
+        write: Callable[[bytes], object],
+        *,
+        progress: Callable[[int], None] | None = None,
+        expect: Callable[[int], None] | None = None,
+    ) -> None:
+        """Give ``write`` the public form of the whole log, piece by piece: leaves and signatures, of which anybody learns counts.
+
+        ``expect`` is told the number of steps before the first is written, ``progress`` how many were.
+        """
         from vault import log_exporting
 
-        log_exporting.export(self.keeper, write)
+        log_exporting.export(self.keeper, write, progress=progress, expect=expect)
 
     def log_head(self) -> LogHead:
         """The newest checkpoint of the log."""

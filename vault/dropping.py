@@ -5,7 +5,6 @@ It adds and cannot read back: whoever made the file cannot open it, and keeps no
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -13,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crypto import age, fingerprints
-from vault import bag, cards, errors, files, guide, intake, items
+from vault import bag, cards, errors, files, guide, intake, items, platform
 from vault.archive import ArchiveWriter
 from vault.cards import Card
 from vault.objects import Progress
 from vault.pipeline import Pipeline
 from vault.sealed import DROP_CASE, NAMES, SealedItem, SealedManifest
-from vault.sealing import remove_leftovers, unfinished
+from vault.sealing import new_file, remove_leftovers
 
 _ID_BYTES = 16
 _NAME_BYTES = 8
@@ -67,6 +66,7 @@ def drop(
     ``expect`` is told how many bytes are read in all. Raises ``BadCard``, ``SourceMissing``, ``SourceUnreadable``,
     ``SourceChanged``, ``NotAFile``, ``BadValue``, ``AlreadyThere``, ``NoSpace``, ``ReadOnly``. After an error nothing is left.
     """
+    platform.harden_process()
     found = Card.from_bytes(cards.tidied(card))
     path = target if target is not None else Path(f"sealed-{secrets.token_hex(_NAME_BYTES)}.age")
     if path.exists() or path.is_symlink():
@@ -87,7 +87,7 @@ def drop(
     except ValueError:
         raise errors.BadValue(field="file", reason="there are too many") from None
     files.verify_writable(path.parent, age.file_size(layout.size_bytes, LARGEST_HEADER_BYTES))
-    with _new_file(path) as file:
+    with new_file(path) as file:
         payload = age.open_writer(_Sink(file), [age.parse_recipient(found.age_recipient)])
         archive = ArchiveWriter(payload)
         for name, data in tags.items():
@@ -211,16 +211,3 @@ class _Sink:
     def write(self, data: memoryview, /) -> int:
         self._file.write(data)
         return len(data)
-
-
-@contextlib.contextmanager
-def _new_file(path: Path) -> Iterator[files.NewFile]:
-    """A file that has its name only when it is whole and durable, and never another's."""
-    file = unfinished(path)
-    with files.NewFile(file.partial, held=True) as opened:
-        yield opened
-    try:
-        file.finish()
-    except BaseException:
-        file.discard()
-        raise

@@ -14,7 +14,7 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -189,6 +189,19 @@ def placed(keeper: Keeper, target: Path) -> Path:
 def unfinished(path: Path) -> files.Unfinished:
     """A sealed file that is being written, under a name by which ``remove_leftovers`` knows it."""
     return files.Unfinished(path, path.with_name(f"sealed-{secrets.token_hex(16)}.partial"))
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[files.NewFile]:
+    """A sealed file that has its name only when it is whole and durable, and never another's; after an error there is none."""
+    file = unfinished(path)
+    with files.NewFile(file.partial, held=True) as new:
+        yield new
+    try:
+        file.finish()
+    except BaseException:
+        file.discard()
+        raise
 
 
 class _Buffered:

@@ -96,6 +96,13 @@ def mismatched(log: TheirLog) -> dict[str, Any]:
     return {"generations": (dataclasses.replace(log.certificates[0], first_step=2),)}
 
 
+def shrunk(log: TheirLog) -> dict[str, Any]:
+    """Later by its step, and before fewer entries."""
+    given = {name: getattr(log.certificates[0], name) for name in ("root", "first_key")}
+    before = log.certified(**given, generation=0, first_step=0, size=7)
+    return {"generations": (before, *log.certificates)}
+
+
 WRONG: dict[str, Callable[[TheirLog], dict[str, Any]]] = {
     "another file": lambda _: {"fields": {"digest": "00" * 32}},
     "another recipient": lambda _: {"fields": {"recipients": [SENDER.fingerprint.hex()]}},
@@ -111,6 +118,7 @@ WRONG: dict[str, Callable[[TheirLog], dict[str, Any]]] = {
     "a generation that is not the certified one": mismatched,
     "a generation of later": lambda log: certified(log, first_step=9, size=8),
     "a generation of another number": lambda log: certified(log, generation=2),
+    "a generation of fewer entries than the one before": shrunk,
     "a generation twice": lambda log: {"generations": (*log.certificates, *log.certificates)},
     "an earlier state with another root": lambda log: earlier_of(log, root=bytes(32)),
     "an earlier state with another size": lambda log: earlier_of(log, size=3),

@@ -190,7 +190,9 @@ class Receiving(Sharing):
             senders.verify(verdict.sender, accepted=accepted)
             self._see_case(opening)
             try:
-                return _Storing(self, opening, claim, verdict, Path(staging), came).store()
+                stored = _Storing(self, opening, claim, verdict, Path(staging), came).store()
+                self.warn_no_more({"partner-log-forked"} - {*witnessing.warning(self.registry)})
+                return stored
             except errors.BadValue:
                 # What no case can hold, our own program would not have sealed.
                 raise errors.SealedFileRefused(reason="what it says of its content cannot be stored") from None

@@ -10,7 +10,7 @@ import click
 
 from commands._text import _
 from vault import references
-from vault.requests import LogEntry
+from vault.log_requests import LogEntry
 from vault.sharing_requests import folded_name
 
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?")

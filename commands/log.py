@@ -15,7 +15,7 @@ from commands._text import _, ngettext
 from commands._words import reason, word
 from commands.log_export import export
 from vault import references
-from vault.requests import LogEntry, LogFork, LogGeneration, LogHead, LogWitness
+from vault.log_requests import LogEntry, LogFork, LogGeneration, LogHead, LogWitness
 
 log = DefaultGroup("log", help=_("Who did what, and when; and the proofs of it: list, verify, status, head, export."))
 

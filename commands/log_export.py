@@ -15,7 +15,7 @@ from commands._output import Output, counted
 from commands._session import Session, lies_in, make_inside, opened, vault_path
 from commands._terminal import visible
 from commands._text import _
-from commands.read import must_be_there
+from commands.read import must_take_files
 from vault import references
 from vault.files import NewFile, sync_folder
 
@@ -55,7 +55,7 @@ def export(
         raise Stop(
             REFUSED, _("What is exported must not lie in the vault's own folder"), _("name a folder outside the vault")
         )
-    must_be_there(folder)
+    must_take_files(folder)
     wanted = references.parse_case(code) if code else None
     discloses = bool(wanted or entries)
     if discloses:
@@ -66,7 +66,7 @@ def export(
         )
     with opened(settings) as session:
         purpose = optional(purpose, _("Purpose:")) if discloses else None
-        must_be_there(folder)
+        must_take_files(folder)
         target = make_inside(folder, "log-disclosed" if discloses else "log-public")
         if discloses:
             text = session.vault.disclose_log(case=wanted, entries=entries, hidden=hidden, purpose=purpose)

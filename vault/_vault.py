@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from vault.client import Client, SessionState
     from vault.folder import FolderFacts
     from vault.keeper import Keeper
+    from vault.log_requests import LogEntry, LogHead, LogStatus, LogVerified
     from vault.opening import Cost
     from vault.receipt_files import Written
     from vault.receipt_requests import ReceiptTaken
-    from vault.requests import CheckReport, Hit, KeyLabel, LogEntry, LogHead, LogStatus, LogVerified, VaultInfo
+    from vault.requests import CheckReport, Hit, KeyLabel, VaultInfo
     from vault.restoring import Restored
     from vault.sealing_requests import ShareSummary
     from vault.unlock import RecoveryUnlocker, SecretUnlocker, Unlocker
@@ -100,6 +101,7 @@ class Vault:
         """
         from vault import cases, opening
 
+        platform.harden_process()
         label = cases.optional_checked_text("label", label)
         ways: list[tuple[SecretUnlocker, str]] = [(unlocker, label or unlocker.kind)]
         if recovery is not None:
@@ -321,11 +323,15 @@ class Vault:
             progress=progress,
         )
 
-    def verify_receipt_place(self, target: Path) -> None:
-        """See that a receipt can be written there, before a file is opened. Raises ``AlreadyThere``, ``NoSuchFolder``, ``Refused``."""
+    def verify_place(self, target: Path, size_bytes: int = 0) -> None:
+        """See that a sealed file of so many bytes, or a receipt, can be written there, before anything is asked or opened.
+
+        Raises ``AlreadyThere``, ``NoSuchFolder``, ``Refused``, ``ReadOnly``, ``NoSpace``.
+        """
+        from vault import files
         from vault.sealing import placed
 
-        placed(self.keeper, target)
+        files.verify_writable(placed(self.keeper, target).parent, size_bytes)
 
     def write_receipt(self, found: Found, target: Path, *, came: int | None = None) -> Written:
         """Confirm to its sender that a file came which ``open_file`` stored, by a new file that only they can read.

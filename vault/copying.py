@@ -65,9 +65,9 @@ def _pieces(path: Path, *, from_medium: bool = False) -> Iterator[memoryview]:
     """A file's content; each piece is valid until the next."""
     buffer = bytearray(_BUFFER_BYTES)
     try:
-        with open(path, "rb", buffering=0, opener=files.open_at_once) as file, memoryview(buffer) as view:
+        with open(path, "rb", buffering=0, opener=files.open_own) as file, memoryview(buffer) as view:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise errors.SourceUnreadable(path=str(path))  # a device behind a link would never end
+                raise errors.SourceUnreadable(path=str(path))  # a device would never end
             if from_medium:
                 platform.read_from_medium(file.fileno())
             while count := file.readinto(view):

@@ -48,7 +48,8 @@ class NewExport:
         self.path = folder / safe_name(grant.file_name or f"{grant.title}{ending}", number)
         self._digests = {name: self.path.with_name(f"{self.path.name}.{name}") for name in ("sha256", "sha512")}
         self._grant = grant
-        self._file = files.NewFile(self.path.with_name(f"{self.path.name}.partial"))
+        self._unfinished = files.Unfinished(self.path, self.path.with_name(f"{self.path.name}.partial"))
+        self._file = files.NewFile(self._unfinished.partial)
         self._made: list[Path] = []
 
     def __enter__(self) -> NewExport:
@@ -61,7 +62,6 @@ class NewExport:
             raise errors.AlreadyThere(path=str(self._file.path)) from None
         except (FileNotFoundError, NotADirectoryError):
             raise errors.SourceMissing(path=str(self.path.parent)) from None
-        self._made.append(self._file.path)
         return self
 
     def write(self, data: memoryview) -> None:
@@ -96,25 +96,16 @@ class NewExport:
         try:
             self._file.__exit__(kind, error, trace)
             if kind is None:
-                self._move()
+                self._unfinished.finish()
         except BaseException:
             self._discard()
             raise
         if kind is not None:
             self._discard()
 
-    def _move(self) -> None:
-        try:
-            files.move(self._file.path, self.path)
-        except FileExistsError:
-            raise errors.AlreadyThere(path=str(self.path)) from None
-        except BaseException:
-            if not self._file.path.exists():  # it has its name already, which may not be durable
-                self._made.append(self.path)
-            raise
-
     def _discard(self) -> None:
         """Remove what this export made, and nothing that others put there meanwhile."""
+        self._unfinished.discard()
         for path in self._made:
             with contextlib.suppress(errors.VaultError, OSError):
                 files.remove(path)

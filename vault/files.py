@@ -19,7 +19,7 @@ from types import TracebackType
 
 from vault import platform
 from vault.disk import Buffer, Disk
-from vault.errors import DiskFailed, FileTooLarge, NoSpace, ReadOnly, VaultError
+from vault.errors import AlreadyThere, DiskFailed, FileTooLarge, NoSpace, ReadOnly, VaultError
 
 # Measured with 1 GiB: the last fsync of a segment falls from 0.43 s to 0.03 s.
 FLUSH_BEHIND_BYTES = 32 << 20
@@ -162,6 +162,14 @@ def open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
+def open_own(path: str, flags: int) -> int:
+    """An opener for files of a vault or a backup: as `open_at_once`, and no link is followed, where the system has that.
+
+    A link that somebody put there would have another file of the user's read, and copied. Raises OSError.
+    """
+    return open_at_once(path, flags | getattr(os, "O_NOFOLLOW", 0))
+
+
 def write_file(path: Path, data: Buffer, *, timeless: bool = False) -> None:
     """Put a file in place, whole and durable: after a crash at any moment `path` holds the old content or the new.
 
@@ -235,6 +243,32 @@ def move(source: Path, target: Path) -> None:
             disk.fsync_folder(source.parent)
 
 
+class Unfinished:
+    """A new file under a name that says so, `partial`, until it is whole. Who writes it calls `finish` or `discard`."""
+
+    def __init__(self, path: Path, partial: Path) -> None:
+        self.path = path
+        self.partial = partial
+        self._made = partial
+
+    def finish(self) -> None:
+        """Give the file its name, durably. Raises `AlreadyThere`, NoSpace, ReadOnly, OSError; `discard` must follow then."""
+        try:
+            move(self.partial, self.path)
+        except FileExistsError:
+            raise AlreadyThere(path=str(self.path)) from None
+        except BaseException:
+            if not os.path.lexists(self.partial):  # it has its name already, which may not be durable
+                self._made = self.path
+            raise
+
+    def discard(self) -> bool:
+        """Remove the file, and nothing that others put there meanwhile. Says whether nothing is left of it."""
+        with contextlib.suppress(VaultError, OSError):
+            remove(self._made)
+        return not os.path.lexists(self._made)
+
+
 def remove(*paths: Path) -> None:
     """Remove files, durably; a missing one is fine. Raises ReadOnly, OSError at the first that cannot be removed."""
     folders: dict[Path, None] = {}
@@ -269,11 +303,46 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a real file at `path`: a link that leads to one is none. Raises OSError."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def make_folders(path: Path) -> None:
+    """Create a folder and those around it that are not there, durably, as open as the user's others.
+
+    Raises NoSpace, ReadOnly, OSError.
+    """
+    with translated(path):
+        missing = [each for each in (path, *path.parents) if not os.path.lexists(each)]
+        path.mkdir(parents=True, exist_ok=True)
+        for each in missing:
+            disk.fsync_folder(each.parent)
+
+
 def make_folder(path: Path) -> None:
     """Create one folder, durably, for the owner alone. Raises FileExistsError, NoSpace, ReadOnly, OSError."""
     with translated(path):
         disk.make_folder(path)
         disk.fsync_folder(path.parent)
+
+
+def verify_writable(folder: Path, size_bytes: int = 0) -> None:
+    """See that a folder takes a new file of so many bytes, before anybody is asked or waits for anything; nothing is written.
+
+    The system may still refuse what it seems to allow. Raises NoSpace, ReadOnly, OSError.
+    """
+    import shutil  # the start of a command does not need it
+
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ReadOnly(path=str(folder))
+    with translated(folder):
+        free = shutil.disk_usage(folder).free
+    if free <= size_bytes:
+        raise NoSpace(path=str(folder))
 
 
 def sync_file(path: Path) -> None:

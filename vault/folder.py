@@ -201,8 +201,7 @@ def filled(unfinished: Path, path: Path) -> Iterator[None]:
 
     Raises ``AlreadyThere``, ``NoSpace``, ``ReadOnly``.
     """
-    with files.translated(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    files.make_folders(path.parent)
     try:
         files.make_folder(unfinished)
         yield

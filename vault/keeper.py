@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from vault.confirming import Confirming
 from vault.door import Act
 from vault.folder import Folder
 from vault.header import Header
+from vault.log_requests import LogEntry
 from vault.receipts import Receipt
 from vault.registry import CaseRow, Registry, case_grant, seal_title
 from vault.requests import (
@@ -47,7 +48,6 @@ from vault.requests import (
     Hit,
     KeyLabel,
     KnownObject,
-    LogEntry,
     Note,
     ObjectGrant,
     VaultInfo,
@@ -375,26 +375,27 @@ class Keeper(Confirming):
         return self._backups[intent]
 
     def abandon(self, intent: int, reason: str) -> None:
-        """Give what was begun and nobody will end its outcome: a reading, a writing, a backup, a check, a share or a file
-        that is opened.
-        """
-        begun: tuple[tuple[Container[int], Callable[..., object]], ...] = (
-            (self._backups, self.backup_end),
-            (self._checks, self.check_end),
-            (self._shares, partial(self.share_end, nothing_left=False)),
-            (self._openings, self.open_end),
-            (self._exports, self.log_export_end),
-            (self._reads, self.item_close),
-        )
-        for running, end in begun:
+        """Give what was begun and nobody will end its outcome."""
+        for running, end in self._begun:
             if intent in running:
                 with contextlib.suppress(errors.VaultError):
                     end(intent, "failed", reason=reason)
 
     def end_readings(self) -> None:
         """Give everything that was begun its outcome."""
-        running = (self._backups, self._checks, self._exports, self._shares, self._openings, self._reads)
-        for intent in [intent for each in running for intent in each]:
+        for intent in [intent for running, _ in self._begun for intent in running]:
             self.abandon(intent, "closed")
         with contextlib.suppress(errors.LogUnavailable):
             self.settle_failed()
+
+    @property
+    def _begun(self) -> tuple[tuple[Collection[int], Callable[..., object]], ...]:
+        """What is between intent and outcome, and what ends it. Readings and writings are the last."""
+        return (
+            (self._backups, self.backup_end),
+            (self._checks, self.check_end),
+            (self._exports, self.log_export_end),
+            (self._shares, partial(self.share_end, nothing_left=False)),
+            (self._openings, self.open_end),
+            (self._reads, self.item_close),
+        )

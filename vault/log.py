@@ -23,10 +23,10 @@ from crypto.tree import Frontier, leaf_hash
 from vault import errors, platform, schema
 from vault._version import __version__
 from vault.leaves import Leaf
+from vault.log_requests import LogEntry
 from vault.moments import Moment
 from vault.receipts import Receipt
 from vault.registry import WHAT, CaseRow, Registry, case_grant
-from vault.requests import LogEntry
 from vault.steps import Entry
 from vault.tables import Row
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vault.keeper import Keeper
 
 FORM = 1
-MOST_DISCLOSED = 10_000
+_MOST_DISCLOSED = 10_000
 PAGE_STEPS = 2000
 
 Progress = Callable[[int], None]
@@ -124,7 +124,7 @@ def disclosure(
                 }
             )
         )
-        if len(lines) > MOST_DISCLOSED:
+        if len(lines) > _MOST_DISCLOSED:
             raise errors.Refused(reason="that is too much of the log at once: choose a case, or fewer entries")
     header = {
         "casevault": "log-disclosure",

@@ -19,8 +19,8 @@ from crypto.signing import Checkpoint, verify_checkpoint
 from crypto.tree import Frontier, leaf_hash
 from vault import errors, platform, schema
 from vault.leaves import Leaf, generation_statement, origin
+from vault.log_requests import LogGeneration
 from vault.registry import Registry
-from vault.requests import LogGeneration
 from vault.tables import Row, blob, integer
 
 LAST_SETTING = "log_verified"

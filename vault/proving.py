@@ -18,8 +18,8 @@ from vault.header import Header
 from vault.identity import GRANT, ONLY, OwnIdentity
 from vault.leaves import generation_statement, origin
 from vault.log import FIELDS
+from vault.log_requests import LogExportBegun, LogHead, LogStatus, LogVerified
 from vault.registry import Registry
-from vault.requests import LogExportBegun, LogHead, LogStatus, LogVerified
 from vault.tables import Row
 
 

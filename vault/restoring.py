@@ -145,8 +145,8 @@ def _of_backup(backup: backups.OpenBackup) -> _Source:
             databases[draft] = folder.path / each.name
     wanted = backup.object_ids()
     objects = {
-        name: folder.objects / name
-        for name in object_files(folder.objects)
+        name: path
+        for name, path in _objects(folder).items()
         if wanted is None or bytes.fromhex(name.replace("/", "").partition(".")[0]) in wanted
     }
     return _Source(found, databases, objects, backup.contents.made, backup.contents.backup_id, backup.altered)
@@ -163,11 +163,19 @@ def _of_folder(folder: Folder, unlocker: Unlocker) -> _Source:
             continue
         names = [(entry.name, entry) for entry in folder.path.iterdir()]
         names += [(f"cases/{entry.name}", entry) for entry in folder.cases.glob("*")]
-        databases = {name: path for name, path in names if is_database_name(name)}
-        databases |= {f"drafts/{path.name}": path for path in folder.drafts.glob("*") if is_draft_name(path.name)}
-        objects = {name: folder.objects / name for name in object_files(folder.objects)}
-        return _Source(found, databases, objects)
+        databases = {name: path for name, path in names if is_database_name(name) and files.is_file(path)}
+        databases |= {
+            f"drafts/{path.name}": path
+            for path in folder.drafts.glob("*")
+            if is_draft_name(path.name) and files.is_file(path)
+        }
+        return _Source(found, databases, _objects(folder))
     raise first_error or errors.HeaderDamaged(path=str(folder.path))
+
+
+def _objects(folder: Folder) -> dict[str, Path]:
+    """The files of objects; what only bears the name of one, as a link, is left where it is."""
+    return {name: folder.objects / name for name, size in object_files(folder.objects).items() if size >= 0}
 
 
 # The new place
@@ -213,7 +221,7 @@ def _fill(folder: Folder, found: _Source, progress: Progress | None) -> None:
 
 
 def _sync(folder: Folder) -> None:
-    for path in (*sorted(folder.objects.iterdir()), folder.objects, folder.cases, folder.path):
+    for path in (*sorted(folder.objects.iterdir()), folder.objects, folder.cases, folder.drafts, folder.path):
         if files.is_folder(path):
             files.sync_folder(path)
 

@@ -12,10 +12,9 @@ import hashlib
 import os
 import re
 import secrets
-import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -39,7 +38,6 @@ _PASSPHRASE_WORDS = 8
 _WORK_FACTOR = 16
 
 _PARTIAL = re.compile(r"sealed-[0-9a-f]{32}\.partial")
-_BEGINNING = b"age-encryption.org/v1\n"
 _LEFT_SECONDS = 60
 
 
@@ -69,14 +67,11 @@ class Sealing:
     def verify_room(self, target: Path) -> None:
         """See that the file has room there, once what crashes left in the folder is removed.
 
-        Raises ``NoSpace``; ``AlreadyThere``, ``NoSuchFolder``, ``Refused`` as ``write``.
+        Raises ``NoSpace``, ``ReadOnly``; ``AlreadyThere``, ``NoSuchFolder``, ``Refused`` as ``write``.
         """
         folder = placed(self._keeper, target).parent
         remove_leftovers(folder)
-        with files.translated(folder):
-            free = shutil.disk_usage(folder).free
-        if free < self.plan.size_bytes:
-            raise errors.NoSpace(path=str(folder))
+        files.verify_writable(folder, self.plan.size_bytes)
 
     def write(self, target: Path, *, passphrase: str | None = None, progress: Progress | None = None) -> Sealed:
         """Seal the file as ``target``, or under a random name in the folder ``target``; never over anything.
@@ -97,14 +92,13 @@ class Sealing:
             raise ValueError("a passphrase goes with a file for a passphrase")
         self.verify_room(target)
         path = placed(self._keeper, target)
-        partial = path.with_name(f"sealed-{secrets.token_hex(16)}.partial")
-        made = [partial]
+        file = unfinished(path)
         try:
             signed = self._keeper.share_sign(self.plan.intent, self._missing_digests(progress))
-            size_bytes, digest = self._write(partial, signed, passphrase, progress)
-            self._move(partial, path, made)
+            size_bytes, digest = self._write(file.partial, signed, passphrase, progress)
+            file.finish()
         except BaseException as error:
-            self._fail(error, made)
+            self._give_up(type(error).__name__, nothing_left=file.discard())
             raise
         self._ended = True
         self._keeper.share_end(self.plan.intent, "done", size=size_bytes, digest=digest)
@@ -161,23 +155,6 @@ class Sealing:
                 sink.flush()
             return file.size_bytes, digest.hexdigest()
 
-    @staticmethod
-    def _move(partial: Path, path: Path, made: list[Path]) -> None:
-        try:
-            files.move(partial, path)
-        except FileExistsError:
-            raise errors.AlreadyThere(path=str(path)) from None
-        except BaseException:
-            if not os.path.lexists(partial):  # it has its name already, which may not be durable
-                made.append(path)
-            raise
-
-    def _fail(self, error: BaseException, made: list[Path]) -> None:
-        for path in made:
-            with contextlib.suppress(errors.VaultError, OSError):
-                files.remove(path)
-        self._give_up(type(error).__name__, nothing_left=not any(map(os.path.lexists, made)))
-
     def _give_up(self, reason: str, *, nothing_left: bool = True) -> None:
         if self._ended:
             return
@@ -207,6 +184,24 @@ def placed(keeper: Keeper, target: Path) -> Path:
     if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(keeper.folder.path)):
         raise errors.Refused(reason="a sealed file must not lie in the vault's own folder")
     return path
+
+
+def unfinished(path: Path) -> files.Unfinished:
+    """A sealed file that is being written, under a name by which ``remove_leftovers`` knows it."""
+    return files.Unfinished(path, path.with_name(f"sealed-{secrets.token_hex(16)}.partial"))
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[files.NewFile]:
+    """A sealed file that has its name only when it is whole and durable, and never another's; after an error there is none."""
+    file = unfinished(path)
+    with files.NewFile(file.partial, held=True) as new:
+        yield new
+    try:
+        file.finish()
+    except BaseException:
+        file.discard()
+        raise
 
 
 class _Buffered:
@@ -265,4 +260,4 @@ def _is_left(path: Path) -> bool:
     if time.time() - found.st_mtime < _LEFT_SECONDS or platform.is_held(path):
         return False
     with path.open("rb") as file:
-        return _BEGINNING.startswith(file.read(len(_BEGINNING)))
+        return age.VERSION_LINE.startswith(file.read(len(age.VERSION_LINE)))

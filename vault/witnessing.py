@@ -16,7 +16,7 @@ from crypto.tree import Tree, leaf_hash
 from vault import errors, schema, shares
 from vault.leaves import Leaf, origin
 from vault.log_proofs import MOST_EARLIER, SHOWN, Certificate, Earlier, Included, LogProofs
-from vault.requests import LogFork, LogWitness
+from vault.log_requests import LogFork, LogWitness
 from vault.tables import Row, blob, integer, optional_blob, optional_text, text
 
 if TYPE_CHECKING:

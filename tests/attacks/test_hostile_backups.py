@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from vaults import Clock, all_files, key_file, make_vault, object_files
+from vaults import Clock, all_files, copied, key_file, make_vault, object_files
 
 from vault import Vault, check_backup, errors
 
@@ -155,6 +156,43 @@ def test_a_pipe_in_a_backup_is_not_waited_for(vault: Vault, place: Path, tmp_pat
             Vault.restore(place, tmp_path / "new", key_file(), clock=Clock())
     vault.backup(place)
     shutil.rmtree(place)
+
+
+# Links, which may lead to anything that the user can read
+
+
+def links_to(path: Path, secret: Path) -> None:
+    """Everything that a vault's folder or a backup may have one more of, as a link."""
+    names = ("cases/" + "a" * 32 + "-9.db", "drafts/" + "b" * 30, "drafts/" + "b" * 30 + "-1", "vault-9.db-wal")
+    for link in (object_files(path)[0].with_suffix(".1"), *(path / name for name in names)):
+        link.symlink_to(secret)
+
+
+def holds(path: Path, secret: Path) -> bool:
+    return any(secret.read_bytes() in content for content in all_files(path).values())
+
+
+@posix
+@pytest.mark.parametrize("of", ["backup", "folder"])
+def test_what_links_lead_to_is_not_restored_into_the_vault(vault: Vault, place: Path, tmp_path: Path, of: str) -> None:
+    (tmp_path / "secret").write_bytes(b"a key of the user's")
+    vault.backup(place)
+    path = vault.path
+    vault.close()
+    source = place if of == "backup" else copied(path, tmp_path / "copy")
+    links_to(source, tmp_path / "secret")
+    Vault.restore(source, tmp_path / "new", key_file(), clock=Clock())
+    assert not holds(tmp_path / "new", tmp_path / "secret")
+    assert not [each for each in (tmp_path / "new").rglob("*") if each.is_symlink()]
+
+
+@posix
+def test_what_links_in_the_vault_lead_to_is_not_copied_to_the_stick(vault: Vault, place: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"a key of the user's")
+    links_to(vault.path, tmp_path / "secret")
+    with contextlib.suppress(errors.VaultError):
+        vault.backup(place)
+    assert not holds(place, tmp_path / "secret")
 
 
 def test_a_further_part_of_a_stored_object_is_neither_kept_nor_called_lost(vault: Vault, place: Path) -> None:

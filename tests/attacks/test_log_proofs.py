@@ -24,9 +24,9 @@ from crypto.tree import Frontier, leaf_hash
 from vault import Vault, errors, logkey, schema, witnessing
 from vault.leaves import Leaf, origin
 from vault.log import Log
+from vault.log_requests import LogHead
 from vault.logkey import LogKey
 from vault.registry import Registry, _index_digest
-from vault.requests import LogHead
 
 VAULT, PARTNER, NOBODY = "detected by the vault", "detected by a partner's receipt", "not detected"
 
@@ -71,7 +71,7 @@ class Attack:
         index._rows, index._digests = {}, {}
         for table in schema.VAULT_TABLES:
             if table.name in index._present:
-                for record in index.store.execute(f"SELECT {', '.join(table.columns)} FROM {table.name}"):  # noqa: S608
+                for record in index.store.execute(f"SELECT {', '.join(table.columns)} FROM {table.name}"):  # noqa: S608 -- from the schema
                     index._remember(table, table.from_record(record))
         index.store.execute(
             "UPDATE head SET step = ?, frontier = ?, index_digest = ?",

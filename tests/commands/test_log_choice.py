@@ -6,7 +6,7 @@ import pytest
 
 from commands import _log_choice
 from vault import references
-from vault.requests import LogEntry
+from vault.log_requests import LogEntry
 
 
 def entry(

@@ -8,7 +8,6 @@ import io
 import json
 import random
 import subprocess
-import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import pyrage
 import pytest
+from terminals import run_answering
 
 from crypto import age
 
@@ -44,18 +44,6 @@ CLASSICAL = [
 ]
 SIZES = [0, 1, 65_535, 65_536, 65_537, 300_000]
 WORDS = "correct horse battery"
-# Answers every question with its first argument, and ends as the program does.
-AT_A_TERMINAL = """
-import os, pty, sys
-
-def read(terminal):
-    shown = os.read(terminal, 4096)
-    if shown.rstrip().endswith(b":"):
-        os.write(terminal, sys.argv[1].encode() + b"\\n")
-    return shown
-
-sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[2:], read)))
-"""
 Node = Callable[..., bytes]
 
 
@@ -149,22 +137,14 @@ class TestAge:
                 opened.add(name)
         _judged_alike("age", opened, CLASSICAL)
 
-    def _at_a_terminal(self, *arguments: object) -> None:
-        """Run age where it can ask for a passphrase, which it does on a terminal only."""
-        if sys.platform == "win32":
-            pytest.skip("left out: no pseudo-terminals on this system")
-        command = [sys.executable, "-c", AT_A_TERMINAL, WORDS, self.age, *map(str, arguments)]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
-        assert done.returncode == 0, done.stdout
-
     def test_age_opens_what_we_encrypt_to_a_passphrase(self):
         (self.folder / "file").write_bytes(_encrypt(b"statement", age.passphrase_recipient(WORDS, work_factor=12)))
-        self._at_a_terminal("-d", "-o", self.folder / "out", self.folder / "file")
+        run_answering(WORDS, self.age, "-d", "-o", self.folder / "out", self.folder / "file")
         assert (self.folder / "out").read_bytes() == b"statement"
 
     def test_we_open_what_age_encrypts_to_a_passphrase(self):
         (self.folder / "file").write_bytes(b"statement")
-        self._at_a_terminal("-p", "-o", self.folder / "out", self.folder / "file")
+        run_answering(WORDS, self.age, "-p", "-o", self.folder / "out", self.folder / "file")
         assert _decrypt((self.folder / "out").read_bytes(), age.passphrase_identity(WORDS)) == b"statement"
 
 

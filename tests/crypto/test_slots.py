@@ -11,6 +11,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+from age_writer import LOW_ORDER
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import (
     X25519PrivateKey,
@@ -38,17 +39,6 @@ PLACE = {"folder_id": FOLDER, "epoch": 7, "slot": 2}
 SEED = hashlib.sha256(b"seed").digest()
 KEY = VaultKey(hashlib.sha256(b"vault key").digest())
 PRIVATE = slot_keys(SEED)
-
-# Encodings of points of low order on Curve25519: https://cr.yp.to/ecdh.html#validate
-LOW_ORDER = [
-    bytes(32),
-    bytes([1]) + bytes(31),
-    bytes.fromhex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
-    bytes.fromhex("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157"),
-    (2**255 - 20).to_bytes(32, "little"),
-    (2**255 - 19).to_bytes(32, "little"),
-    (2**255 - 18).to_bytes(32, "little"),
-]
 
 
 @pytest.fixture(scope="module")

@@ -53,11 +53,6 @@ def vault(path: Path) -> Iterator[Vault]:
         yield found
 
 
-@pytest.fixture
-def case(vault: Vault) -> Case:
-    return vault.cases.get("HARBOUR")
-
-
 def content(case: Case, number: int) -> bytes:
     with case.items.get(number).open() as reading:
         return b"".join(bytes(piece) for piece in reading)

@@ -26,11 +26,6 @@ def vault(path: Path) -> Vault:
     return vault
 
 
-@pytest.fixture
-def case(vault: Vault) -> Case:
-    return vault.cases.get("HARBOUR")
-
-
 def files(path: Path) -> list[Path]:
     return sorted((path / "drafts").iterdir())
 

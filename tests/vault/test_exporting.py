@@ -115,12 +115,6 @@ def vault(tmp_path: Path) -> Iterator[Vault]:
         yield found
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    (tmp_path / "out").mkdir()
-    return tmp_path / "out"
-
-
 def added(vault: Vault, tmp_path: Path, data: bytes = b"original bytes", name: str = "statement.mp4") -> Item:
     source = tmp_path / name
     source.write_bytes(data)

@@ -10,6 +10,7 @@ from pathlib import Path
 import bags
 import pytest
 from somebody import Somebody
+from terminals import answering
 
 from commands import cli
 from crypto import age, fingerprints
@@ -23,18 +24,6 @@ CONTENTS = (os.urandom(300_000), b"", "Свидетельство".encode())
 RECIPIENT = Somebody(1).classical
 TO = fingerprints.recipient_fingerprint(str(RECIPIENT.recipient())).hex()
 PASSPHRASE = "correct horse battery"
-# Answers what is asked at a terminal with its first argument.
-AT_A_TERMINAL = """
-import os, pty, sys
-
-def read(terminal):
-    shown = os.read(terminal, 4096)
-    if shown.rstrip().endswith(b":"):
-        os.write(terminal, sys.argv[1].encode() + b"\\n")
-    return shown
-
-sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[2:], read)))
-"""
 
 
 def sealed(*recipients: age.Recipient, manifest: Mapping[str, object] | None = None) -> bytes:
@@ -70,7 +59,7 @@ def typed(folder: Path, *lines: str, path: Path | None = None, words: str = "") 
         environment["PATH"] = f"{path}{os.pathsep}{environment['PATH']}"
     command = ["bash", "-c", "\n".join(lines)]
     if words:
-        command = [sys.executable, "-c", AT_A_TERMINAL, words, *command]
+        command = answering(words, *command)
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
 
 

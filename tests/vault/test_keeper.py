@@ -30,8 +30,8 @@ from vault.drafts import Draft, DraftFiles, file_names
 from vault.errors import LogUnavailable, OutcomeUnrecorded, VaultError
 from vault.folder import Staging
 from vault.keeper import Keeper
+from vault.log_requests import LogEntry
 from vault.objects import Staged, write_object
-from vault.requests import LogEntry
 from vault.sealing_requests import ShareRequest
 
 

@@ -414,3 +414,10 @@ def test_recovery_words_from_creation_open_it(tmp_path: Path) -> None:
     Vault.create(tmp_path / "v", key_file(), recovery=recovery).close()
     with Vault.open(tmp_path / "v", RecoveryUnlocker(" ".join(words))) as vault:
         assert [key.kind for key in vault.info().keys] == ["keyfile", "recovery"]
+
+
+def test_folders_that_are_made_for_a_vault_are_durable_with_it(tmp_path: Path) -> None:
+    with replaced(disk := FaultyDisk()):
+        make_vault(tmp_path / "lawyers" / "archive" / "v").close()
+    for name in (tmp_path.name, "lawyers", "archive"):
+        assert ("fsync_folder", name) in disk.operations

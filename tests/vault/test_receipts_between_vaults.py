@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import stat
 import sys
@@ -11,62 +10,24 @@ from pathlib import Path
 
 import pytest
 from faults import Failure, every_failure
+from pairs import Pair
 from sessions import session
 from somebody import Somebody
-from vaults import FailingLog, key_file, make_vault, object_files, open_vault
+from vaults import FailingLog, key_file, object_files
 
 from crypto import age
 from crypto.padding import padded_size
 from vault import Vault, dropping, errors, identity, introductions, schema
-from vault.receipt_files import Written
-from vault.sealing import Sealed
 from vault.unsealing import Found
 
 VIDEO = bytes(range(256)) * 3000
 
 
-class Pair:
-    """Ours seals, theirs opens; both have the other's card."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.ours, self.theirs = make_vault(folder / "ours"), make_vault(folder / "theirs")
-        self.ours.partners.add("Bear", card=self.theirs.identity.card())
-        self.theirs.partners.add("Anna", card=self.ours.identity.card())
-        self.ours.cases.new("Harbour Street", code="HARBOUR")
-        case = self.ours.cases.get("HARBOUR")
-        case.items.add_stream(io.BytesIO(VIDEO), file_name="road.mp4")
-        case.items.add_text("She came by the night train.")
-        (folder / "out").mkdir()
-        self.out = folder / "out"
-
-    def seal(self, to: str | None = "Bear", *, classical: bool = False, passphrase: str | None = None) -> Sealed:
-        with self.ours.cases.get("HARBOUR").seal(
-            to=to, items="all", purpose="hearing", terms="read only", classical=classical
-        ) as sealing:
-            return sealing.write(self.folder, passphrase=passphrase)
-
-    def open(self, path: Path, *, accept: bool = True) -> Found:
-        found, _ = self.theirs.open_file(path, spoken=lambda: "seven quiet herons", accept=lambda _found: accept)
-        return found
-
-    def confirm(self, path: Path) -> Written:
-        return self.theirs.write_receipt(self.open(path), self.out)
-
-    def begin_again(self) -> None:
-        """Theirs, closed and opened: a vault whose log failed serves nobody any more."""
-        with contextlib.suppress(errors.VaultError):
-            self.theirs.close()
-        self.theirs = open_vault(self.folder / "theirs")
-
-    def close(self) -> None:
-        self.ours.close()
-        self.theirs.close()
-
-
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[Pair]:
     pair = Pair(tmp_path)
+    pair.case.items.add_stream(io.BytesIO(VIDEO), file_name="road.mp4")
+    pair.case.items.add_text("She came by the night train.")
     yield pair
     pair.close()
 
@@ -93,7 +54,7 @@ def test_nothing_but_the_sender_reads_anything_of_a_receipt(pair: Pair) -> None:
     assert [each.kind for each in header.stanzas] == [age.HYBRID]
     plain = io.BytesIO()
     seed = pair.ours.keeper.registry.rows(schema.IDENTITY)[0]["hybrid_seed"]
-    age.decrypt(io.BytesIO(data), plain, [age.HybridIdentity(bytes(seed))])  # type: ignore[arg-type]
+    age.decrypt(io.BytesIO(data), plain, [age.HybridIdentity(bytes(seed))])  # type: ignore[arg-type]  # the column holds bytes
     assert len(plain.getvalue()) == padded_size(len(plain.getvalue())) >= 64 << 10
     for known in ("HARBOUR", "Anna", "Bear", sent.share_id, "receipt", pair.ours.identity.show().fingerprint):
         assert known.encode() not in data
@@ -150,7 +111,7 @@ def test_nothing_is_confirmed_to_somebody_whom_no_signature_proves(pair: Pair) -
 
 
 def test_nothing_is_confirmed_that_came_for_a_passphrase_or_an_age_recipient(pair: Pair) -> None:
-    spoken = pair.seal(None, passphrase="seven quiet herons")
+    spoken = pair.seal(None)
     refuses(pair, pair.open(spoken.path), "passphrase")
     pair.ours.partners.get("Bear").remove()
     pair.ours.partners.add("Bear by age", age=pair.theirs.identity.show().age_recipient)
@@ -244,7 +205,7 @@ def test_a_receipt_goes_over_nothing_and_not_into_the_vault(pair: Pair) -> None:
         pair.theirs.path / "x.age": errors.Refused,
     }.items():
         with pytest.raises(error):
-            pair.theirs.verify_receipt_place(target)
+            pair.theirs.verify_place(target)
         with pytest.raises(error):
             pair.theirs.write_receipt(found, target)
     assert there.read_bytes() == b"mine"
@@ -353,7 +314,7 @@ def test_after_any_failure_of_the_disk_a_receipt_is_whole_or_not_there(pair: Pai
             if path.suffix == ".age":
                 with path.open("rb") as file:
                     seed = pair.ours.keeper.registry.rows(schema.IDENTITY)[0]["hybrid_seed"]
-                    age.decrypt(file, io.BytesIO(), [age.HybridIdentity(bytes(seed))])  # type: ignore[arg-type]
+                    age.decrypt(file, io.BytesIO(), [age.HybridIdentity(bytes(seed))])  # type: ignore[arg-type]  # the column holds bytes
             else:
                 assert path.suffix == ".partial"
             path.unlink()

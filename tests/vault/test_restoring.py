@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from faults import FaultyDisk, replaced
 from vaults import Clock, all_files, flip, key_file, make_vault, object_files, open_vault
 
 from vault import RecoveryUnlocker, Vault, check_backup, errors, mark
@@ -62,6 +63,18 @@ def test_everything_is_there_again_and_the_backup_is_as_it_was(place: Path, new:
             assert b"".join(reading) == b"Statement MEADOW"
         vault.cases.get("MEADOW").note("work goes on")
     assert {path.name for path in object_files(new)} == {path.name for path in object_files(original)}
+
+
+def test_a_text_that_was_being_written_is_durable_when_the_restore_is(tmp_path: Path, new: Path) -> None:
+    with make_vault(tmp_path / "v") as vault:
+        vault.cases.new("Harbour Street", code="HARBOUR")
+        vault.cases.get("HARBOUR").drafts.begin(text="She came").keep()
+        vault.backup(tmp_path / "backup")
+    with replaced(disk := FaultyDisk()):
+        restore(tmp_path / "backup", new)
+    names = {path.name for path in (new / "drafts").iterdir()}
+    written = max(at for at, (_, name) in enumerate(disk.operations) if name in names)
+    assert ("fsync_folder", "drafts") in disk.operations[written:]
 
 
 def test_recovery_words_restore_too(tmp_path: Path, new: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pyrage
 import pytest
 from somebody import Somebody
+from terminals import run_answering
 from vaults import make_vault
 
 from crypto import sshsig
@@ -23,18 +24,6 @@ from vault.cards import Card
 PARTNER = Somebody(1)
 WORDS = "abandon-ability-able-about-above-absent-absorb-abstract"
 CONTENTS = {"film.mp4": b"a film " * 100_000, "letter.txt": "Я уехала сама.".encode(), "empty.bin": b""}
-# Answers every question with its first argument, and ends as the program does.
-AT_A_TERMINAL = """
-import os, pty, sys
-
-def read(terminal):
-    shown = os.read(terminal, 4096)
-    if shown.rstrip().endswith(b":"):
-        os.write(terminal, sys.argv[1].encode() + b"\\n")
-    return shown
-
-sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[2:], read)))
-"""
 
 
 @pytest.fixture
@@ -45,18 +34,6 @@ def vault(tmp_path: Path) -> Iterator[Vault]:
             made.cases.get("HARBOUR").items.add_stream(io.BytesIO(content), file_name=name)
         made.partners.add("Bear", card=PARTNER.card(classical=True))
         yield made
-
-
-@pytest.fixture
-def case(vault: Vault) -> Case:
-    return vault.cases.get("HARBOUR")
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    path = tmp_path / "out"
-    path.mkdir()
-    return path
 
 
 def seal(case: Case, out: Path, *, to: str | None = "Bear", classical: bool = False) -> Path:
@@ -111,21 +88,7 @@ def test_a_spoken_passphrase_opens_it_everywhere(case, out, node, tmp_path, prog
     path = seal(case, out, to=None)
     plaintext = pyrage.passphrase.decrypt(path.read_bytes(), WORDS)
     assert node(path, passphrase=WORDS) == plaintext
-    if sys.platform == "win32":
-        pytest.skip("left out: no pseudo-terminals on this system")
-    command = [
-        sys.executable,
-        "-c",
-        AT_A_TERMINAL,
-        WORDS,
-        program("age"),
-        "-d",
-        "-o",
-        str(tmp_path / "x.tar"),
-        str(path),
-    ]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
-    assert done.returncode == 0, done.stdout
+    run_answering(WORDS, program("age"), "-d", "-o", tmp_path / "x.tar", path)
     assert (tmp_path / "x.tar").read_bytes() == plaintext
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import bags
 import pytest
+from pairs import Pair
 from sealing import Sender as Partner
 from sealing import To, sealed
 from their_logs import TheirLog
@@ -27,8 +28,6 @@ from vault.confirmations import Confirmation
 from vault.errors import SealedFileRefused
 from vault.log_proofs import EVIDENCE, LogProofs
 from vault.sealed import SealedManifest
-from vault.sealing import Sealed
-from vault.unsealing import Found
 from vault.verifying import verify_tags
 
 SENDER = bags.Sender()
@@ -190,27 +189,8 @@ def test_proofs_of_another_form_are_refused(place: str, value: object) -> None:
 # Two vaults
 
 
-class Pair:
-    """Ours seals, theirs opens; both have the other's card."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.path = folder, folder / "ours"
-        self.ours, self.theirs = make_vault(self.path), make_vault(folder / "theirs")
-        self.ours.partners.add("Bear", card=self.theirs.identity.card())
-        self.theirs.partners.add("Anna", card=self.ours.identity.card())
-        self.ours.cases.new("Harbour Street", code="HARBOUR")
-        self.ours.cases.get("HARBOUR").items.add_text("She came by the night train.")
-        (folder / "out").mkdir()
-
-    def seal(self, to: str | None = "Bear", **kinds: Any) -> Sealed:
-        with self.ours.cases.get("HARBOUR").seal(to=to, items="all", **kinds) as sealing:
-            return sealing.write(self.folder, passphrase=None if to else "seven quiet herons")
-
-    def open(self, path: Path) -> Found:
-        return self.theirs.open_file(path, spoken=lambda: "seven quiet herons", accept=lambda _: True)[0]
-
-    def confirm(self, path: Path) -> Path:
-        return self.theirs.write_receipt(self.open(path), self.folder / "out").path
+class Vaults(Pair):
+    """Ours can be put back to what it was."""
 
     def exchange(self, path: Path) -> None:
         """Ours is closed, and another copy lies in its place."""
@@ -225,31 +205,28 @@ class Pair:
         self.ours = open_vault(self.path)
         return path
 
-    def close(self) -> None:
-        self.ours.close()
-        self.theirs.close()
-
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
-    pair = Pair(tmp_path)
+def pair(tmp_path: Path) -> Iterator[Vaults]:
+    pair = Vaults(tmp_path)
+    pair.case.items.add_text("She came by the night train.")
     yield pair
     pair.close()
 
 
-def test_a_receipt_confirms_the_log_up_to_the_file(pair: Pair) -> None:
+def test_a_receipt_confirms_the_log_up_to_the_file(pair: Vaults) -> None:
     assert pair.ours.log_status().confirmed == ()
     sent = pair.seal()
     (row,) = pair.ours.keeper.registry.rows(schema.SENT_HEADS)
     ((size,),) = pair.ours.keeper.registry.store.execute("SELECT size FROM log_steps WHERE step = ?", (row["step"],))
-    taken = pair.ours.take_receipt(pair.confirm(sent.path))
+    taken = pair.ours.take_receipt(pair.confirm(sent.path).path)
     assert taken.log == "confirmed"
     (witness,) = pair.ours.log_status().confirmed
     assert (witness.partner, witness.generation, witness.entries) == ("Bear", 1, size)
     assert pair.ours.log_status().forks == ()
 
 
-def test_the_log_goes_on_between_files_and_late_ones_are_taken(pair: Pair) -> None:
+def test_the_log_goes_on_between_files_and_late_ones_are_taken(pair: Vaults) -> None:
     sent = [pair.seal() for _ in range(4)]
     pair.ours.cases.get("HARBOUR").note("between")
     for place in (0, 2, 1, 3):
@@ -258,25 +235,25 @@ def test_the_log_goes_on_between_files_and_late_ones_are_taken(pair: Pair) -> No
     assert len([row for row in pair.theirs.keeper.registry.rows(schema.SEEN_HEADS) if row["evidence"]]) == 1
 
 
-def restored(pair: Pair) -> Vault:
+def restored(pair: Vaults) -> Vault:
     """The partner goes on from their backup."""
     pair.theirs.close()
     Vault.restore(pair.folder / "backup", pair.folder / "restored", key_file())
     return open_vault(pair.folder / "restored")
 
 
-def test_a_partner_who_goes_on_from_an_old_backup_is_not_locked_out(pair: Pair) -> None:
+def test_a_partner_who_goes_on_from_an_old_backup_is_not_locked_out(pair: Vaults) -> None:
     pair.open(pair.seal().path)
     pair.theirs.backup(pair.folder / "backup")
     for _ in range(10):
-        pair.ours.take_receipt(pair.confirm(pair.seal().path))
+        pair.ours.take_receipt(pair.confirm(pair.seal().path).path)
     last = pair.seal()
     pair.theirs = restored(pair)
     pair.open(last.path)
     assert pair.theirs.log_status().forks == ()
 
 
-def test_of_what_is_proved_the_newest_stays(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_what_is_proved_the_newest_stays(pair: Vaults, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(witnessing, "MOST_EARLIER", 3)
     for _ in range(5):
         pair.seal()
@@ -287,14 +264,14 @@ def test_of_what_is_proved_the_newest_stays(pair: Pair, monkeypatch: pytest.Monk
 
 
 def test_a_backup_older_than_what_is_proved_goes_on_with_the_files_since_then_and_the_suspicion_ends(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
+    pair: Vaults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(witnessing, "MOST_EARLIER", 3)
     pair.open(pair.seal().path)
     pair.theirs.backup(pair.folder / "backup")
     since = [pair.seal().path for _ in range(6)]
     for path in since:
-        pair.ours.take_receipt(pair.confirm(path))
+        pair.ours.take_receipt(pair.confirm(path).path)
     pair.theirs = restored(pair)
     with pytest.raises(SealedFileRefused, match=r"restored from a backup, open the files first that came since then"):
         pair.open(since[-1])
@@ -306,7 +283,7 @@ def test_a_backup_older_than_what_is_proved_goes_on_with_the_files_since_then_an
     assert "partner-log-forked" not in pair.theirs.warnings
 
 
-def test_files_by_other_ways_do_not_break_the_chain(pair: Pair) -> None:
+def test_files_by_other_ways_do_not_break_the_chain(pair: Vaults) -> None:
     first = pair.seal()
     spoken = [pair.seal(to=None), pair.seal(to=None)]
     last = pair.seal()
@@ -315,11 +292,11 @@ def test_files_by_other_ways_do_not_break_the_chain(pair: Pair) -> None:
     assert pair.theirs.log_status().forks == ()
 
 
-def test_an_older_copy_that_goes_on_is_found_by_the_partner_and_by_the_receipt(pair: Pair) -> None:
+def test_an_older_copy_that_goes_on_is_found_by_the_partner_and_by_the_receipt(pair: Vaults) -> None:
     pair.open(pair.seal().path)
     older = pair.copy("older")
     second = pair.seal()
-    receipt = pair.confirm(second.path)
+    receipt = pair.confirm(second.path).path
     pair.exchange(older)
     pair.ours.cases.get("HARBOUR").note("another history")
     rewritten = pair.seal()
@@ -361,7 +338,7 @@ def _verify_evidence(archive: bytes) -> None:
     assert listed in signed
 
 
-def test_a_history_that_ends_earlier_is_refused(pair: Pair) -> None:
+def test_a_history_that_ends_earlier_is_refused(pair: Vaults) -> None:
     older = pair.copy("older")
     for _ in range(3):
         last = pair.seal()
@@ -372,11 +349,11 @@ def test_a_history_that_ends_earlier_is_refused(pair: Pair) -> None:
     assert len(pair.theirs.log_status().forks) == 1
 
 
-def test_a_restored_vault_is_said_to_have_a_gap_and_goes_on(pair: Pair) -> None:
+def test_a_restored_vault_is_said_to_have_a_gap_and_goes_on(pair: Vaults) -> None:
     pair.open(pair.seal().path)
     pair.ours.backup(pair.folder / "backup")
     lost = pair.seal()
-    receipt = pair.confirm(lost.path)
+    receipt = pair.confirm(lost.path).path
     pair.ours.close()
     Vault.restore(pair.folder / "backup", pair.folder / "again", key_file())
     pair.ours = open_vault(pair.folder / "again")
@@ -388,11 +365,11 @@ def test_a_restored_vault_is_said_to_have_a_gap_and_goes_on(pair: Pair) -> None:
     with pytest.raises(errors.BadReceipt, match="sealed after the state"):
         pair.ours.take_receipt(receipt)
     assert pair.ours.log_status().forks == ()
-    assert pair.ours.take_receipt(pair.theirs.write_receipt(pair.open(again.path), pair.folder / "out").path).log
+    assert pair.ours.take_receipt(pair.theirs.write_receipt(pair.open(again.path), pair.out).path).log
 
 
 def test_what_a_file_showed_is_remembered_though_it_could_not_be_stored(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
+    pair: Vaults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair.open(pair.seal().path)
     pair.ours.backup(pair.folder / "backup")
@@ -406,7 +383,7 @@ def test_what_a_file_showed_is_remembered_though_it_could_not_be_stored(
         raise errors.NoSpace(path="the vault")
 
     with monkeypatch.context() as patch:
-        patch.setattr("vault.receiving.place", full)
+        patch.setattr("vault.storing.place", full)
         with pytest.raises(errors.NoSpace):
             pair.open(sent.path)
     assert len(pair.theirs.keeper.registry.rows(schema.RECEIVED)) == 2
@@ -498,7 +475,7 @@ def test_a_stranger_who_names_the_vault_of_a_partner_accuses_nobody(tmp_path: Pa
 # Receipts
 
 
-def test_a_receipt_that_names_another_log_is_not_taken(pair: Pair) -> None:
+def test_a_receipt_that_names_another_log_is_not_taken(pair: Vaults) -> None:
     sent = pair.seal()
     found = pair.open(sent.path)
     registry = pair.theirs.keeper.registry
@@ -507,7 +484,7 @@ def test_a_receipt_that_names_another_log_is_not_taken(pair: Pair) -> None:
         named = checkpoint.to_bytes().decode()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(witnessing, "newest_seen", lambda *_, named=named: named)
-            written = pair.theirs.write_receipt(found, pair.folder / "out").path
+            written = pair.theirs.write_receipt(found, pair.out).path
         with pytest.raises(errors.BadReceipt, match="another log"):
             pair.ours.take_receipt(written)
     assert pair.ours.log_status().confirmed == ()

@@ -5,7 +5,8 @@
     python3 verify_log.py log.jsonl disclosed.jsonl   both, and that the entries are of that log
 
 It checks Ed25519 signatures only. Where the export has certificates of the vault's identity, their ML-DSA-65 halves, which
-a quantum computer could not forge either, are not checked here. Exit status 0: everything holds; 22: something does not.
+a quantum computer could not forge either, are not checked here. Exit status 0: everything holds; 22: something does not, and
+then nothing is shown of what does.
 
 What holds proves that nothing was changed, removed, added or moved between the first signed entry and the last. Whether the
 head that is shown is the one that others saw before, a person compares.
@@ -18,6 +19,7 @@ import hashlib
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 COMMITMENT = b"casevault/v1/commitment"
@@ -25,6 +27,11 @@ SSHSIG_NAMESPACE = b"casevault-generation@v1"
 LEAF = re.compile(
     r'\{"c":"([0-9a-f]{64})",(?:"k":"([0-9a-f]{64})",)?"n":(0|[1-9][0-9]{0,14}),"s":([1-9][0-9]{0,14}),"v":1\}'
 )
+
+
+# More than a vault writes; without these, a file made for it would have this program take time and memory without end.
+LONGEST_LINE = 32 << 20
+LONGEST_NUMBER = 17
 
 
 class Wrong(Exception):
@@ -173,9 +180,32 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: list[bytes], roo
 # What a file holds
 
 
+def lines_of(path: str) -> Iterator[str]:
+    """The lines of a file, without their ends, as they are needed."""
+    with Path(path).open(encoding="utf-8", newline="\n") as file:
+        while line := file.readline(LONGEST_LINE + 1):
+            if not line.endswith("\n"):
+                raise Wrong("a line is too long" if len(line) > LONGEST_LINE else "the file ends within a line")
+            yield line[:-1]
+
+
+def read_json(line: str) -> object:
+    return json.loads(line, parse_int=whole, parse_float=not_whole, parse_constant=not_whole)
+
+
+def whole(digits: str) -> int:
+    if len(digits) > LONGEST_NUMBER:
+        raise Wrong("a number that is too large")
+    return int(digits)
+
+
+def not_whole(_text: str) -> object:
+    raise Wrong("a number that is not whole")
+
+
 def fields_of(line: str, *names: str) -> dict[str, object]:
     """The JSON object of a line, in its one form, with exactly these fields."""
-    value = json.loads(line)
+    value = read_json(line)
     if not isinstance(value, dict) or set(value) != set(names) or canonical(value) != line:
         raise Wrong("a line in another form")
     return value
@@ -317,12 +347,10 @@ class Log:
 
 
 def verify_public(path: str, wanted_sizes: set[int]) -> Log:
-    with Path(path).open(encoding="utf-8", newline="\n") as file:
-        log = Log(file.readline().removesuffix("\n"), wanted_sizes)
-        for line in file:
-            if not line.endswith("\n"):
-                raise Wrong("the file ends within a line")
-            log.take(line[:-1])
+    lines = lines_of(path)
+    log = Log(next(lines, ""), wanted_sizes)
+    for line in lines:
+        log.take(line)
     log.end()
     return log
 
@@ -357,11 +385,8 @@ def verify_entry(line: str, size: int, root: bytes) -> dict[str, object]:
 
 
 def read_disclosure(path: str) -> tuple[str, int, bytes, list[str]]:
-    with Path(path).open(encoding="utf-8", newline="\n") as file:
-        lines = file.read().split("\n")
-    if lines.pop() != "":
-        raise Wrong("the file ends within a line")
-    value = fields_of(lines[0], "casevault", "entries", "origin", "root", "size", "v")
+    lines = list(lines_of(path))
+    value = fields_of(lines[0] if lines else "", "casevault", "entries", "origin", "root", "size", "v")
     if (value["casevault"], value["v"]) != ("log-disclosure", 1):
         raise Wrong("another format")
     if number(value["entries"]) != len(lines) - 1:
@@ -374,52 +399,70 @@ def shown(value: object) -> str:
     return json.dumps(value, ensure_ascii=True, sort_keys=True)
 
 
+def kind_of(path: str) -> object:
+    first = read_json(next(lines_of(path), ""))
+    return first.get("casevault") if isinstance(first, dict) else None
+
+
+def verified(paths: list[str]) -> list[str]:
+    """What is to be said of files that hold, all of them; else it raises, and nothing was said."""
+    public: list[str] = []
+    disclosures: list[tuple[str, int, bytes, list[str]]] = []
+    for path in paths:
+        if kind_of(path) == "log-public":
+            public.append(path)
+        else:
+            disclosures.append(read_disclosure(path))
+    logs = [verify_public(path, {size for _, size, _, _ in disclosures}) for path in public]
+    said: list[str] = []
+    for log in logs:
+        said += of_log(log)
+    for origin, size, root, lines in disclosures:
+        said += [shown(verify_entry(line, size, root)) for line in lines]
+        said.append(f"{len(lines)} entries hold, as they are shown, in this log:")
+        said += [f"  log      {shown(origin)}", f"  entries  {size}", f"  root     {root.hex()}"]
+        for log in logs:
+            name = f"casevault/{log.vault_id.hex()}/g"
+            if not origin.startswith(name) or log.roots.get(size) != root:
+                raise Wrong("the disclosed entries are of another log than the public export")
+            said.append("  it is the log of the public export, which signs it")
+        if not logs:
+            said.append(
+                "  nothing here signs it: compare with a head that somebody kept, or give the public export too"
+            )
+    return said
+
+
+def of_log(log: Log) -> list[str]:
+    generation = log.now["generation"] if log.now else 0
+    said = [
+        "The log proves itself (Ed25519 signatures only).",
+        f"  log      casevault/{log.vault_id.hex()}/g{generation}",
+        f"  entries  {log.tree.size}, in {log.step} steps",
+        f"  root     {log.tree.root().hex()}",
+        f"  parts    {log.begun}, {log.certified} of them certified by the vault's identity",
+    ]
+    if log.unsigned:
+        said.append(f"  the first {log.unsigned} entries are older than the first signature and prove nothing")
+    if log.begun > 1:
+        said.append("  there is a declared gap before each part but the first: restored, or its key was lost")
+    return said
+
+
 def main(paths: list[str]) -> int:
     if not paths or paths[0] in ("-h", "--help"):
         print(__doc__)
         return 0 if paths else 2
     try:
-        public: list[str] = []
-        disclosures: list[tuple[str, int, bytes, list[str]]] = []
-        for path in paths:
-            with Path(path).open(encoding="utf-8", newline="\n") as file:
-                kind = json.loads(file.readline()).get("casevault")
-            if kind == "log-public":
-                public.append(path)
-            else:
-                disclosures.append(read_disclosure(path))
-        logs = [verify_public(path, {size for _, size, _, _ in disclosures}) for path in public]
-        for log in logs:
-            generation = log.now["generation"] if log.now else 0
-            print("The log proves itself (Ed25519 signatures only).")
-            print(f"  log      casevault/{log.vault_id.hex()}/g{generation}")
-            print(f"  entries  {log.tree.size}, in {log.step} steps")
-            print(f"  root     {log.tree.root().hex()}")
-            print(f"  parts    {log.begun}, {log.certified} of them certified by the vault's identity")
-            if log.unsigned:
-                print(f"  the first {log.unsigned} entries are older than the first signature and prove nothing")
-            if log.begun > 1:
-                print("  there is a declared gap before each part but the first: restored, or its key was lost")
-        for origin, size, root, lines in disclosures:
-            for line in lines:
-                print(shown(verify_entry(line, size, root)))
-            print(f"{len(lines)} entries hold, as they are shown, in this log:")
-            print(f"  log      {shown(origin)}")
-            print(f"  entries  {size}")
-            print(f"  root     {root.hex()}")
-            for log in logs:
-                name = f"casevault/{log.vault_id.hex()}/g"
-                if not origin.startswith(name) or log.roots.get(size) != root:
-                    raise Wrong("the disclosed entries are of another log than the public export")
-                print("  it is the log of the public export, which signs it")
-            if not logs:
-                print("  nothing here signs it: compare with a head that somebody kept, or give the public export too")
-    except (Wrong, ValueError, KeyError, TypeError, AttributeError) as error:
-        print(f"DOES NOT HOLD: {error}", file=sys.stderr)
-        return 22
+        said = verified(paths)
     except OSError as error:
         print(f"{error}", file=sys.stderr)
         return 1
+    except Exception as error:  # noqa: BLE001 -- whatever a file made for this program brings about, it does not hold
+        print(f"DOES NOT HOLD: {shown(str(error) or type(error).__name__)[1:-1]}", file=sys.stderr)
+        return 22
+    for line in said:
+        print(line)
     return 0
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+import contextlib
+import os
 from pathlib import Path
 
 import click
@@ -12,12 +13,11 @@ from commands._documents import LOG_EXPORTED
 from commands._errors import REFUSED, Stop
 from commands._options import PathName, Settings, command, optional, pass_settings
 from commands._output import Output
-from commands._session import Session, lies_in, make_inside, opened, vault_path
+from commands._session import lies_in, make_inside, opened, vault_path
 from commands._terminal import visible
 from commands._text import _
 from commands.read import must_be_there
-from vault import references
-from vault.files import NewFile, sync_folder
+from vault import errors, files, references
 
 LOG_FILE, VERIFIER = "log.jsonl", "verify_log.py"
 
@@ -58,6 +58,8 @@ def export(
     must_be_there(folder)
     wanted = references.parse_case(code) if code else None
     discloses = bool(wanted or entries)
+    target = folder / ("log-disclosed" if discloses else "log-public")
+    _must_be_free(target)
     if discloses:
         _terminal.warn(
             _("what the log says of these entries leaves the vault: it lies in {folder} unencrypted").format(
@@ -67,14 +69,45 @@ def export(
     with opened(settings) as session:
         purpose = optional(purpose, _("Purpose:")) if discloses else None
         must_be_there(folder)
-        target = make_inside(folder, "log-disclosed" if discloses else "log-public")
-        if discloses:
-            text = session.vault.disclose_log(case=wanted, entries=entries, hidden=hidden, purpose=purpose)
-            _write(target / LOG_FILE, text.encode())
-        else:
-            _write_public(session, target / LOG_FILE)
-    _write(target / VERIFIER, Path(__file__).with_name("_verify_log.py").read_bytes())
-    sync_folder(target)
+        _must_be_free(make_inside(folder, target.name))
+        try:
+            _write_verifier(target / VERIFIER)
+            if discloses:
+                session.vault.disclose_log(
+                    target / LOG_FILE, case=wanted, entries=entries, hidden=hidden, purpose=purpose
+                )
+            else:
+                session.vault.export_log(target / LOG_FILE)
+        except BaseException as error:
+            if isinstance(error, (errors.OutcomeUnrecorded, errors.SessionOver)) and (target / LOG_FILE).exists():
+                _report(settings, target, discloses=discloses)
+            else:
+                _undo(target)
+            raise
+    _report(settings, target, discloses=discloses)
+
+
+def _must_be_free(target: Path) -> None:
+    """Nothing is logged, and nothing disclosed, that then has no place. Raises ``AlreadyThere``."""
+    for name in (LOG_FILE, VERIFIER):
+        if os.path.lexists(target / name):
+            raise errors.AlreadyThere(path=str(target / name))
+
+
+def _write_verifier(path: Path) -> None:
+    with files.Unfinished(path, path.with_name(f"{VERIFIER}.partial")).writing() as file:
+        file.write(Path(__file__).with_name("_verify_log.py").read_bytes())
+
+
+def _undo(target: Path) -> None:
+    """Without a log the program beside it is nothing; others' files stay, and the folder with them."""
+    with contextlib.suppress(errors.VaultError, OSError):
+        if not os.path.lexists(target / LOG_FILE):
+            files.remove(target / VERIFIER)
+        target.rmdir()
+
+
+def _report(settings: Settings, target: Path, *, discloses: bool) -> None:
     output = Output(settings)
     if output.json:
         output.answer({"path": target / LOG_FILE, "verifier": target / VERIFIER, "disclosed": discloses})
@@ -86,13 +119,3 @@ def export(
             program=VERIFIER, file=LOG_FILE
         )
     )
-
-
-def _write_public(session: Session, path: Path) -> None:
-    with NewFile(path) as file:
-        session.vault.export_log(partial(NewFile.write, file))
-
-
-def _write(path: Path, content: bytes) -> None:
-    with NewFile(path) as file:
-        file.write(content)

@@ -365,23 +365,32 @@ class Vault:
 
     def disclose_log(
         self,
+        path: Path,
         *,
         case: str | None = None,
         entries: tuple[int, ...] = (),
         hidden: tuple[str, ...] = (),
         purpose: str | None = None,
-    ) -> str:
-        """One case's entries of the log, or chosen ones, with proofs for who trusts nobody; see `log_exporting`.
+    ) -> None:
+        """Write one case's entries of the log, or chosen ones, as a new file, with proofs for who trusts nobody.
 
-        ``hidden`` names fields of which only a hash is given. Raises ``NoSuchCase``, ``NoSuchEntry``, ``BadValue``, ``Refused``.
+        ``hidden`` names fields of which only a hash is given. Raises ``NoSuchCase``, ``NoSuchEntry``, ``BadValue``, ``Refused``,
+        and as ``export_log``.
         """
-        return self.keeper.log_disclose(case, entries, hidden, purpose=purpose)
-
-    def export_log(self, write: Callable[[bytes], object]) -> None:
-        """Give ``write`` the public form of the whole log, piece by piece: leaves and signatures, of which anybody learns counts."""
         from vault import log_exporting
 
-        log_exporting.export(self.keeper, write)
+        log_exporting.disclose(self.keeper, path, case=case, entries=entries, hidden=hidden, purpose=purpose)
+
+    def export_log(self, path: Path) -> None:
+        """Write the public form of the whole log as a new file: leaves and signatures, of which anybody learns counts.
+
+        Until it is whole its name ends in ``.partial``; the log says that it was done when it is durable. Raises
+        ``AlreadyThere``, ``NoSuchFolder``, ``NoSpace``, ``ReadOnly``, ``LogUnavailable``, after which nothing of it is left; after
+        ``OutcomeUnrecorded`` it is there.
+        """
+        from vault import log_exporting
+
+        log_exporting.export(self.keeper, path)
 
     def log_head(self) -> LogHead:
         """The newest checkpoint of the log."""

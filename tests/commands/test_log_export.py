@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faults import FaultyDisk, replaced
 from vaults import make_vault, open_vault
 
 from commands import _verify_log
+from commands._session import make_inside
 from crypto import ed25519
 from crypto.errors import BadSignature, InvalidPublicKey
 from vault import Vault, errors, log_exporting
@@ -38,20 +40,26 @@ def vault(tmp_path: Path) -> Any:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """One vault's public form, and the disclosure of a case of it, to be forged."""
-    with make_vault(tmp_path_factory.mktemp("exported") / "v") as found:
+    folder = tmp_path_factory.mktemp("exported")
+    with make_vault(folder / "v") as found:
         found.cases.new("Harbour Street", code="HARBOUR")
         found.cases.get("HARBOUR").note("remark")
         found.cases.get("HARBOUR").show()
         found.identity.show()
-        pieces: list[bytes] = []
-        found.export_log(pieces.append)
-        return b"".join(pieces).decode(), found.disclose_log(case="HARBOUR")
+        return content_of(public(found, folder / "public")), content_of(disclosed(found, folder / "disclosed"))
+
+
+def content_of(path: Path) -> str:
+    return path.read_bytes().decode()
 
 
 def public(vault: Vault, path: Path) -> Path:
-    pieces: list[bytes] = []
-    vault.export_log(pieces.append)
-    path.write_bytes(b"".join(pieces))
+    vault.export_log(path)
+    return path
+
+
+def disclosed(vault: Vault, path: Path, **named: Any) -> Path:
+    vault.disclose_log(path, **(named or {"case": "HARBOUR"}))
     return path
 
 
@@ -252,8 +260,7 @@ def test_a_file_for_which_memory_does_not_suffice_does_not_hold(tmp_path: Path) 
 
 
 def test_the_entries_of_one_case_are_disclosed_and_nothing_of_another(vault: Vault, tmp_path: Path) -> None:
-    path = tmp_path / "disclosed.jsonl"
-    path.write_text(vault.disclose_log(case="HARBOUR"), encoding="utf-8")
+    path = disclosed(vault, tmp_path / "disclosed.jsonl")
     status, out, err = verified(path)
     assert (status, err) == (0, "")
     shown = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
@@ -268,28 +275,26 @@ def test_the_entries_of_one_case_are_disclosed_and_nothing_of_another(vault: Vau
 
 
 def test_a_field_that_is_hidden_is_not_told_and_the_rest_still_holds(vault: Vault, tmp_path: Path) -> None:
-    everything = vault.disclose_log(case="HARBOUR")
-    hidden = vault.disclose_log(case="HARBOUR", hidden=("query", "actor", "wall_time"))
+    path = tmp_path / "disclosed.jsonl"
+    everything = content_of(disclosed(vault, tmp_path / "everything"))
+    hidden = content_of(disclosed(vault, path, case="HARBOUR", hidden=("query", "actor", "wall_time")))
     assert "CANARY" in everything
     for told in ("CANARY", "keyfile", "2026-11"):
         assert told not in hidden
-    path = tmp_path / "disclosed.jsonl"
-    path.write_text(hidden, encoding="utf-8")
     status, out, _err = verified(path)
     assert status == 0
     assert "wall_time" not in json.loads(out.splitlines()[0])
     with pytest.raises(errors.BadValue):
-        vault.disclose_log(case="HARBOUR", hidden=("no such field",))
+        disclosed(vault, tmp_path / "other", case="HARBOUR", hidden=("no such field",))
 
 
 def test_chosen_entries_are_disclosed_by_number(vault: Vault, tmp_path: Path) -> None:
-    path = tmp_path / "disclosed.jsonl"
-    path.write_text(vault.disclose_log(entries=(5, 0, 5)), encoding="utf-8")
+    path = disclosed(vault, tmp_path / "disclosed.jsonl", entries=(5, 0, 5))
     status, out, _err = verified(path)
     assert status == 0
     assert [json.loads(line)["number"] for line in out.splitlines() if line.startswith("{")] == [0, 5]
     with pytest.raises(errors.NoSuchEntry):
-        vault.disclose_log(entries=(5, 100_000))
+        disclosed(vault, tmp_path / "other", entries=(5, 100_000))
 
 
 FORGED_DISCLOSURES: dict[str, Callable[[str], str]] = {
@@ -346,8 +351,7 @@ def test_a_forged_disclosure_does_not_hold(exported: tuple[str, str], tmp_path: 
 
 
 def test_a_disclosure_of_another_log_than_the_public_export_is_refused(vault: Vault, tmp_path: Path) -> None:
-    path = tmp_path / "disclosed.jsonl"
-    path.write_text(vault.disclose_log(case="HARBOUR"), encoding="utf-8")
+    path = disclosed(vault, tmp_path / "disclosed.jsonl")
     with make_vault(tmp_path / "other") as other:
         for _ in range(30):
             other.cases.list()
@@ -371,8 +375,7 @@ def test_a_restored_log_is_verified_across_its_gap(vault: Vault, tmp_path: Path)
 
 def test_text_that_a_terminal_would_obey_is_shown_escaped(vault: Vault, tmp_path: Path) -> None:
     vault.cases.get("HARBOUR").items.get(1).show(purpose="for\x1b[2J\u202ehim")
-    path = tmp_path / "disclosed.jsonl"
-    path.write_text(vault.disclose_log(case="HARBOUR"), encoding="utf-8")
+    path = disclosed(vault, tmp_path / "disclosed.jsonl")
     status, out, _err = verified(path)
     assert status == 0
     assert "\x1b" not in out
@@ -446,3 +449,45 @@ def test_the_command_writes_log_and_verifier_beside_each_other(harbour: Any, fol
     assert program.returncode == 0, program.stderr
     disclosed = harbour("log", "export", "--to", "out", "--case", "HARBOUR", "--hide", "actor")
     assert "unencrypted" in disclosed.stderr
+
+
+def test_an_export_into_a_place_that_is_taken_discloses_nothing_and_logs_nothing(harbour: Any, folder: Path) -> None:
+    (folder / "out").mkdir()
+    for options in ((), ("--entry", "1")):
+        first = harbour("log", "export", "--to", "out", *options)
+        written = Path(first.stdout.splitlines()[0])
+        content = (folder / written).read_bytes()
+        done = harbour("log", "export", "--to", "out", *options, status=15)
+        assert "log.jsonl" in done.stderr
+        assert done.stdout == ""
+        assert (folder / written).read_bytes() == content
+    acts = [entry["act"] for entry in harbour("log", "--json").json]
+    assert acts.count("log-export") == 2
+    assert acts.count("log-disclose") == 2
+
+
+@pytest.mark.parametrize("number", ["-1", "100000", "9223372036854775807", "9223372036854775808", "9" * 100])
+def test_an_entry_that_is_not_there_leaves_no_folder(harbour: Any, folder: Path, number: str) -> None:
+    (folder / "out").mkdir()
+    done = harbour("log", "export", "--to", "out", "--entry", number, status=14)
+    assert number in done.stderr
+    assert list((folder / "out").iterdir()) == []
+
+
+def test_what_others_put_into_the_folder_stays_when_an_export_fails(harbour: Any, folder: Path) -> None:
+    (folder / "out" / "log-disclosed").mkdir(parents=True)
+    (folder / "out" / "log-disclosed" / "letter").write_bytes(b"another's")
+    harbour("log", "export", "--to", "out", "--entry", "100000", status=14)
+    assert [path.name for path in (folder / "out" / "log-disclosed").iterdir()] == ["letter"]
+
+
+def test_the_folder_that_is_made_for_an_export_stays_after_a_power_cut(tmp_path: Path) -> None:
+    disk = FaultyDisk()
+    with replaced(disk):
+        made = make_inside(tmp_path, "log-public")
+        assert make_inside(tmp_path, "log-public") == made
+    disk.lose_unsynced()
+    assert made.is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(errors.AlreadyThere):
+        make_inside(tmp_path, "file")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FORM = 1
 MOST_DISCLOSED = 10_000
+_LARGEST_NUMBER = 2**53 - 1
 PAGE_STEPS = 2000
 PAGE_ENTRIES = 200  # of the longest that there can be, as much as one answer of a session holds
 
@@ -90,6 +91,9 @@ def disclose(
 ) -> None:
     """Write the entries of a case, or those with these numbers, as a new file. See ``Vault.disclose_log``."""
     file = _placed(path)
+    for number in entries:
+        if not 0 <= number <= _LARGEST_NUMBER:  # no session is told of it
+            raise errors.NoSuchEntry(number=number)
     _write(keeper, keeper.log_disclose_begin(case, entries, hidden, purpose=purpose), file)
 
 

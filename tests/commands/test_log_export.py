@@ -486,6 +486,7 @@ def test_the_folder_that_is_made_for_an_export_stays_after_a_power_cut(tmp_path:
     with replaced(disk):
         made = make_inside(tmp_path, "log-public")
         assert make_inside(tmp_path, "log-public") == made
+    assert ("fsync_folder", tmp_path.name) in disk.operations
     disk.lose_unsynced()
     assert made.is_dir()
     (tmp_path / "file").touch()

@@ -3,6 +3,7 @@
     python3 -I verify_log.py log.jsonl                   a public export: order, completeness, signatures
     python3 -I verify_log.py disclosed.jsonl             disclosed entries: that a log with the head that is shown holds them
     python3 -I verify_log.py log.jsonl disclosed.jsonl   both, and that the public export has that head
+    python3 -I verify_log.py log.jsonl --head 58:5a0c...  also that it had a head that somebody kept: entries, colon, root
 
 Take this program from a source that you trust, not from the folder of the export: what lies there comes from the hand that is
 to be verified. With -I Python runs nothing else that lies there.
@@ -38,6 +39,7 @@ SSHSIG_NAMESPACE = b"casevault-generation@v1"
 LEAF = re.compile(
     r'\{"c":"([0-9a-f]{64})",(?:"k":"([0-9a-f]{64})",)?"n":(0|[1-9][0-9]{0,14}),"s":([1-9][0-9]{0,14}),"v":1\}'
 )
+HEAD = re.compile(r"([1-9][0-9]{0,14}):([0-9a-f]{64})")
 ORIGIN = re.compile(r"casevault/[0-9a-f]{64}/g[1-9][0-9]{0,14}")
 
 # What a vault writes stays below; without these, a file made for this program would take time and memory without end.
@@ -532,6 +534,16 @@ class Log:
             )
         return lines
 
+    def said_of_kept(self, size: int, root: bytes) -> str:
+        """What a head shows that somebody kept. Raises ``Wrong`` if this log never had it."""
+        head = self.heads.get(size)
+        if head is None or head.root != root:
+            raise Wrong(f"no step of this log ends with the head of {size} entries that was given")
+        return (
+            f"The head of {size} entries that was given is that of step {head.step}, in generation {head.generation}: up to there this "
+            "log is the one that had it."
+        )
+
 
 def verify_public(path: str, wanted_sizes: set[int]) -> Log:
     lines = lines_of(path)
@@ -728,25 +740,46 @@ def kind_of(path: str) -> object:
     return first.get("casevault") if isinstance(first, dict) else None
 
 
-def verified(paths: list[str]) -> list[str]:
-    """What is to be said of files that hold, all of them; else it raises, and nothing was said."""
+def verified(paths: list[str], kept: list[tuple[int, bytes]]) -> list[str]:
+    """What is to be said of files that hold, all of them, and of heads that were kept; else it raises, and nothing was said."""
     public = [path for path in paths if kind_of(path) == "log-public"]
     if len(public) > 1:
         raise Misuse("Only one public export is verified at a time.")
     disclosures = [verify_disclosure(path) for path in paths if path not in public]
-    log = verify_public(public[0], {each.size for each in disclosures}) if public else None
+    if kept and not public:
+        raise Misuse("Whether a log had a head shows in its public export: give that, too.")
+    sizes = {each.size for each in disclosures} | {size for size, _ in kept}
+    log = verify_public(public[0], sizes) if public else None
     said = log.said() if log else []
+    if log:
+        said += [log.said_of_kept(size, root) for size, root in kept]
     for each in disclosures:
         said += each.said(log)
     return said
 
 
-def main(paths: list[str]) -> int:
-    if not paths or paths[0] in ("-h", "--help"):
+def parse_arguments(arguments: list[str]) -> tuple[list[str], list[tuple[int, bytes]]]:
+    """Files, and heads that were kept: entries and root."""
+    paths: list[str] = []
+    kept: list[tuple[int, bytes]] = []
+    rest = iter(arguments)
+    for each in rest:
+        if each != "--head":
+            paths.append(each)
+            continue
+        found = HEAD.fullmatch(next(rest, ""))
+        if found is None:
+            raise Misuse("A head is given as entries, a colon, and the root: 64 digits from 0 to f.")
+        kept.append((int(found[1]), bytes.fromhex(found[2])))
+    return paths, kept
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__)
-        return 0 if paths else 2
+        return 0 if arguments else 2
     try:
-        said = verified(paths)
+        said = verified(*parse_arguments(arguments))
     except OSError as error:
         print(shown(str(error))[1:-1], file=sys.stderr)
         return 1

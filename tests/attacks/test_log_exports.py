@@ -171,6 +171,31 @@ def test_that_a_log_ends_where_its_export_ends_is_not_said(exported: Exported, t
     assert "Not proven: that the log ends here" in out
 
 
+def test_a_head_that_somebody_kept_is_found_in_a_log_that_grew_and_in_no_other(tmp_path: Path) -> None:
+    made = MadeUp()
+    made.begin()
+    for _ in range(3):
+        made.step()
+    path = written(tmp_path / "log.jsonl", made.public())
+    kept = f"3:{made.tree.root().hex()}"
+    made.step()
+    disclosed = written(tmp_path / "disclosed.jsonl", made.disclosure(0))
+    grown = written(tmp_path / "grown.jsonl", made.public())
+    for each in (path, grown):
+        status, out, _err = verified(each, "--head", kept)
+        assert status == 0
+        assert "The head of 3 entries that was given is that of step 3, in generation 1" in out
+    other = MadeUp()
+    other.begin()
+    for number in range(5):
+        other.step(item=str(number))
+    rewritten_log = written(tmp_path / "rewritten.jsonl", other.public())
+    assert "3 entries" in assert_refused(rewritten_log, "--head", kept)
+    assert "9 entries" in assert_refused(grown, "--head", kept, "--head", f"9{kept[1:]}")
+    for wrong in ((disclosed, "--head", kept), (grown, "--head", kept[2:]), (grown, "--head")):
+        assert verified(*wrong)[:2] == (2, "")
+
+
 # Generations, and what is older than the first
 
 

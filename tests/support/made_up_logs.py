@@ -26,17 +26,17 @@ VERIFIER = Path(_verify_log.__file__)
 MLDSA_KEY, MLDSA_SIGNATURE = "00" * 1952, "00" * 3309
 
 
-def verified(*paths: Path) -> tuple[int, str, str]:
+def verified(*arguments: Path | str) -> tuple[int, str, str]:
     """By Python alone: nothing of this project can be imported."""
     done = subprocess.run(
-        [sys.executable, "-I", "-S", str(VERIFIER), *map(str, paths)], capture_output=True, text=True, check=False
+        [sys.executable, "-I", "-S", str(VERIFIER), *map(str, arguments)], capture_output=True, text=True, check=False
     )
     return done.returncode, done.stdout, done.stderr
 
 
-def assert_refused(*paths: Path) -> str:
+def assert_refused(*arguments: Path | str) -> str:
     """Nothing is said of what stands before the fault, because it would be read as true. Returns why."""
-    status, out, err = verified(*paths)
+    status, out, err = verified(*arguments)
     assert (status, out) == (22, ""), err
     assert err.startswith("DOES NOT HOLD: ")
     assert err.count("\n") == 1

@@ -14,7 +14,7 @@ compare the head (log, entries and root) with one that somebody else kept.
 
 It checks Ed25519 signatures only. Where the export has certificates of the vault's identity, their ML-DSA-65 halves, which
 a quantum computer could not forge either, are not checked here. Exit status 0: everything holds, as far as it says; 22: something
-does not, and then nothing is shown of what does; 1: a file cannot be read; 2: wrong use.
+does not, and then nothing is shown of what does; 1: a file cannot be read; 2: wrong use, or files that cannot be compared.
 """
 
 import sys
@@ -87,7 +87,7 @@ class Wrong(Exception):
 
 
 class Misuse(Exception):
-    """What was asked for cannot be done; it says nothing of the files."""
+    """What was asked for cannot be done; it says nothing against the files."""
 
 
 # Ed25519 (RFC 8032), as strict as libsodium: no S beyond the group's order, no point of small order, one form for each.
@@ -670,8 +670,13 @@ class Disclosure:
 
     def of_log(self, log: Log) -> list[str]:
         head = log.heads.get(self.size)
+        if self.size > log.tree.size and self.origin.startswith(origin_of(log.vault_id, 0)[:-1]):
+            raise Misuse(
+                "The disclosed entries were written after the public export, which does not reach so far: ask for a later one, or "
+                "verify each by itself."
+            )
         if head is None or head.root != self.root:
-            raise Wrong("the disclosed entries are of another log than the public export, or of a later state of it")
+            raise Wrong("the disclosed entries are of another log than the public export")
         if self.origin != origin_of(log.vault_id, head.generation):
             raise Wrong(
                 "the disclosed entries are of another log than the public export: their head has another name there"

@@ -26,7 +26,7 @@ LOG_FILE, VERIFIER = "log.jsonl", "verify_log.py"
 @click.option(
     "--to", "folder", required=True, type=PathName(), metavar="DIR", help="The folder to write to; it must be there."
 )
-@click.option("--case", "code", metavar="CASE", help="Disclose the entries of this case.")
+@click.option("--case", "code", metavar="CASE", help="Disclose the entries that have a number in this case.")
 @click.option(
     "--entry", "entries", type=int, multiple=True, metavar="NUMBER", help="Disclose this entry; may be repeated."
 )
@@ -46,8 +46,13 @@ def export(
     """Write the log for others to verify, with a program that needs nothing but Python.
 
     Without --case and --entry all leaves and signatures are written: anybody can verify order, completeness and signatures,
-    and learns how many entries there are, and nothing else. With them, what these entries say is disclosed, in the clear,
-    each field with its proof; nothing of any other entry.
+    and reads nothing of what the entries say. It shows the vault's id, the public keys of its identity, how many entries
+    each step has, and where the log was restored or its key was lost. In a vault without an identity nothing certifies
+    whose log it is: `identity show` makes one.
+
+    With --case or --entry, what these entries say is disclosed, in the clear, each field with its proof; nothing of any
+    other entry. Of a case these are the entries with a number in it: those of the vault itself that name the case, as the
+    one that made it, are given with --entry. The log itself, written after them, shows that they are in it.
     """
     if code and entries:
         raise click.UsageError(_("Either a case is disclosed or entries are"))
@@ -115,7 +120,8 @@ def _report(settings: Settings, target: Path, *, discloses: bool) -> None:
         output.line(visible(str(target / LOG_FILE)))
         output.line(visible(str(target / VERIFIER)))
     _terminal.say(
-        _("Whoever has Python verifies it with `python3 {program} {file}`. It checks Ed25519 signatures only.").format(
-            program=VERIFIER, file=LOG_FILE
-        )
+        _(
+            "Whoever has Python verifies it with `python3 -I {program} {file}`, and takes that program from elsewhere where they "
+            "trust nobody. It checks Ed25519 signatures only, and says what to compare."
+        ).format(program=VERIFIER, file=LOG_FILE)
     )

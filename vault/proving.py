@@ -85,7 +85,10 @@ class Proving(Door):
     # Exports
 
     def log_export_begin(self) -> LogExportBegun:
-        """Begin a public export: leaves and signatures, of which anybody learns counts only. ``log_export_end`` must follow."""
+        """Begin a public export: leaves and signatures, in which nothing that entries say can be read. Where there is an
+        identity, it has certified every generation. ``log_export_end`` must follow.
+        """
+        self.certify_generations()
         act = self._begin("log-export", None, item=None, purpose=None, grants=())
         begun = LogExportBegun(act.receipt.number, log_exporting.public_header(self.registry), self.registry.steps)
         self._exports[begun.intent] = _Export(begun, None)

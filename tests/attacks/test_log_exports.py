@@ -527,6 +527,18 @@ def test_a_disclosure_that_does_not_end_is_not_read_to_its_end(exported: Exporte
     assert "too many" in assert_refused(written(path, many))
 
 
+def test_entries_that_were_disclosed_after_the_public_export_are_not_said_to_be_of_another_log(tmp_path: Path) -> None:
+    made = MadeUp(STRANGER)
+    made.begin()
+    made.step()
+    log_path = written(tmp_path / "log.jsonl", made.public())
+    made.step()
+    status, out, err = verified(log_path, written(tmp_path / "disclosed.jsonl", made.disclosure(1)))
+    assert (status, out) == (2, "")
+    assert "ask for a later one" in err
+    assert "HOLD" not in err
+
+
 def test_two_public_exports_at_once_are_wrong_use_and_say_nothing_of_either(exported: Exported, tmp_path: Path) -> None:
     one, other = written(tmp_path / "one", exported.public), written(tmp_path / "other", exported.public)
     status, out, err = verified(one, other)

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from commands import _verify_log
 from commands._session import make_inside
 from crypto import ed25519
 from crypto.errors import BadSignature, InvalidPublicKey
-from vault import Vault, errors, log_exporting
+from vault import Vault, errors, log_exporting, schema
+from vault.keeper import Keeper
 from vault.leaves import Leaf
 
 
@@ -345,6 +347,19 @@ def test_a_restored_log_is_verified_across_its_gap(vault: Vault, tmp_path: Path)
     assert (status, err) == (0, "")
     assert "declared gap" in out
     assert out.count("certified by this identity") == 2
+
+
+def test_a_generation_that_was_not_certified_yet_is_before_the_log_is_exported(vault: Vault, tmp_path: Path) -> None:
+    keeper = vault.keeper
+    assert isinstance(keeper, Keeper)
+    with keeper._act("log-status") as act:
+        (row,) = keeper.registry.rows(schema.GENERATIONS)
+        uncertified = {**row, "sshsig": None, "mldsa65": None, "certified": None}
+        act.also.append(partial(keeper.registry.put, schema.GENERATIONS, uncertified))
+    assert not vault.log_status().generations[0].certified
+    status, out, err = verified(public(vault, tmp_path / "log.jsonl"))
+    assert (status, err) == (0, "")
+    assert "certified by this identity" in out
 
 
 def test_text_that_a_terminal_would_obey_is_shown_escaped(vault: Vault, tmp_path: Path) -> None:

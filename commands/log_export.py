@@ -16,7 +16,7 @@ from commands._output import Output
 from commands._session import lies_in, make_inside, opened, vault_path
 from commands._terminal import visible
 from commands._text import _
-from commands.read import must_be_there
+from commands.read import must_take_files
 from vault import errors, files, references
 
 LOG_FILE, VERIFIER = "log.jsonl", "verify_log.py"
@@ -55,7 +55,7 @@ def export(
         raise Stop(
             REFUSED, _("What is exported must not lie in the vault's own folder"), _("name a folder outside the vault")
         )
-    must_be_there(folder)
+    must_take_files(folder)
     wanted = references.parse_case(code) if code else None
     discloses = bool(wanted or entries)
     target = folder / ("log-disclosed" if discloses else "log-public")
@@ -68,7 +68,7 @@ def export(
         )
     with opened(settings) as session:
         purpose = optional(purpose, _("Purpose:")) if discloses else None
-        must_be_there(folder)
+        must_take_files(folder)
         _must_be_free(make_inside(folder, target.name))
         try:
             _write_verifier(target / VERIFIER)

@@ -322,11 +322,15 @@ class Vault:
             progress=progress,
         )
 
-    def verify_receipt_place(self, target: Path) -> None:
-        """See that a receipt can be written there, before a file is opened. Raises ``AlreadyThere``, ``NoSuchFolder``, ``Refused``."""
+    def verify_place(self, target: Path, size_bytes: int = 0) -> None:
+        """See that a sealed file of so many bytes, or a receipt, can be written there, before anything is asked or opened.
+
+        Raises ``AlreadyThere``, ``NoSuchFolder``, ``Refused``, ``ReadOnly``, ``NoSpace``.
+        """
+        from vault import files
         from vault.sealing import placed
 
-        placed(self.keeper, target)
+        files.verify_writable(placed(self.keeper, target).parent, size_bytes)
 
     def write_receipt(self, found: Found, target: Path, *, came: int | None = None) -> Written:
         """Confirm to its sender that a file came which ``open_file`` stored, by a new file that only they can read.

@@ -12,7 +12,6 @@ import hashlib
 import os
 import re
 import secrets
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -68,14 +67,11 @@ class Sealing:
     def verify_room(self, target: Path) -> None:
         """See that the file has room there, once what crashes left in the folder is removed.
 
-        Raises ``NoSpace``; ``AlreadyThere``, ``NoSuchFolder``, ``Refused`` as ``write``.
+        Raises ``NoSpace``, ``ReadOnly``; ``AlreadyThere``, ``NoSuchFolder``, ``Refused`` as ``write``.
         """
         folder = placed(self._keeper, target).parent
         remove_leftovers(folder)
-        with files.translated(folder):
-            free = shutil.disk_usage(folder).free
-        if free < self.plan.size_bytes:
-            raise errors.NoSpace(path=str(folder))
+        files.verify_writable(folder, self.plan.size_bytes)
 
     def write(self, target: Path, *, passphrase: str | None = None, progress: Progress | None = None) -> Sealed:
         """Seal the file as ``target``, or under a random name in the folder ``target``; never over anything.

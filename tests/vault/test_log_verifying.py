@@ -125,7 +125,7 @@ def test_a_generation_is_certified_by_the_identity_and_an_altered_certificate_is
     (row,) = index.rows(schema.GENERATIONS)
     index.close()
     for column in ("sshsig", "mldsa65"):
-        flipped = bytearray(row[column])  # type: ignore[arg-type]
+        flipped = bytearray(row[column])  # type: ignore[arg-type]  # the column holds bytes
         flipped[len(flipped) // 2] ^= 1
         put_generation(path, {**row, column: bytes(flipped)})
         with open_vault(path) as vault, pytest.raises(errors.LogProofFailed) as failed:

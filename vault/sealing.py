@@ -172,17 +172,22 @@ class Sealing:
 
 
 def placed(keeper: Keeper, target: Path) -> Path:
-    """Where a sealed file goes: ``target``, or under a random name in the folder ``target``; never over anything.
+    """Where a sealed file goes, as ``new_place``. Raises also ``Refused`` inside the vault's own folder."""
+    path = new_place(target)
+    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(keeper.folder.path)):
+        raise errors.Refused(reason="a sealed file must not lie in the vault's own folder")
+    return path
 
-    Raises ``AlreadyThere``, ``NoSuchFolder``; ``Refused`` inside the vault's own folder.
+
+def new_place(target: Path) -> Path:
+    """``target``, or a random name in the folder ``target``, of which nobody can tell what kind of file it is; never over
+    anything. Raises ``AlreadyThere``, ``NoSuchFolder``.
     """
     path = target / f"sealed-{secrets.token_hex(16)}.age" if target.is_dir() else target
     if os.path.lexists(path):
         raise errors.AlreadyThere(path=str(path))
     if not path.parent.is_dir():
         raise errors.NoSuchFolder(path=str(path.parent))
-    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(keeper.folder.path)):
-        raise errors.Refused(reason="a sealed file must not lie in the vault's own folder")
     return path
 
 

@@ -12,7 +12,7 @@ from commands import _terminal
 from commands._documents import LOG_EXPORTED
 from commands._errors import REFUSED, Stop
 from commands._options import PathName, Settings, command, optional, pass_settings
-from commands._output import Output
+from commands._output import Output, counted
 from commands._session import lies_in, make_inside, opened, vault_path
 from commands._terminal import visible
 from commands._text import _
@@ -77,7 +77,8 @@ def export(
                     target / LOG_FILE, case=wanted, entries=entries, hidden=hidden, purpose=purpose
                 )
             else:
-                session.vault.export_log(target / LOG_FILE)
+                with counted(settings, _("exporting the log"), None) as further:
+                    session.vault.export_log(target / LOG_FILE, progress=further, expect=further and further.expect)
         except BaseException as error:
             if isinstance(error, (errors.OutcomeUnrecorded, errors.SessionOver)) and (target / LOG_FILE).exists():
                 _report(settings, target, discloses=discloses)

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crypto import age, fingerprints
-from vault import bag, cards, errors, files, guide, intake, items
+from vault import bag, cards, errors, files, guide, intake, items, platform
 from vault.archive import ArchiveWriter
 from vault.cards import Card
 from vault.objects import Progress
 from vault.pipeline import Pipeline
 from vault.sealed import DROP_CASE, NAMES, SealedItem, SealedManifest
-from vault.sealing import new_place, remove_leftovers, unfinished
+from vault.sealing import new_file, new_place, remove_leftovers
 
 _ID_BYTES = 16
 
@@ -66,6 +66,7 @@ def drop(
     ``expect`` is told how many bytes are read in all. Raises ``BadCard``, ``SourceMissing``, ``SourceUnreadable``,
     ``SourceChanged``, ``NotAFile``, ``BadValue``, ``AlreadyThere``, ``NoSuchFolder``, ``NoSpace``, ``ReadOnly``. After an error nothing is left.
     """
+    platform.harden_process()
     found = Card.from_bytes(cards.tidied(card))
     path = new_place(target or Path())
     remove_leftovers(path.parent)
@@ -82,7 +83,7 @@ def drop(
     except ValueError:
         raise errors.BadValue(field="file", reason="there are too many") from None
     files.verify_writable(path.parent, age.file_size(layout.size_bytes, LARGEST_HEADER_BYTES))
-    with unfinished(path).writing(held=True) as file:
+    with new_file(path) as file:
         payload = age.open_writer(_Sink(file), [age.parse_recipient(found.age_recipient)])
         archive = ArchiveWriter(payload)
         for name, data in tags.items():

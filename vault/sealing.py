@@ -209,6 +209,11 @@ def unfinished(path: Path) -> files.Unfinished:
     return files.Unfinished(path, path.with_name(f"sealed-{secrets.token_hex(16)}.partial"))
 
 
+def new_file(path: Path) -> contextlib.AbstractContextManager[files.NewFile]:
+    """A sealed file that has its name only when it is whole and durable, and never another's; after an error there is none."""
+    return unfinished(path).writing(held=True)
+
+
 class _Buffered:
     """Collects what is written into the buffers of a pipeline."""
 

@@ -12,7 +12,6 @@ CARD, AGE = "card", "age"
 KINDS = (CARD, AGE)
 
 UNVERIFIED, VOICE, PERSON = "unverified", "voice", "person"
-GRADES = (UNVERIFIED, VOICE, PERSON)
 
 
 @dataclass(frozen=True, slots=True)

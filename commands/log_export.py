@@ -12,11 +12,11 @@ from commands import _terminal
 from commands._documents import LOG_EXPORTED
 from commands._errors import REFUSED, Stop
 from commands._options import PathName, Settings, command, optional, pass_settings
-from commands._output import Output
+from commands._output import Output, counted
 from commands._session import lies_in, make_inside, opened, vault_path
 from commands._terminal import visible
 from commands._text import _
-from commands.read import must_be_there
+from commands.read import must_take_files
 from vault import errors, files, references
 
 LOG_FILE, VERIFIER = "log.jsonl", "verify_log.py"
@@ -60,7 +60,7 @@ def export(
         raise Stop(
             REFUSED, _("What is exported must not lie in the vault's own folder"), _("name a folder outside the vault")
         )
-    must_be_there(folder)
+    must_take_files(folder)
     wanted = references.parse_case(code) if code else None
     discloses = bool(wanted or entries)
     target = folder / ("log-disclosed" if discloses else "log-public")
@@ -73,7 +73,7 @@ def export(
         )
     with opened(settings) as session:
         purpose = optional(purpose, _("Purpose:")) if discloses else None
-        must_be_there(folder)
+        must_take_files(folder)
         _must_be_free(make_inside(folder, target.name))
         try:
             _write_verifier(target / VERIFIER)
@@ -82,7 +82,8 @@ def export(
                     target / LOG_FILE, case=wanted, entries=entries, hidden=hidden, purpose=purpose
                 )
             else:
-                session.vault.export_log(target / LOG_FILE)
+                with counted(settings, _("exporting the log"), None) as further:
+                    session.vault.export_log(target / LOG_FILE, progress=further, expect=further and further.expect)
         except BaseException as error:
             if isinstance(error, (errors.OutcomeUnrecorded, errors.SessionOver)) and (target / LOG_FILE).exists():
                 _report(settings, target, discloses=discloses)

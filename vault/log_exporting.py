@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from vault.log_requests import LogExportBegun
 
 FORM = 1
-MOST_DISCLOSED = 10_000
+_MOST_DISCLOSED = 10_000
 _LARGEST_NUMBER = 2**53 - 1
 PAGE_STEPS = 2000
 PAGE_ENTRIES = 200  # of the longest that there can be, as much as one answer of a session holds
+
+Progress = Callable[[int], None]
 
 
 def public_header(registry: Registry) -> str:
@@ -74,10 +76,12 @@ def public_steps(registry: Registry, *, after: int, last: int) -> Iterator[str]:
         at = size - begin
 
 
-def export(keeper: Keeper, path: Path) -> None:
+def export(
+    keeper: Keeper, path: Path, *, progress: Progress | None = None, expect: Callable[[int], None] | None = None
+) -> None:
     """Write the public form as a new file. See ``Vault.export_log``."""
     file = _placed(path)
-    _write(keeper, keeper.log_export_begin(), file)
+    _write(keeper, keeper.log_export_begin(), file, progress, expect)
 
 
 def disclose(
@@ -108,10 +112,18 @@ def _placed(path: Path) -> files.Unfinished:
     return file
 
 
-def _write(keeper: Keeper, begun: LogExportBegun, file: files.Unfinished) -> None:
+def _write(
+    keeper: Keeper,
+    begun: LogExportBegun,
+    file: files.Unfinished,
+    progress: Progress | None = None,
+    expect: Callable[[int], None] | None = None,
+) -> None:
     """Page by page; the outcome, with size and digest, when the file is durable."""
     digest, size = hashlib.sha256(), 0
     try:
+        if expect:
+            expect(begun.lines)
         with file.writing() as new:
             lines: tuple[str, ...] = (begun.header,)
             after = 0
@@ -122,6 +134,8 @@ def _write(keeper: Keeper, begun: LogExportBegun, file: files.Unfinished) -> Non
                 size += len(piece)
                 lines = keeper.log_export_lines(begun.intent, after)
                 after += len(lines)
+                if progress:
+                    progress(len(lines))
     except BaseException as error:
         with contextlib.suppress(errors.VaultError):
             keeper.log_export_end(begun.intent, "failed", reason=type(error).__name__)
@@ -150,7 +164,7 @@ def disclosure(
                 }
             )
         )
-        if len(lines) > MOST_DISCLOSED:
+        if len(lines) > _MOST_DISCLOSED:
             raise errors.Refused(reason="that is too much of the log at once: choose a case, or fewer entries")
     header = {
         "casevault": "log-disclosure",

@@ -105,12 +105,37 @@ def test_a_known_sender_needs_no_question(cv: Any, post: Post) -> None:
     assert len(done.lines) == len(CONTENTS) + 1
     assert "It is from Anna Petrova; both signatures hold." in done.stderr
     shown = cv("show", done.lines[0][0]).stdout
-    for expected in ("Anna Petrova", "HARBOUR/1", "5a5a5a5a", "in person"):
+    sender = cv("--json", "inspect", "anna.age").json["sender"]
+    spoken = " ".join(sender["words"]), " ".join(sender["digits"])
+    for expected in ("Anna Petrova", "HARBOUR/1", "5a5a5a5a", "in person", *spoken):
         assert expected in shown
+    assert sender["fingerprint"] not in shown
     again = cv("open", "anna.age")
     assert again.stdout == ""
     assert "opened before" in again.stderr
     assert cv("--json", "open", "anna.age").json["known"]
+
+
+def test_a_damaged_copy_of_what_came_before_is_no_file_that_was_opened_before(cv: Any, post: Post) -> None:
+    came = [line[0] for line in cv("open", "anna.age").lines]
+    whole = (cv.folder / "anna.age").read_bytes()
+    changed = bytearray(whole)
+    changed[-20] ^= 1
+    copies = {"cut.age": whole[:-70_000], "changed.age": bytes(changed), "longer.age": whole + b"x"}
+    for name, content in copies.items():
+        done = cv("open", cv.file(name, content), "--receipt", "receipt.age", status=22)
+        assert "This copy of a file that came before is damaged" in done.stderr
+        assert all(reference in done.stderr for reference in came[:-1])
+        assert "opened before" not in done.stderr
+        assert not (cv.folder / "receipt.age").exists()
+    done = cv("open", "anna.age")
+    assert "opened before" in done.stderr
+    entries = [each for each in cv("--json", "log").json if each["act"] == "open" and each["phase"] != "intent"]
+    assert [(each["phase"], each["reason"]) for each in entries] == [
+        ("done", None),
+        *[("failed", "DamagedCopy")] * 3,
+        ("done", "known"),
+    ]
 
 
 def test_an_unknown_sender_is_refused_unless_accepted(cv: Any, post: Post) -> None:
@@ -148,7 +173,9 @@ def test_on_a_terminal_the_fingerprint_is_shown_and_asked_about(
         shown = screen.answer("Store it as not verified?", answer)
         assert words in shown
         assert "Boris" in shown
-        assert screen.finish()[0] == status
+        ended, rest = screen.finish()
+        assert ended == status
+        assert ("Nothing of it was stored." in rest, "error" in rest) == (status == 15, False)
     assert len(cv("--json", "case", "list").json) == 1
 
 
@@ -217,7 +244,7 @@ def test_a_drop_is_made_without_a_vault_and_only_the_cards_owner_reads_it(cv: An
     cv.file("notes.txt", b"what I saw")
     done = cv.bare("--vault", "nowhere", "drop", "VID_2041.mp4", "notes.txt", "--to", "our.card")
     (name,) = done.stdout.split()
-    assert re.fullmatch(r"sealed-[0-9a-f]{16,}\.age", name)
+    assert re.fullmatch(r"sealed-[0-9a-f]{32}\.age", name)
     assert "their names inside" in done.stderr
     data = (cv.folder / name).read_bytes()
     assert b"VID_2041" not in data
@@ -231,6 +258,17 @@ def test_a_drop_is_made_without_a_vault_and_only_the_cards_owner_reads_it(cv: An
     assert cv("cat", "MEADOW/2").stdout == "what I saw"
     again = cv.bare("--vault", "nowhere", "drop", "notes.txt", "--to", "our.card").stdout.split()
     assert again != [name]
+
+
+@pytest.mark.usefixtures("post")
+def test_a_drop_goes_into_the_folder_that_is_named_and_into_none_that_is_not_there(cv: Any) -> None:
+    cv.file("notes.txt", b"what I saw")
+    (cv.folder / "stick").mkdir()
+    for name in ("stick/", "stick"):
+        done = cv.bare("drop", "notes.txt", "--to", "our.card", "-o", name)
+        assert Path(done.stdout.strip()).parent == Path("stick")
+    assert len(list((cv.folder / "stick").iterdir())) == 2
+    cv.bare("drop", "notes.txt", "--to", "our.card", "-o", "gone/", status=14)
 
 
 def test_a_drop_goes_over_nothing_and_leaves_nothing_when_it_fails(cv: Any, post: Post) -> None:

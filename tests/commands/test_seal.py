@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -194,6 +195,26 @@ def test_purpose_and_terms_are_asked_for_and_may_be_empty(filled: Any, terminal:
     assert (manifest.purpose, manifest.terms) == ("hearing", None)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("--all", "--to", "Lean"), 14, "There is no partner Lean"),
+        (("--item", "9", "--to", "Bear"), 14, "There is no item HARBOUR/9"),
+        (("--item", "1", "--person", "p9", "--to", "Bear"), 14, "There is no person HARBOUR/p9"),
+        (("--item", "1", "--to", "Bear", "-o", "gone/x.age"), 14, "gone"),
+        (("--item", "1", "--to", "Bear", "-o", "film.mp4"), 15, "film.mp4"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_nobody_says_what_for_to_hear_that_it_cannot_be_sealed(
+    filled: Any, terminal: Any, arguments: tuple[str, ...], status: int, said: str
+) -> None:
+    ended, shown = terminal(*filled.options, "seal", "HARBOUR", *arguments).finish()
+    assert ended == status
+    assert said in shown
+    assert "What is it for?" not in shown
+
+
 @pytest.mark.parametrize("command", [("seal", "HARBOUR", "--all", "--to", "Bear", "--yes"), ("identity", "card")])
 def test_a_stick_that_is_not_in_gets_no_file_of_its_name(filled: Any, command: tuple[str, ...]) -> None:
     filled(*command, "-o", "stick/", status=14)
@@ -208,7 +229,8 @@ def test_a_no_and_an_interruption_seal_nothing(filled: Any, terminal: Any) -> No
     command = (*filled.options, "seal", "HARBOUR", "--all", "--to", "Crane", "--purpose", "x", "--terms", "y")
     shown = terminal(*command)
     shown.answer("Nobody has compared this card. Seal for it all the same?", "no")
-    assert shown.finish()[0] == 15
+    status, rest = shown.finish()
+    assert (status, "Nothing was done." in rest, "error" in rest) == (15, True, False)
     shown = terminal(*command)
     shown.expect("Seal for it all the same?")
     shown.interrupt()
@@ -307,3 +329,67 @@ def test_an_interruption_in_the_middle_of_the_file_leaves_nothing(filled: Any) -
     assert (process.returncode, made(filled.folder)) in ((130, []), (0, made(filled.folder)))
     with Vault.open(filled.vault, KeyFileUnlocker(KEY)) as vault:
         assert [share.state for share in vault.shares()] == (["failed"] if process.returncode else ["sent"])
+
+
+# The log cannot be written when the outcome comes, and a session that ends then.
+NO_OUTCOME = """
+import sys
+from vault.log import Log
+real = Log.conclude
+def conclude(self, number, phase, **said):
+    if said.get("digest"):
+        self._registry.store.execute("PRAGMA query_only = ON")
+    return real(self, number, phase, **said)
+Log.conclude = conclude
+from commands.cli import main
+sys.exit(main())
+"""
+NO_SESSION = """
+import subprocess, sys
+from vault.client import Client
+real = Client._call
+def call(self, name, *given, **named):
+    if name == "share_end":
+        subprocess.run([sys.executable, "-m", "commands", *sys.argv[1:3], "lock"], check=True, capture_output=True)
+    return real(self, name, *given, **named)
+Client._call = call
+from commands.cli import main
+sys.exit(main())
+"""
+
+
+def run_altered(filled: Any, program: str, *arguments: str | Path) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        cwd=filled.folder,
+        env=filled.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def assert_told(filled: Any, out: str, err: str) -> None:
+    (path,) = made(filled.folder)
+    assert filled.folder / out.strip() == path
+    assert opened(path, BEAR.hybrid, BEAR.fingerprint).items[0] == FILM
+    assert "The file is whole and can be sent" in err
+
+
+def test_a_file_is_told_of_though_the_log_could_not_record_how_it_ended(filled: Any) -> None:
+    status, out, err = run_altered(
+        filled, NO_OUTCOME, *filled.options, "seal", "HARBOUR", "--all", "--to", "Bear", "--yes"
+    )
+    assert_told(filled, out, err)
+    assert status == 28
+    assert "do not repeat" in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="left out: there are no sessions on Windows")
+def test_a_file_is_told_of_though_the_session_ended_just_then(filled: Any) -> None:
+    filled("unlock")
+    vault = ("--vault", filled.vault)
+    status, out, err = run_altered(filled, NO_SESSION, *vault, "seal", "HARBOUR", "--all", "--to", "Bear", "--yes")
+    assert_told(filled, out, err)
+    assert status == 13, err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from faults import Failure, bury, every_failure
-from sealing import opened
+from sealing import leftover, opened
 from somebody import Somebody
 
 from vault import bag, cards, dropping, errors, verifying
@@ -53,6 +54,18 @@ def test_what_was_dropped_is_what_the_owner_of_the_card_finds(source: Path, tmp_
     assert (done.files, done.claimed, done.fingerprint) == (4, "Lena", US.fingerprint.hex())
     assert done.size_bytes == (tmp_path / "f.age").stat().st_size
     assert read(tmp_path / "f.age") == {"notes.txt": CONTENT, "empty": b"", "ПРИВЕТ .TXT": b"x"}
+
+
+def test_the_name_of_a_dropped_file_is_like_that_of_any_sealed_one(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    for target in (None, tmp_path / "out", Path()):
+        done = dropping.drop([source], CARD, target, clock=clock)
+        assert re.fullmatch(r"sealed-[0-9a-f]{32}\.age", done.path.name)
+        assert read(done.path) == {"notes.txt": CONTENT}
+    assert len(list((tmp_path / "out").iterdir())) == 3
 
 
 def test_sizes_tell_little(tmp_path: Path) -> None:
@@ -117,6 +130,21 @@ def test_without_room_nothing_is_begun(source: Path, tmp_path: Path, monkeypatch
     with pytest.raises(errors.NoSpace):
         dropping.drop([source], CARD, tmp_path / "f.age", clock=clock)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_what_a_crash_left_is_removed_by_the_next_one_there_and_nobodys_own_file(source: Path, tmp_path: Path) -> None:
+    gone = leftover(tmp_path, f"sealed-{'0' * 32}.partial")
+    own = leftover(tmp_path, "f.age.partial"), leftover(tmp_path, f"sealed-{'2' * 32}.partial", b"somebody's own")
+    dropping.drop([source], CARD, tmp_path / "f.age", clock=clock)
+    assert not gone.exists()
+    assert all(path.exists() for path in own)
+
+
+def test_no_file_is_read_for_a_folder_that_is_not_there(source: Path, tmp_path: Path) -> None:
+    read: list[int] = []
+    with pytest.raises(errors.NoSuchFolder):
+        dropping.drop([source], CARD, tmp_path / "gone" / "f.age", clock=clock, progress=read.append)
+    assert read == []
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="left out: named pipes")

@@ -159,6 +159,7 @@ EXEMPT = {
     "check_end": "the outcome of an intent that was recorded",
     "share_object": "one object's key, for an intent that was recorded",
     "share_sign": "announced in a step of its own, for an intent that was recorded; see test_sealing",
+    "share_tag": "what was signed, for an intent that was recorded",
     "share_end": "the outcome of an intent that was recorded",
     "receipt_make": "two vaults are needed: see test_receipts_between_vaults",
     "receipt_take": "two vaults are needed: see test_receipts_between_vaults",

@@ -11,20 +11,20 @@ import random
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from faults import FaultyDisk, replaced
 from opened import opened
+from sealing import leftover
 from sessions import session
 from somebody import Somebody
 from vaults import FailingLog, clear_content, flip, key_file, make_vault, object_files, open_vault, write_rows
 
 from crypto import age
 from crypto.padding import padded_size
-from vault import Case, Description, PersonFields, Vault, errors, files, platform, schema, sealing
+from vault import Case, Description, PersonFields, Vault, errors, files, platform, schema, sealing, sharing, wire
 from vault.bag import CUSTODY, GUIDE, SEALED
 from vault.sealing import Sealed, new_passphrase
 
@@ -79,7 +79,7 @@ def vault(tmp_path: Path) -> Iterator[Vault]:
 
 def sealed(case: Case, target: Path, *, to: str | None = CANARIES["partner"], **more: object) -> Sealed:
     passphrase = None if to else "a-b-c-d-e"
-    with case.seal(to=to, **{"items": "all", **more}) as running:  # type: ignore[arg-type]
+    with case.seal(to=to, **{"items": "all", **more}) as running:  # type: ignore[arg-type]  # named as the method has them
         return running.write(target, passphrase=passphrase)
 
 
@@ -468,14 +468,6 @@ def test_errors_of_the_system_are_told_apart(tmp_path):
 # What a crash left
 
 
-def leftover(folder: Path, name: str, content: bytes = b"age-encryption.org/v1\n-> x", *, seconds: int = 3600) -> Path:
-    path = folder / name
-    path.write_bytes(content)
-    then = time.time() - seconds
-    os.utime(path, (then, then))
-    return path
-
-
 def test_what_a_crash_left_is_removed_by_the_next_seal_there_and_nothing_else(case, out):
     gone = [leftover(out, f"sealed-{'0' * 32}.partial"), leftover(out, f"sealed-{'1' * 32}.partial", b"age-encr")]
     (out / f"sealed-{'a' * 32}.partial").symlink_to(out)
@@ -519,6 +511,21 @@ def test_in_a_session_it_is_the_same_and_no_private_key_leaves_the_agent(vault, 
         assert found.items == (VIDEO, LETTER.encode(), b"one digest")
         (share,) = client.shares()
         assert (share.state, share.purpose, share.persons) == ("sent", "hearing", (1,))
+
+
+def test_in_a_session_files_with_more_about_the_items_than_an_answer_holds_are_sealed(vault, out, home, monkeypatch):
+    assert 2 * sharing.PIECE_BYTES < wire.LARGEST_ANSWER_BYTES // 2, "bytes pass as hexadecimal digits"
+    monkeypatch.setattr(sharing, "PIECE_BYTES", 20_000)
+    monkeypatch.setattr(wire, "LARGEST_ANSWER_BYTES", 100_000)
+    purpose = "a hearing" * 1000
+    for number in range(5):
+        vault.cases.get("HARBOUR").items.add_text(f"letter {number}")
+    with session(vault, home.parent / "run" / "casevault") as served, served.attach() as client:
+        done = sealed(client.cases.get("HARBOUR"), out, to="Crane", purpose=purpose)
+    found = opened(done.path, CRANE.hybrid, CRANE.fingerprint)
+    assert found.manifest.purpose == purpose
+    assert 2 * len(purpose) * found.plaintext.count(purpose.encode()) > 100_000
+    assert found.items[:2] == (VIDEO, LETTER.encode())
 
 
 def test_a_client_that_goes_away_leaves_no_file_and_no_open_intent(vault, out, home):

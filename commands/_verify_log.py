@@ -19,10 +19,15 @@ does not, and then nothing is shown of what does; 1: a file cannot be read; 2: w
 
 import sys
 
-# First of all: otherwise a file that lies beside this one could be imported in place of a module of Python's. That is also why
-# nothing is imported from __future__.
-if __name__ == "__main__" and not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
-    sys.path.pop(0)
+# First of all: otherwise a file that lies beside this one, or where it is started, could be imported in place of a module of
+# Python's. That is also why nothing is imported from __future__.
+if __name__ == "__main__" and not sys.flags.isolated:
+    if not getattr(sys.flags, "safe_path", False):
+        sys.path.pop(0)
+    here = __import__(
+        "nt" if "nt" in sys.builtin_module_names else "posix"
+    ).getcwd()  # built in: no file takes their place
+    sys.path[:] = [each for each in sys.path if each not in {"", ".", here}]
 
 import base64
 import hashlib
@@ -538,7 +543,7 @@ class Log:
         """What a head shows that somebody kept. Raises ``Wrong`` if this log never had it."""
         head = self.heads.get(size)
         if head is None or head.root != root:
-            raise Wrong(f"no step of this log ends with the head of {size} entries that was given")
+            raise Wrong(f"no signed step of this log ends with the head of {size} entries that was given")
         return (
             f"The head of {size} entries that was given is that of step {head.step}, in generation {head.generation}: up to there this "
             "log is the one that had it."
@@ -676,7 +681,9 @@ class Disclosure:
                 "verify each by itself."
             )
         if head is None or head.root != self.root:
-            raise Wrong("the disclosed entries are of another log than the public export")
+            raise Wrong(
+                "no signed step of the public export ends with the head of the disclosed entries: it is of another log, or made up"
+            )
         if self.origin != origin_of(log.vault_id, head.generation):
             raise Wrong(
                 "the disclosed entries are of another log than the public export: their head has another name there"

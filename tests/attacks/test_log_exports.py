@@ -502,6 +502,26 @@ def test_nothing_that_lies_beside_the_program_is_run(
     assert f"identity  {exported.identity}" in done.stdout
 
 
+@pytest.mark.parametrize("search", [".", "/nowhere:", ":/nowhere"])
+def test_a_search_path_that_names_the_folder_of_the_export_runs_nothing_of_it(
+    exported: Exported, tmp_path: Path, search: str
+) -> None:
+    """What Python itself imports at its start only -I keeps it from taking there."""
+    log_path = written(tmp_path / "log.jsonl", exported.public)
+    for name in ("__future__", "base64", "hashlib", "json", "pathlib", "struct"):
+        (tmp_path / f"{name}.py").write_text("print('planted')\nraise SystemExit(0)\n", encoding="ascii")
+    done = subprocess.run(
+        [sys.executable, str(VERIFIER), log_path.name],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": search.replace(":", os.pathsep)},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "planted" not in done.stdout
+
+
 def test_the_program_says_where_it_should_come_from() -> None:
     for sentence in ("python3 -I verify_log.py", "from a source that you trust", "the hand that is\nto be verified"):
         assert sentence in (_verify_log.__doc__ or "")

@@ -85,6 +85,7 @@ FIELDS = (
     "state_before",
     "wall_time",
 )
+OLDER_FIELDS = tuple(name for name in FIELDS if name != "heads")  # of entries from before there was that one
 
 
 class Wrong(Exception):
@@ -568,10 +569,7 @@ class Entry(NamedTuple):
     number: int
     step: int
     fields: dict[str, object]
-
-    @property
-    def hidden(self) -> list[str]:
-        return [name for name in FIELDS if name not in self.fields]
+    hidden: list[str]
 
     def said(self) -> str:
         return shown({"number": self.number, "step": self.step, "hidden": self.hidden} | self.fields)
@@ -595,7 +593,7 @@ def verify_entry(line: str, size: int, root: bytes) -> Entry:
         parts = (COMMITMENT, unhex(each["salt"]), name.encode(), canonical(each["value"]).encode())
         leaves.append(leaf_hash(b"".join(len(part).to_bytes(8, "big") + part for part in parts)))
         found[name] = each["value"]
-    if names != list(FIELDS):
+    if names not in (list(FIELDS), list(OLDER_FIELDS)):
         raise Wrong(f"entry {index} has other fields than entries have")
     if root_of(leaves) != commitment:
         raise Wrong(f"what is shown of entry {index} is not what was logged")
@@ -605,7 +603,7 @@ def verify_entry(line: str, size: int, root: bytes) -> Entry:
         number(found["entry"], 1)
     proof = [unhex(each) for each in listed(value["proof"])]
     verify_inclusion(leaf_hash(str(value["leaf"]).encode()), index, size, proof, root)
-    return Entry(index, step, found)
+    return Entry(index, step, found, [str(name) for name in names if name not in found])
 
 
 class Disclosure:

@@ -1,16 +1,16 @@
 """Verifies what `casevault log export` wrote. One file, Python's standard library alone; it imports nothing of the vault.
 
-    python3 -I verify_log.py log.jsonl                   a public export: order, completeness, signatures
-    python3 -I verify_log.py disclosed.jsonl             disclosed entries: that a log with the head that is shown holds them
-    python3 -I verify_log.py log.jsonl disclosed.jsonl   both, and that the public export has that head
+    python3 -I verify_log.py log.jsonl                    a public export: order, completeness, signatures
+    python3 -I verify_log.py disclosed.jsonl              disclosed entries: that a log with the head that is shown holds them
+    python3 -I verify_log.py log.jsonl disclosed.jsonl    both, and that the public export has that head
     python3 -I verify_log.py log.jsonl --head 58:5a0c...  also that it had a head that somebody kept: entries, colon, root
 
 Take this program from a source that you trust, not from the folder of the export: what lies there comes from the hand that is
 to be verified. With -I Python runs nothing else that lies there.
 
-It says what is proven and what is not. A public export of a vault with an identity names the key that certified it: compare it
-with the card. Without an identity nothing shows who made the log. That a log ends where the export ends no file can show:
-compare the head (log, entries and root) with one that somebody else kept.
+It says what is proven and what is not. A public export of a vault with an identity names the key that certified it, as
+ssh-keygen -l shows the key of the vault's card: compare them. Without an identity nothing shows who made the log. That a log
+ends where the export ends no file can show: compare the head (log, entries and root) with one that somebody else kept.
 
 It checks Ed25519 signatures only. Where the export has certificates of the vault's identity, their ML-DSA-65 halves, which
 a quantum computer could not forge either, are not checked here. Exit status 0: everything holds, as far as it says; 22: something

@@ -45,14 +45,12 @@ def export(
 ) -> None:
     """Write the log for others to verify, with a program that needs nothing but Python.
 
-    Without --case and --entry all leaves and signatures are written: anybody can verify order, completeness and signatures,
-    and reads nothing of what the entries say. It shows the vault's id, the public keys of its identity, how many entries
-    each step has, and where the log was restored or its key was lost. In a vault without an identity nothing certifies
-    whose log it is: `identity show` makes one.
+    Without --case and --entry: leaves and signatures. They say nothing of what was done, but show the vault's id, its
+    identity's public keys, counts and restores. Without an identity (`identity show` makes one) nothing certifies whose
+    log it is.
 
-    With --case or --entry, what these entries say is disclosed, in the clear, each field with its proof; nothing of any
-    other entry. Of a case these are the entries with a number in it: those of the vault itself that name the case, as the
-    one that made it, are given with --entry. The log itself, written after them, shows that they are in it.
+    With them, what these entries say is disclosed in the clear, each field with its proof. A case's are those with a
+    number in it, not `case new`. The log itself, exported after them, shows that it has them.
     """
     if code and entries:
         raise click.UsageError(_("Either a case is disclosed or entries are"))

@@ -323,15 +323,17 @@ class Vault:
             progress=progress,
         )
 
-    def verify_place(self, target: Path, size_bytes: int = 0) -> None:
+    def verify_place(self, target: Path, size_bytes: int = 0) -> Path:
         """See that a sealed file of so many bytes, or a receipt, can be written there, before anything is asked or opened.
 
-        Raises ``AlreadyThere``, ``NoSuchFolder``, ``Refused``, ``ReadOnly``, ``NoSpace``.
+        Returns where: ``target``, or under a random name in the folder ``target``. Raises ``AlreadyThere``, ``NoSuchFolder``, ``Refused``, ``ReadOnly``, ``NoSpace``.
         """
         from vault import files
         from vault.sealing import placed
 
-        files.verify_writable(placed(self.keeper, target).parent, size_bytes)
+        place = placed(self.keeper, target)
+        files.verify_writable(place.parent, size_bytes)
+        return place
 
     def write_receipt(self, found: Found, target: Path, *, came: int | None = None) -> Written:
         """Confirm to its sender that a file came which ``open_file`` stored, by a new file that only they can read.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from altered import run_without_outcome
 from faults import FaultyDisk, replaced
 from made_up_logs import VERIFIER, assert_refused, rewritten, verified
 from vaults import make_vault, open_vault
@@ -453,6 +454,14 @@ def test_an_export_into_a_place_that_is_taken_discloses_nothing_and_logs_nothing
     acts = [entry["act"] for entry in harbour("log", "--json").json]
     assert acts.count("log-export") == 2
     assert acts.count("log-disclose") == 2
+
+
+def test_an_export_is_told_of_though_the_log_could_not_record_how_it_ended(harbour: Any, folder: Path) -> None:
+    (folder / "out").mkdir()
+    status, out, err = run_without_outcome(harbour, "log-disclose", "log", "export", "--to", "out", "--entry", "1")
+    assert status == 28, err
+    assert verified(folder / out.splitlines()[0])[0] == 0
+    assert (folder / out.splitlines()[1]).exists()
 
 
 @pytest.mark.parametrize("number", ["-1", "100000", "9223372036854775807", "9223372036854775808", "9" * 100])

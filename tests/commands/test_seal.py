@@ -6,13 +6,13 @@ import hashlib
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from altered import run_until_locked, run_without_outcome
 from opened import opened
 from somebody import Somebody
 
@@ -331,45 +331,6 @@ def test_an_interruption_in_the_middle_of_the_file_leaves_nothing(filled: Any) -
         assert [share.state for share in vault.shares()] == (["failed"] if process.returncode else ["sent"])
 
 
-# The log cannot be written when the outcome comes, and a session that ends then.
-NO_OUTCOME = """
-import sys
-from vault.log import Log
-real = Log.conclude
-def conclude(self, number, phase, **said):
-    if said.get("digest"):
-        self._registry.store.execute("PRAGMA query_only = ON")
-    return real(self, number, phase, **said)
-Log.conclude = conclude
-from commands.cli import main
-sys.exit(main())
-"""
-NO_SESSION = """
-import subprocess, sys
-from vault.client import Client
-real = Client._call
-def call(self, name, *given, **named):
-    if name == "share_end":
-        subprocess.run([sys.executable, "-m", "commands", *sys.argv[1:3], "lock"], check=True, capture_output=True)
-    return real(self, name, *given, **named)
-Client._call = call
-from commands.cli import main
-sys.exit(main())
-"""
-
-
-def run_altered(filled: Any, program: str, *arguments: str | Path) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-c", program, *map(str, arguments)],
-        cwd=filled.folder,
-        env=filled.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
 def assert_told(filled: Any, out: str, err: str) -> None:
     (path,) = made(filled.folder)
     assert filled.folder / out.strip() == path
@@ -378,9 +339,7 @@ def assert_told(filled: Any, out: str, err: str) -> None:
 
 
 def test_a_file_is_told_of_though_the_log_could_not_record_how_it_ended(filled: Any) -> None:
-    status, out, err = run_altered(
-        filled, NO_OUTCOME, *filled.options, "seal", "HARBOUR", "--all", "--to", "Bear", "--yes"
-    )
+    status, out, err = run_without_outcome(filled, "share", "seal", "HARBOUR", "--all", "--to", "Bear", "--yes")
     assert_told(filled, out, err)
     assert status == 28
     assert "do not repeat" in err
@@ -389,7 +348,6 @@ def test_a_file_is_told_of_though_the_log_could_not_record_how_it_ended(filled: 
 @pytest.mark.skipif(sys.platform == "win32", reason="left out: there are no sessions on Windows")
 def test_a_file_is_told_of_though_the_session_ended_just_then(filled: Any) -> None:
     filled("unlock")
-    vault = ("--vault", filled.vault)
-    status, out, err = run_altered(filled, NO_SESSION, *vault, "seal", "HARBOUR", "--all", "--to", "Bear", "--yes")
+    status, out, err = run_until_locked(filled, "share_end", "seal", "HARBOUR", "--all", "--to", "Bear", "--yes")
     assert_told(filled, out, err)
     assert status == 13, err

@@ -162,6 +162,7 @@ EXEMPT = {
     "share_tag": "what was signed, for an intent that was recorded",
     "share_end": "the outcome of an intent that was recorded",
     "receipt_make": "two vaults are needed: see test_receipts_between_vaults",
+    "receipt_end": "the outcome of an intent that was recorded",
     "receipt_take": "two vaults are needed: see test_receipts_between_vaults",
     "abandon": "the outcome of an intent that was recorded",
     "open_judge": "who a file is from, for an intent that was recorded",

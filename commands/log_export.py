@@ -46,8 +46,7 @@ def export(
     """Write the log for others to verify, with a program that needs nothing but Python.
 
     Without --case and --entry: leaves and signatures. They say nothing of what was done, but show the vault's id, its
-    identity's public keys, counts and restores. Without an identity (`identity show` makes one) nothing certifies whose
-    log it is.
+    identity's public keys, counts and restores. Without an identity nothing certifies whose log it is.
 
     With them, what these entries say is disclosed in the clear, each field with its proof. A case's are those with a
     number in it, not `case new`. The log itself, exported after them, shows that it has them.

@@ -44,13 +44,13 @@ def export(
     hidden: tuple[str, ...],
     purpose: str | None,
 ) -> None:
-    """Write the log for others to verify, with a program that needs nothing but Python.
+    """Write the log for others to verify, with a program that needs only Python.
 
     Without --case and --entry: leaves and signatures. They say nothing of what was done, but show the vault's id, its
     identity's public keys, counts and restores. Without an identity nothing certifies whose log it is.
 
-    With them, what these entries say is disclosed in the clear, each field with its proof. A case's are those with a
-    number in it, not `case new`. The log itself, exported after them, shows that it has them.
+    With them, what these entries say is disclosed in the clear, each field with its proof. A case's entries are those
+    with a number in it: `case new` has none. The log itself, exported after them, shows them in it.
     """
     if code and entries:
         raise click.UsageError(_("Either a case is disclosed or entries are"))

@@ -46,8 +46,8 @@ def export(
 ) -> None:
     """Write the log for others to verify, with a program that needs only Python.
 
-    Without --case and --entry: leaves and signatures. They say nothing of what was done, but show the vault's id, its
-    identity's public keys, counts and restores. Without an identity nothing certifies whose log it is.
+    Without --case and --entry: leaves and signatures. They show the vault's id, its identity's public keys, counts and
+    restores, nothing of what was done. Without an identity nothing certifies whose log it is.
 
     With them, what these entries say is disclosed in the clear, each field with its proof. A case's entries are those
     with a number in it: `case new` has none. The log itself, exported after them, shows them in it.

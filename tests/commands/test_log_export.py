@@ -16,7 +16,7 @@ from faults import FaultyDisk, replaced
 from vaults import make_vault, open_vault
 
 from commands import _verify_log
-from commands._session import make_inside
+from commands._places import make_inside
 from crypto import ed25519
 from crypto.errors import BadSignature, InvalidPublicKey
 from vault import Vault, errors, log_exporting

@@ -51,3 +51,18 @@ def test_a_long_question_is_broken_between_words(filled: Any, terminal: Callable
     assert set(TITLE.split()) <= set(shown.replace("“", " ").replace("”", " ").split())
     assert all(len(row) <= COLUMNS for row in shown.splitlines())
     assert screen.finish()[0] == 15
+
+
+def test_a_column_in_which_nothing_stands_takes_no_room_from_the_others_and_keeps_its_place_for_a_program(
+    filled: Any, terminal: Callable[..., Any]
+) -> None:
+    def headings() -> str:
+        status, shown = terminal(*filled.options, "items", "HARBOUR", term="xterm", columns=120).finish()
+        assert status == 0, shown
+        return shown.splitlines()[0]
+
+    assert "Recorded" not in headings()
+    columns = len(filled("items", "HARBOUR").lines[0])
+    filled("edit", "HARBOUR/1", "--recorded", "2026-11-22")
+    assert "Recorded" in headings()
+    assert len(filled("items", "HARBOUR").lines[0]) == columns

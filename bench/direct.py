@@ -174,7 +174,7 @@ def disclose(folder: str, key_file: str, entries: str, target: str) -> None:
     """Discloses so many entries to a file, and prints the seconds that it took."""
     with Vault.open(Path(folder), KeyFileUnlocker(Path(key_file).read_bytes())) as vault:
         start = time.perf_counter()
-        Path(target).write_text(vault.disclose_log(entries=tuple(range(int(entries)))), encoding="utf-8")
+        vault.disclose_log(Path(target), entries=tuple(range(int(entries))))
         print(json.dumps(time.perf_counter() - start))
 
 

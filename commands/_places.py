@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from vault import errors, platform
+from vault import errors, files, platform
 
 
 def state_folder() -> Path | None:
@@ -62,12 +62,14 @@ def make_for_owner(folder: Path) -> Path:
 
 
 def make_inside(folder: Path, name: str) -> Path:
-    """Make a folder inside one that is there; it may be there itself. Raises ``AlreadyThere``, ``ReadOnly``, OSError."""
+    """Make a folder inside one that is there, durably; it may be there itself.
+
+    Raises ``AlreadyThere``, ``NoSpace``, ``ReadOnly``, OSError.
+    """
     path = folder / name
     try:
-        path.mkdir(mode=0o700, exist_ok=True)
-    except PermissionError:
-        raise errors.ReadOnly(path=str(path)) from None
+        files.make_folder(path)
     except FileExistsError:
-        raise errors.AlreadyThere(path=str(path)) from None
+        if not path.is_dir():
+            raise errors.AlreadyThere(path=str(path)) from None
     return path

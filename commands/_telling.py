@@ -92,7 +92,7 @@ class Telling:
 
     def run_python(self, program: Path, *arguments: Path) -> bool:
         """Run a program that needs nothing of ours, and show it; whether it ended well."""
-        self.say(f"  $ python3 {' '.join(self.shown(program, *arguments))}")
+        self.say(f"  $ python3 -I {' '.join(self.shown(program, *arguments))}")
         done = subprocess.run(
             [sys.executable, "-I", str(program), *map(str, arguments)],
             capture_output=True,

@@ -18,7 +18,14 @@ from commands._text import _, ngettext
 @command("drop", example="casevault drop video.mp4 notes.txt --to anna.card", fields=DROPPED)
 @click.argument("sources", metavar="FILE…", nargs=-1, required=True, type=PathName())
 @click.option("--to", "card", type=PathName(), metavar="CARD", help="The card of whoever is to open it.")
-@click.option("-o", "--output", "target", type=NewFile(), metavar="FILE", help="The new file; else a random name.")
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    type=NewFile(),
+    metavar="FILE",
+    help="The new file, or the folder for one of a random name.",
+)
 @pass_settings
 def drop(settings: Settings, sources: tuple[Path, ...], card: Path | None, target: Path | None) -> None:
     """Seal files for somebody's card, without a vault; only they can open it, not even you.

@@ -23,7 +23,6 @@ from commands._text import _
 from vault import errors, references
 
 if TYPE_CHECKING:
-    from vault.receipt_files import Written
     from vault.received_file import Outside
     from vault.unsealing import Found, Spoken
 
@@ -127,7 +126,7 @@ def open_(
     asking = _Asking(settings, accept_unverified=accept_unverified)
     with opened(settings) as session:
         if receipt is not None:
-            session.vault.verify_place(receipt)
+            receipt = session.vault.verify_place(receipt)
         with asking.calmly(), progress(settings, file.name, size) as further:
             found, arrived = session.vault.open_file(
                 file,
@@ -140,7 +139,7 @@ def open_(
             )
         written, refusal = (None, None) if receipt is None else _confirmed(session, found, receipt)
     if output.json:
-        output.answer(_arrived_fields.opened(found, arrived) | {"receipt": written and str(written.path)})
+        output.answer(_arrived_fields.opened(found, arrived) | {"receipt": written and str(written)})
     else:
         for each in arrived.items:
             show_stored(output, each)
@@ -148,33 +147,38 @@ def open_(
     if written is not None:
         _terminal.say(
             _("The receipt is {path}. Send it to {name} by any way; only they can read it.").format(
-                path=visible(str(written.path)), name=visible(found.verdict.sender.name or "")
+                path=visible(str(written)), name=visible(found.verdict.sender.name or "")
             )
         )
     if refusal is not None:
         raise refusal
 
 
-def _confirmed(session: Session, found: Found, target: Path) -> tuple[Written | None, errors.VaultError | None]:
-    """The receipt, or why there is none: what came is stored, and is told, whatever becomes of the receipt."""
+def _confirmed(
+    session: Session, found: Found, place: Path, came: int | None = None
+) -> tuple[Path | None, errors.VaultError | None]:
+    """The receipt, and why there is none: what came is stored, and is told, whatever becomes of the receipt. Both where only
+    its outcome is missing in the log.
+    """
     try:
-        return session.vault.write_receipt(found, target), None
+        return session.vault.write_receipt(found, place, came=came).path, None
+    except (errors.OutcomeUnrecorded, errors.SessionOver) as error:
+        return place if place.exists() else None, error
     except errors.VaultError as error:
         return None, error
 
 
-def _confirm_part(session: Session, target: Path, found: Found, came: int) -> None:
+def _confirm_part(session: Session, place: Path, found: Found, came: int) -> None:
     """The file is refused, and its sender is to know that it did not come whole; that it is refused is said after this."""
-    try:
-        written = session.vault.write_receipt(found, target, came=came)
-    except errors.VaultError as error:
-        _terminal.say(message_of(error))
-        return
-    _terminal.say(
-        _("Not all of the file came. {path} says so to {name}, who alone can read it: send it to them.").format(
-            path=visible(str(written.path)), name=visible(found.verdict.sender.name or "")
+    written, refusal = _confirmed(session, found, place, came)
+    if written is not None:
+        _terminal.say(
+            _("Not all of the file came. {path} says so to {name}, who alone can read it: send it to them.").format(
+                path=visible(str(written)), name=visible(found.verdict.sender.name or "")
+            )
         )
-    )
+    if refusal is not None:
+        _terminal.say(message_of(refusal))
 
 
 def _hint_at_view(file: Path) -> None:

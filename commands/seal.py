@@ -115,7 +115,13 @@ def seal(
             for line in _preview(sealing.plan):
                 _terminal.say(line)
             agree(settings, _question(sealing.plan))
-            done = _written(settings, sealing, place)
+            try:
+                done = _written(settings, sealing, place)
+            except BaseException:
+                if sealing.done is not None:  # a file for somebody else must not lie there untold
+                    _report(settings, sealing.plan, sealing.done)
+                    _terminal.say(_("The file is whole and can be sent. What follows is about the log alone."))
+                raise
     _report(settings, sealing.plan, done)
 
 

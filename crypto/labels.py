@@ -47,6 +47,5 @@ class SignedKind(Enum):
 
     SEALED_FILE = b"casevault-sealed@v1"
     CARD = b"casevault-card@v1"
-    SUCCESSION = b"casevault-succession@v1"
     GENERATION = b"casevault-generation@v1"
     RECEIPT = b"casevault-receipt@v1"

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from crypto import ed25519
@@ -27,7 +25,6 @@ _HASH = b"sha512"
 _BEGIN = b"-----BEGIN SSH SIGNATURE-----\n"
 _END = b"-----END SSH SIGNATURE-----\n"
 _LINE_SIZE = 70
-_PRINCIPAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +88,6 @@ def fingerprint(public_key: bytes) -> str:
     """`SHA256:…`, as `ssh-keygen -l` shows a key."""
     digest = base64.b64encode(hashlib.sha256(_public_blob(public_key)).digest()).decode("ascii")
     return f"SHA256:{digest.rstrip('=')}"
-
-
-def allowed_signers_line(principal: str, public_key: bytes, kinds: Iterable[SignedKind]) -> str:
-    """The line, without newline, that lets `ssh-keygen -Y verify -I principal` accept this key for these kinds only.
-
-    Raises ValueError for a principal of other characters than ASCII letters, digits, `.`, `_`, `@` and `-`, which might
-    be a pattern, and when no kind is given, which would allow all.
-    """
-    namespaces = ",".join(kind.value.decode("ascii") for kind in kinds)
-    if not _PRINCIPAL.fullmatch(principal) or not namespaces:
-        raise ValueError("a principal is one plain word, and a key is allowed for at least one kind")
-    return f'{principal} namespaces="{namespaces}" {public_key_line(public_key)}'
 
 
 def _signed_data(message: bytes, namespace: bytes) -> bytes:

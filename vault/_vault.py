@@ -323,15 +323,17 @@ class Vault:
             progress=progress,
         )
 
-    def verify_place(self, target: Path, size_bytes: int = 0) -> None:
+    def verify_place(self, target: Path, size_bytes: int = 0) -> Path:
         """See that a sealed file of so many bytes, or a receipt, can be written there, before anything is asked or opened.
 
-        Raises ``AlreadyThere``, ``NoSuchFolder``, ``Refused``, ``ReadOnly``, ``NoSpace``.
+        Returns where: ``target``, or under a random name in the folder ``target``. Raises ``AlreadyThere``, ``NoSuchFolder``, ``Refused``, ``ReadOnly``, ``NoSpace``.
         """
         from vault import files
         from vault.sealing import placed
 
-        files.verify_writable(placed(self.keeper, target).parent, size_bytes)
+        place = placed(self.keeper, target)
+        files.verify_writable(place.parent, size_bytes)
+        return place
 
     def write_receipt(self, found: Found, target: Path, *, came: int | None = None) -> Written:
         """Confirm to its sender that a file came which ``open_file`` stored, by a new file that only they can read.
@@ -370,32 +372,38 @@ class Vault:
 
     def disclose_log(
         self,
+        path: Path,
         *,
         case: str | None = None,
         entries: tuple[int, ...] = (),
         hidden: tuple[str, ...] = (),
         purpose: str | None = None,
-    ) -> str:
-        """One case's entries of the log, or chosen ones, with proofs for who trusts nobody; see `log_exporting`.
+    ) -> None:
+        """Write one case's entries of the log, or chosen ones, as a new file, with proofs for who trusts nobody.
 
-        ``hidden`` names fields of which only a hash is given. Raises ``NoSuchCase``, ``NoSuchEntry``, ``BadValue``, ``Refused``.
+        ``hidden`` names fields of which only a hash is given. Raises ``NoSuchCase``, ``NoSuchEntry``, ``BadValue``, ``Refused``,
+        and as ``export_log``.
         """
-        return self.keeper.log_disclose(case, entries, hidden, purpose=purpose)
+        from vault import log_exporting
+
+        log_exporting.disclose(self.keeper, path, case=case, entries=entries, hidden=hidden, purpose=purpose)
 
     def export_log(
         self,
-        write: Callable[[bytes], object],
+        path: Path,
         *,
         progress: Callable[[int], None] | None = None,
         expect: Callable[[int], None] | None = None,
     ) -> None:
-        """Give ``write`` the public form of the whole log, piece by piece: leaves and signatures, of which anybody learns counts.
+        """Write the public form of the whole log as a new file: leaves and signatures, of which anybody learns counts.
 
-        ``expect`` is told the number of steps before the first is written, ``progress`` how many were.
+        ``expect`` is told the number of steps before the first is written, ``progress`` how many were. Until the file is whole its name ends in ``.partial``; the log says that it was done when it is durable. Raises
+        ``AlreadyThere``, ``NoSuchFolder``, ``NoSpace``, ``ReadOnly``, ``LogUnavailable``, after which nothing of it is left; after
+        ``OutcomeUnrecorded`` it is there.
         """
         from vault import log_exporting
 
-        log_exporting.export(self.keeper, write, progress=progress, expect=expect)
+        log_exporting.export(self.keeper, path, progress=progress, expect=expect)
 
     def log_head(self) -> LogHead:
         """The newest checkpoint of the log."""

@@ -33,6 +33,7 @@ from vault.door import Door
 from vault.folder import sweep_staging
 from vault.keeper import Keeper
 from vault.log_requests import LogExportBegun
+from vault.receipt_requests import ReceiptMade
 from vault.requests import BackupBegun, CheckBegun, DraftGrant, ObjectGrant
 from vault.sealing_requests import SharePlan
 from vault.time_outs import SECOND, TimeOuts
@@ -47,7 +48,7 @@ _GRACE_SECONDS = 10.0  # for the request at work when the session ends
 _MOMENT_SECONDS = 0.05  # longer than a command needs from one request to the next
 
 # Answers that begin something, and the requests that end it.
-_BEGUN = (ObjectGrant, DraftGrant, BackupBegun, CheckBegun, LogExportBegun, SharePlan, OpenGrant)
+_BEGUN = (ObjectGrant, DraftGrant, BackupBegun, CheckBegun, LogExportBegun, SharePlan, OpenGrant, ReceiptMade)
 _ENDS = frozenset(
     {
         "item_close",
@@ -55,6 +56,7 @@ _ENDS = frozenset(
         "backup_end",
         "check_end",
         "log_export_end",
+        "receipt_end",
         "share_end",
         "open_end",
         "open_finish",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 from functools import partial
+from typing import Any
 
 from crypto import age
 from crypto.errors import AgeFailure, HeaderFailure
@@ -19,7 +20,7 @@ from vault.arrivals import CHANGED, SHARE
 from vault.cards import Card
 from vault.confirmations import Confirmation, Parts
 from vault.door import Act
-from vault.receipt_requests import ReceiptRequest, ReceiptTaken
+from vault.receipt_requests import ReceiptMade, ReceiptRequest, ReceiptTaken
 from vault.receiving import Receiving
 from vault.sharing_requests import CARD
 from vault.tables import Row, blob, integer, optional_text, text
@@ -32,24 +33,27 @@ class Confirming(Receiving):
 
     # Ours
 
-    def receipt_make(self, request: ReceiptRequest) -> bytes:
-        """A receipt for a file that came: an age file for its sender alone, signed by us.
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._receipts: dict[int, dict[str, Any]] = {}
+
+    def receipt_make(self, request: ReceiptRequest) -> ReceiptMade:
+        """A receipt for a file that came: an age file for its sender alone, signed by us; ``receipt_end`` must follow.
 
         1. Somebody is proven to have sent it, for our card, and can verify us: a partner by card.
         2. The intent, with the partner and the fingerprint.
         3. The file is stored, or is said to have come in part.
         4. What the receipt says is signed with both keys, and sealed for the sender's card.
-        5. The outcome, with the digest of the receipt; only then it is given out.
+        5. The second intent, with size and digest of the receipt; only then it is given out.
 
         Raises ``NoReceipt`` where nothing proves who sent it, or they could not verify it; ``PartnerChanged``.
         """
         sender = self._confirmable(request)
         name, card = text(sender, "name"), Card.from_bytes(blob(sender, "card"))
-        logged = {"counterparty": name, "recipients": [card.fingerprint.hex()]}
+        logged: dict[str, Any] = {"counterparty": name, "recipients": [card.fingerprint.hex()]}
         self._need_identity()
-        with self._act(
-            "receipt-make", grants=(identity.GRANT,), counterparty=name, recipients=logged["recipients"]
-        ) as act:
+        act = self._begin("receipt-make", None, item=None, purpose=None, grants=(identity.GRANT,), **logged)
+        with self._concluding(act):
             own = self._identity(act)
             arrived = self._arrived(request, own.fingerprint.hex())
             said = Confirmation(
@@ -70,8 +74,23 @@ class Confirming(Receiving):
             signatures = own.sign(confirmations.KIND, signed)
             parts = Parts(signed, signatures.sshsig, signatures.mldsa65, own.card_bytes(date=self.now[:10]))
             file = _sealed(parts, card)
-            act.outcome |= logged | {"size": len(file), "digest": hashlib.sha256(file).hexdigest()}
-        return file
+            whole = logged | {"size": len(file), "digest": hashlib.sha256(file).hexdigest()}
+            self.log.announce(act.receipt, (), lambda: None, **whole)
+        act.receipt.void()
+        self._receipts[act.receipt.number] = whole
+        return ReceiptMade(act.receipt.number, file)
+
+    def receipt_end(self, intent: int, phase: str, *, reason: str | None = None) -> None:
+        """Record what came of a receipt: done, as soon as it is durable, or failed."""
+        if intent not in self._receipts:
+            raise errors.ReceiptRefused
+        logged = self._receipts.pop(intent)
+        if phase != "done":
+            del logged["size"], logged["digest"]
+        try:
+            self.log.conclude(intent, phase, reason=reason, **logged)
+        except errors.LogUnavailable as error:
+            raise errors.OutcomeUnrecorded from error
 
     def _confirmable(self, request: ReceiptRequest) -> Row:
         """The partner to whom a receipt for this file goes. Raises ``NoReceipt``, ``PartnerChanged``."""

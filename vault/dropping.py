@@ -18,10 +18,9 @@ from vault.cards import Card
 from vault.objects import Progress
 from vault.pipeline import Pipeline
 from vault.sealed import DROP_CASE, NAMES, SealedItem, SealedManifest
-from vault.sealing import new_file, remove_leftovers
+from vault.sealing import new_file, new_place, remove_leftovers
 
 _ID_BYTES = 16
-_NAME_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +54,21 @@ def drop(
     progress: Progress | None = None,
     expect: Callable[[int], None] | None = None,
 ) -> Dropped:
-    """Seal files for a card, into a new file: ``target``, or a random name in the current folder.
+    """Seal files for a card, into a new file: ``target``, or a random name in the folder ``target``, else in this one.
 
     1. The card's own signatures must hold.
     2. Every file is read for its size and digests, which stand in front of it in the archive.
     3. The archive is laid out; where its size finds no room nothing is written.
-    4. Everything is written as one stream, under a name of its own, which the next one there removes after a crash. A file that is another one by now ends it.
+    4. Everything is written as one stream, under a name of its own; what a crash leaves of it the next one there removes. A
+       file that is another one by now ends it.
     5. The file is made durable and gets its name, never over anything.
 
     ``expect`` is told how many bytes are read in all. Raises ``BadCard``, ``SourceMissing``, ``SourceUnreadable``,
-    ``SourceChanged``, ``NotAFile``, ``BadValue``, ``AlreadyThere``, ``NoSpace``, ``ReadOnly``. After an error nothing is left.
+    ``SourceChanged``, ``NotAFile``, ``BadValue``, ``AlreadyThere``, ``NoSuchFolder``, ``NoSpace``, ``ReadOnly``. After an error nothing is left.
     """
     platform.harden_process()
     found = Card.from_bytes(cards.tidied(card))
-    path = target if target is not None else Path(f"sealed-{secrets.token_hex(_NAME_BYTES)}.age")
-    if path.exists() or path.is_symlink():
-        raise errors.AlreadyThere(path=str(path))
-    if not path.parent.is_dir():
-        raise errors.NoSuchFolder(path=str(path.parent))
+    path = new_place(target or Path())
     remove_leftovers(path.parent)
     files.verify_writable(path.parent)
     if len(sources) > bag.MAX_ITEMS:

@@ -395,6 +395,7 @@ class Keeper(Confirming):
             (self._backups, self.backup_end),
             (self._checks, self.check_end),
             (self._exports, self.log_export_end),
+            (self._receipts, self.receipt_end),
             (self._shares, partial(self.share_end, nothing_left=False)),
             (self._openings, self.open_end),
             (self._reads, self.item_close),

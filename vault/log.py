@@ -272,13 +272,13 @@ class Log:
         case_id = case.case_id if case else None
         sealed = encrypt_record(self._registry.log_key(case_id), body, context=self._context(number))
         self._registry.signing.append(Entry(commit(secret, fields), sealed, case_id, case.epoch if case else None))
-        self._last = Moment.of(fields)
+        self._last = Moment.of(fields).or_later(self._last)
         if case:
             self._registry.update_case(case.case_id, entries=case.entries + 1)
         return Announced(number, secret, fields)
 
     def _clock_was_set_back(self) -> bool:
-        """Whether the clock stands before the last entry, or went slower than one that nobody can set."""
+        """Whether the clock stands before the last entry, or went slower than one that nobody can set; not by a minute."""
         if self._last is None:
             self._last = self._last_moment()
         now = Moment(self._wall_time(), platform.monotonic_ns_including_suspend() // 1_000_000, self._boot_id)

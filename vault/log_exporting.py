@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crypto import commitments
 from crypto.encoding import canonical_json
 from crypto.tree import Tree, leaf_hash
-from vault import errors, schema
+from vault import errors, files, schema
 from vault.leaves import origin
 from vault.registry import Registry
 from vault.tables import integer, optional_blob
 
 if TYPE_CHECKING:
     from vault.keeper import Keeper
+    from vault.log_requests import LogExportBegun
 
 FORM = 1
 _MOST_DISCLOSED = 10_000
+_LARGEST_NUMBER = 2**53 - 1
 PAGE_STEPS = 2000
+PAGE_ENTRIES = 200  # of the longest that there can be, as much as one answer of a session holds
 
 Progress = Callable[[int], None]
 
@@ -72,31 +77,65 @@ def public_steps(registry: Registry, *, after: int, last: int) -> Iterator[str]:
 
 
 def export(
+    keeper: Keeper, path: Path, *, progress: Progress | None = None, expect: Callable[[int], None] | None = None
+) -> None:
+    """Write the public form as a new file. See ``Vault.export_log``."""
+    file = _placed(path)
+    _write(keeper, keeper.log_export_begin(), file, progress, expect)
+
+
+def disclose(
     keeper: Keeper,
-    write: Callable[[bytes], object],
+    path: Path,
     *,
+    case: str | None,
+    entries: tuple[int, ...],
+    hidden: tuple[str, ...],
+    purpose: str | None,
+) -> None:
+    """Write the entries of a case, or those with these numbers, as a new file. See ``Vault.disclose_log``."""
+    file = _placed(path)
+    for number in entries:
+        if not 0 <= number <= _LARGEST_NUMBER:  # no session is told of it
+            raise errors.NoSuchEntry(number=number)
+    _write(keeper, keeper.log_disclose_begin(case, entries, hidden, purpose=purpose), file)
+
+
+def _placed(path: Path) -> files.Unfinished:
+    """A file that is not there yet, in a folder that is. Raises ``AlreadyThere``, ``NoSuchFolder``."""
+    file = files.Unfinished(path, path.with_name(f"{path.name}.partial"))
+    for each in (file.path, file.partial):
+        if os.path.lexists(each):
+            raise errors.AlreadyThere(path=str(each))
+    if not path.parent.is_dir():
+        raise errors.NoSuchFolder(path=str(path.parent))
+    return file
+
+
+def _write(
+    keeper: Keeper,
+    begun: LogExportBegun,
+    file: files.Unfinished,
     progress: Progress | None = None,
     expect: Callable[[int], None] | None = None,
 ) -> None:
-    """The public form, page by page, for one logged intent; its outcome has size and digest.
-
-    ``expect`` is told the number of steps before the first is written, ``progress`` how many were.
-    """
-    begun, digest, size = keeper.log_export_begin(), hashlib.sha256(), 0
+    """Page by page; the outcome, with size and digest, when the file is durable."""
+    digest, size = hashlib.sha256(), 0
     try:
         if expect:
-            expect(begun.steps)
-        lines: tuple[str, ...] = (begun.header,)
-        after = 0
-        while lines:
-            piece = "".join(lines).encode()
-            write(piece)
-            digest.update(piece)
-            size += len(piece)
-            lines = keeper.log_export_steps(begun.intent, after)
-            after += len(lines)
-            if progress:
-                progress(len(lines))
+            expect(begun.lines)
+        with file.writing() as new:
+            lines: tuple[str, ...] = (begun.header,)
+            after = 0
+            while lines:
+                piece = "".join(lines).encode()
+                new.write(piece)
+                digest.update(piece)
+                size += len(piece)
+                lines = keeper.log_export_lines(begun.intent, after)
+                after += len(lines)
+                if progress:
+                    progress(len(lines))
     except BaseException as error:
         with contextlib.suppress(errors.VaultError):
             keeper.log_export_end(begun.intent, "failed", reason=type(error).__name__)
@@ -106,8 +145,9 @@ def export(
 
 def disclosure(
     registry: Registry, entries: Iterable[tuple[int, bytes, bytes, dict[str, object]]], *, hidden: Iterable[str]
-) -> str:
-    """Entries (number, leaf, secret and fields of the body) with proofs that the log of now holds them.
+) -> tuple[str, tuple[str, ...]]:
+    """Entries (number, leaf, secret and fields of the body) with proofs that the log of now holds them: the first line, and
+    one for each.
 
     Of fields that are ``hidden`` only the hash is given, which says nothing: it is salted. Raises ``Refused`` for too many.
     """
@@ -134,7 +174,7 @@ def disclosure(
         "size": len(tree),
         "v": FORM,
     }
-    return "".join((_line(header), *lines))
+    return _line(header), tuple(lines)
 
 
 def _line(value: dict[str, object]) -> str:

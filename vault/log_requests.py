@@ -75,11 +75,11 @@ class LogVerified:
 
 @dataclass(frozen=True, slots=True)
 class LogExportBegun:
-    """A public export for one intent: its first line, and how many steps follow."""
+    """An export for one intent: its first line, and how many follow, one for each step or disclosed entry."""
 
     intent: int
     header: str
-    steps: int
+    lines: int
 
 
 @dataclass(frozen=True, slots=True)

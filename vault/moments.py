@@ -27,18 +27,24 @@ class Moment:
         )
 
     def is_set_back_from(self, earlier: Moment) -> bool:
-        """Whether the clock stands before then, or went slower since than one that nobody can set."""
+        """Whether the clock stands before then, or went slower since than one that nobody can set, by more than a minute."""
+        return self._lost_since(earlier) > _TOLERANCE
+
+    def or_later(self, earlier: Moment | None) -> Moment:
+        """The one to which the next is compared: else many small steps back would never make a large one."""
+        if earlier is not None and timedelta() < self._lost_since(earlier) <= _TOLERANCE:
+            return earlier
+        return self
+
+    def _lost_since(self, earlier: Moment) -> timedelta:
+        """How much less the clock says than it did, or than has really passed."""
         try:
             passed = datetime.fromisoformat(_plain(self.wall_time)) - datetime.fromisoformat(_plain(earlier.wall_time))
         except (TypeError, ValueError):
-            return False
-        if passed < timedelta():
-            return True
-        same_start = (
-            self.boot_id is not None and self.boot_id == earlier.boot_id and self.monotonic_ms >= earlier.monotonic_ms
-        )
-        really = timedelta(milliseconds=self.monotonic_ms - earlier.monotonic_ms)
-        return same_start and really - passed > _TOLERANCE
+            return timedelta()
+        if self.boot_id is None or self.boot_id != earlier.boot_id or self.monotonic_ms < earlier.monotonic_ms:
+            return -passed
+        return max(-passed, timedelta(milliseconds=self.monotonic_ms - earlier.monotonic_ms) - passed)
 
 
 def _plain(wall_time: str) -> str:

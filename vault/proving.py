@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from crypto import fingerprints
 from crypto.labels import SignedKind
 from crypto.signing import Checkpoint
 from crypto.tree import Frontier
-from vault import errors, log_exporting, log_verifying, schema, witnessing
+from vault import errors, log_exporting, log_verifying, references, schema, witnessing
 from vault.compartment import Clock
 from vault.door import Door
 from vault.folder import Folder
@@ -27,12 +27,20 @@ def _uncertified(registry: Registry) -> list[Row]:
     return [row for row in registry.rows(schema.GENERATIONS) if row["certified"] is None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Export:
+    """An export between its intent and its outcome. ``lines`` are those of a disclosure; None where all steps are given."""
+
+    begun: LogExportBegun
+    lines: tuple[str, ...] | None
+
+
 class Proving(Door):
     """The part of the keeper that knows of the log's proofs."""
 
     def __init__(self, folder: Folder, found: Header, registry: Registry, *, actor: str, clock: Clock) -> None:
         super().__init__(folder, found, registry, actor=actor, clock=clock)
-        self._exports: dict[int, LogExportBegun] = {}
+        self._exports: dict[int, _Export] = {}
 
     def log_verify(self, *, full: bool = False, progress: Callable[[int], None] | None = None) -> LogVerified:
         """Verify the log, from the beginning if ``full``, else from where it was verified before.
@@ -77,22 +85,57 @@ class Proving(Door):
     # Exports
 
     def log_export_begin(self) -> LogExportBegun:
-        """Begin a public export: leaves and signatures, of which anybody learns counts only. ``log_export_end`` must follow."""
+        """Begin a public export: leaves and signatures, in which nothing that entries say can be read. Where there is an
+        identity, it has certified every generation. ``log_export_end`` must follow.
+        """
+        self.certify_generations()
         act = self._begin("log-export", None, item=None, purpose=None, grants=())
         begun = LogExportBegun(act.receipt.number, log_exporting.public_header(self.registry), self.registry.steps)
-        self._exports[act.receipt.number] = begun
+        self._exports[begun.intent] = _Export(begun, None)
         return begun
 
-    def log_export_steps(self, intent: int, after: int) -> tuple[str, ...]:
-        """The lines of the steps after one; as many as a page holds, none after the last."""
+    def log_disclose_begin(
+        self,
+        code: str | None = None,
+        numbers: tuple[int, ...] = (),
+        hidden: tuple[str, ...] = (),
+        *,
+        purpose: str | None = None,
+    ) -> LogExportBegun:
+        """Begin to disclose one case's entries, or those with these numbers, which the log keeps, with proofs;
+        ``hidden`` names fields that are not shown. ``log_export_end`` must follow.
+
+        Raises ``NoSuchCase``, ``NoSuchEntry``, ``BadValue``, ``Refused``.
+        """
+        unknown = sorted(set(hidden) - set(FIELDS))
+        if unknown:
+            raise errors.BadValue(field="hidden", reason="the log has no such field")
+        for number in numbers:
+            if not 0 <= number < self.registry.frontier.size:
+                raise errors.NoSuchEntry(number=number)
+        item = references.listed(numbers, ()) if numbers else None
+        act = self._begin("log-disclose", code, item=item, purpose=purpose, grants=("log",))
+        with self._concluding(act):
+            found = self.log.unsealed(act.receipt, act.case, numbers)
+            header, lines = log_exporting.disclosure(self.registry, found, hidden=hidden)
+        act.receipt.void()
+        begun = LogExportBegun(act.receipt.number, header, len(lines))
+        self._exports[begun.intent] = _Export(begun, lines)
+        return begun
+
+    def log_export_lines(self, intent: int, after: int) -> tuple[str, ...]:
+        """The lines of an export, as many as a page holds, after so many others, or none."""
         if intent not in self._exports:
             raise errors.ReceiptRefused
-        return tuple(log_exporting.public_steps(self.registry, after=after, last=self._exports[intent].steps))
+        running = self._exports[intent]
+        if running.lines is None:
+            return tuple(log_exporting.public_steps(self.registry, after=after, last=running.begun.lines))
+        return running.lines[after : after + log_exporting.PAGE_ENTRIES]
 
     def log_export_end(
         self, intent: int, phase: str, *, size: int | None = None, digest: str | None = None, reason: str | None = None
     ) -> None:
-        """Record what came of a public export, done or failed."""
+        """Record what came of an export, done or failed, with size and SHA-256 of the file."""
         if intent not in self._exports:
             raise errors.ReceiptRefused
         del self._exports[intent]
@@ -100,27 +143,6 @@ class Proving(Door):
             self.log.conclude(intent, phase, size=size, digest=digest, reason=reason)
         except errors.LogUnavailable as error:
             raise errors.OutcomeUnrecorded from error
-
-    def log_disclose(
-        self,
-        code: str | None = None,
-        numbers: tuple[int, ...] = (),
-        hidden: tuple[str, ...] = (),
-        *,
-        purpose: str | None = None,
-    ) -> str:
-        """One case's entries, or those with these numbers, with proofs; ``hidden`` names fields that are not shown.
-
-        Raises ``NoSuchCase``, ``NoSuchEntry``, ``BadValue``, ``Refused``.
-        """
-        unknown = sorted(set(hidden) - set(FIELDS))
-        if unknown:
-            raise errors.BadValue(field="hidden", reason="the log has no such field")
-        with self._act("log-disclose", code, purpose=purpose, grants=("log",)) as act:
-            found = self.log.unsealed(act.receipt, act.case, numbers)
-            text = log_exporting.disclosure(self.registry, found, hidden=hidden)
-            act.outcome |= {"size": len(text.encode()), "digest": hashlib.sha256(text.encode()).hexdigest()}
-            return text
 
     # Certificates
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,14 +35,20 @@ def write(keeper: Keeper, found: Found, target: Path, *, came: int | None = None
     ``came`` is how many items came whole of a file that was refused, None of one that was stored.
 
     Raises ``NoReceipt``, ``PartnerChanged``, ``LogUnavailable``, ``NoSpace``, ``ReadOnly``, and as ``placed`` does. After an
-    error nothing of it is left.
+    error nothing of it is left, except after ``OutcomeUnrecorded``, and after ``SessionOver`` if only the outcome was missing.
     """
     path = placed(keeper, target)
     remove_leftovers(path.parent)
-    content = keeper.receipt_make(_request(found, came))
-    with new_file(path) as file:
-        file.write(content)
-    return Written(path, len(content), hashlib.sha256(content).hexdigest(), platform.owner_only(path))
+    made = keeper.receipt_make(_request(found, came))
+    try:
+        with new_file(path) as file:
+            file.write(made.content)
+    except BaseException as error:
+        with contextlib.suppress(errors.VaultError):
+            keeper.receipt_end(made.intent, "failed", reason=type(error).__name__)
+        raise
+    keeper.receipt_end(made.intent, "done")
+    return Written(path, len(made.content), hashlib.sha256(made.content).hexdigest(), platform.owner_only(path))
 
 
 def _request(found: Found, came: int | None) -> ReceiptRequest:

@@ -25,6 +25,14 @@ class ReceiptRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptMade:
+    """A receipt for one intent: all bytes of the file that is to be written."""
+
+    intent: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptTaken:
     """What a partner's receipt says of a file that we sent.
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from vault.keeper import Keeper
     from vault.objects import Progress
     from vault.requests import ObjectGrant
-    from vault.sealing_requests import SharePlan, ShareSigned
+    from vault.sealing_requests import SharePlan, ShareSigned, TagFile
 
 # A passphrase of eight random words has 88 bits. It is stretched in 64 MiB, so that any telephone can open the file.
 _PASSPHRASE_WORDS = 8
@@ -56,6 +56,8 @@ class Sealed:
 class Sealing:
     """A file that is to be sealed: ``plan`` says everything of it, ``write`` makes it. A context manager; if it ends
     without ``write``, the log says that it was not done.
+
+    ``done`` is the file as soon as it is whole and has its name, also if ``write`` raises after that; until then None.
     """
 
     def __init__(self, keeper: Keeper, plan: SharePlan) -> None:
@@ -63,6 +65,7 @@ class Sealing:
         self._grants: dict[int, ObjectGrant] = {}
         self._ended = False
         self.plan = plan
+        self.done: Sealed | None = None
 
     def verify_room(self, target: Path) -> None:
         """See that the file has room there, once what crashes left in the folder is removed.
@@ -86,7 +89,7 @@ class Sealing:
         ``passphrase`` is needed where the plan is for one, and only there. Raises ``AlreadyThere``, ``NoSuchFolder``,
         ``NoSpace``, ``FileTooLarge``, ``ReadOnly``, ``ObjectDamaged``, ``ObjectMissing``, ``PartnerChanged``, ``LogUnavailable``,
         ``SessionOver``. After an error nothing of the file is left, except after ``OutcomeUnrecorded``, and after
-        ``SessionOver`` if only the outcome was missing: then it was done.
+        ``SessionOver`` if only the outcome was missing: then it is ``done``.
         """
         if (passphrase is None) == (self.plan.protection == age.SCRYPT):
             raise ValueError("a passphrase goes with a file for a passphrase")
@@ -97,12 +100,13 @@ class Sealing:
             signed = self._keeper.share_sign(self.plan.intent, self._missing_digests(progress))
             size_bytes, digest = self._write(file.partial, signed, passphrase, progress)
             file.finish()
+            done = Sealed(path, size_bytes, digest, signed.share_id, signed.sequence, platform.owner_only(path))
         except BaseException as error:
             self._give_up(type(error).__name__, nothing_left=file.discard())
             raise
-        self._ended = True
+        self._ended, self.done = True, done
         self._keeper.share_end(self.plan.intent, "done", size=size_bytes, digest=digest)
-        return Sealed(path, size_bytes, digest, signed.share_id, signed.sequence, platform.owner_only(path))
+        return done
 
     def _missing_digests(self, progress: Progress | None) -> tuple[tuple[int, str], ...]:
         found = []
@@ -112,6 +116,13 @@ class Sealing:
                 self._pour(item.number, digest.update, progress)
                 found.append((item.number, digest.hexdigest()))
         return tuple(found)
+
+    def _tag(self, tag: TagFile) -> Iterator[bytes]:
+        offset = 0
+        while offset < tag.size_bytes:
+            piece = self._keeper.share_tag(self.plan.intent, tag.name, offset)
+            yield piece
+            offset += len(piece)
 
     def _pour(self, number: int, write: Callable[[memoryview], object], progress: Progress | None) -> None:
         """Give an item's bytes to ``write``, and see that they are those that came in. Raises ``ObjectDamaged``."""
@@ -143,7 +154,9 @@ class Sealing:
                 payload = age.open_writer(sink, [recipient])
                 archive = ArchiveWriter(payload)
                 for tag in signed.tag_files:
-                    archive.write_member(f"{signed.top}/{tag.name}", tag.content)
+                    archive.member(f"{signed.top}/{tag.name}", tag.size_bytes)
+                    for piece in self._tag(tag):
+                        archive.write(memoryview(piece))
                 for item in self.plan.items:
                     archive.member(f"{signed.top}/{item.path}", item.size_bytes)
                     self._pour(item.number, archive.write, progress)
@@ -172,17 +185,22 @@ class Sealing:
 
 
 def placed(keeper: Keeper, target: Path) -> Path:
-    """Where a sealed file goes: ``target``, or under a random name in the folder ``target``; never over anything.
+    """Where a sealed file goes, as ``new_place``. Raises also ``Refused`` inside the vault's own folder."""
+    path = new_place(target)
+    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(keeper.folder.path)):
+        raise errors.Refused(reason="a sealed file must not lie in the vault's own folder")
+    return path
 
-    Raises ``AlreadyThere``, ``NoSuchFolder``; ``Refused`` inside the vault's own folder.
+
+def new_place(target: Path) -> Path:
+    """``target``, or a random name in the folder ``target``, of which nobody can tell what kind of file it is; never over
+    anything. Raises ``AlreadyThere``, ``NoSuchFolder``.
     """
     path = target / f"sealed-{secrets.token_hex(16)}.age" if target.is_dir() else target
     if os.path.lexists(path):
         raise errors.AlreadyThere(path=str(path))
     if not path.parent.is_dir():
         raise errors.NoSuchFolder(path=str(path.parent))
-    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(keeper.folder.path)):
-        raise errors.Refused(reason="a sealed file must not lie in the vault's own folder")
     return path
 
 
@@ -191,17 +209,9 @@ def unfinished(path: Path) -> files.Unfinished:
     return files.Unfinished(path, path.with_name(f"sealed-{secrets.token_hex(16)}.partial"))
 
 
-@contextlib.contextmanager
-def new_file(path: Path) -> Iterator[files.NewFile]:
+def new_file(path: Path) -> contextlib.AbstractContextManager[files.NewFile]:
     """A sealed file that has its name only when it is whole and durable, and never another's; after an error there is none."""
-    file = unfinished(path)
-    with files.NewFile(file.partial, held=True) as new:
-        yield new
-    try:
-        file.finish()
-    except BaseException:
-        file.discard()
-        raise
+    return unfinished(path).writing(held=True)
 
 
 class _Buffered:

@@ -76,15 +76,15 @@ class SharePlan:
 
 @dataclass(frozen=True, slots=True)
 class TagFile:
-    """A small file beside the items, with its name in the archive."""
+    """A file beside the items, with its name in the archive; ``Keeper.share_tag`` gives what is in it."""
 
     name: str
-    content: bytes
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class ShareSigned:
-    """What is announced and signed: the small files in their order, which stand before the items, and the zeros after them.
+    """What is announced and signed: the files in their order that stand before the items, and the zeros after them.
 
     ``top`` is the folder in the archive, ``size_bytes`` the size of the whole archive.
     """

@@ -47,6 +47,8 @@ from vault.sealing_requests import (
 from vault.shares import Told
 from vault.tables import Row, blob, integer
 
+PIECE_BYTES = 8 << 20
+
 
 @dataclass
 class _Running:
@@ -60,6 +62,7 @@ class _Running:
     manifest: SealedManifest
     grants: dict[int, ObjectGrant]
     logged: dict[str, Any] = field(default_factory=dict)
+    tags: dict[str, bytes] = field(default_factory=dict)
     share_id: bytes | None = None
 
 
@@ -179,14 +182,22 @@ class Sharing(Introductions):
         signatures = running.identity.sign(SignedKind.SEALED_FILE, tags[bag.TAGMANIFEST])
         tags |= {bag.SIGNATURE: signatures.sshsig, bag.MLDSA_SIGNATURE: signatures.mldsa65}
         layout = bag.layout(manifest.top, tags, manifest.items)
+        running.tags = tags
         return ShareSigned(
             share_id=manifest.share_id,
             top=manifest.top,
             sequence=manifest.sequence,
-            tag_files=tuple(TagFile(name, tags[name]) for name in bag.ORDER),
+            tag_files=tuple(TagFile(name, len(tags[name])) for name in bag.ORDER),
             padding_bytes=layout.padding_bytes,
             size_bytes=layout.size_bytes,
         )
+
+    def share_tag(self, intent: int, name: str, offset: int) -> bytes:
+        """What is in a tag file from an offset on, as much as one answer of a session holds. Raises ``ReceiptRefused``."""
+        content = self._share(intent).tags.get(name)
+        if content is None or offset < 0:
+            raise errors.ReceiptRefused
+        return content[offset : offset + PIECE_BYTES]
 
     def _put_share(self, row: Row) -> None:
         self.registry.put(schema.SHARES, row)

@@ -489,6 +489,23 @@ def test_a_clock_that_is_set_back_is_told_by_the_log_within_a_session_and_betwee
     assert told == [("case-list", "2026-11-22T08:00"), ("case-list", "2026-11-21T23:59")]
 
 
+def test_a_clock_that_is_corrected_by_a_little_is_no_accusation_and_many_small_steps_are(tmp_path: Path) -> None:
+    clock = Settable("2026-11-22T10:00:00.100Z")
+    with Vault.create(tmp_path / "v", key_file(), clock=clock) as vault:
+        for text in ("10:00:00.099", "10:00:00.100", "09:59:10.000", "10:00:01.000"):
+            clock.text = f"2026-11-22T{text}Z"
+            vault.cases.list()
+        assert not [entry for entry in vault.log() if entry.reason == "clock-set-back"]
+        for text in ("09:59:31.000", "09:59:02.000", "09:58:33.000", "09:58:04.000"):
+            clock.text = f"2026-11-22T{text}Z"
+            vault.cases.list()
+        told = [entry.when[11:19] for entry in vault.log() if entry.reason == "clock-set-back"]
+    assert told == ["09:58:33"]
+    with Vault.open(tmp_path / "v", key_file(), clock=Settable("2026-11-22T09:57:30.000Z")) as vault:
+        vault.cases.list()
+        assert [entry.when[11:19] for entry in vault.log() if entry.reason == "clock-set-back"] == told
+
+
 def test_a_clock_that_goes_slower_than_time_is_told_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from vault import platform
 

@@ -244,7 +244,7 @@ def test_a_drop_is_made_without_a_vault_and_only_the_cards_owner_reads_it(cv: An
     cv.file("notes.txt", b"what I saw")
     done = cv.bare("--vault", "nowhere", "drop", "VID_2041.mp4", "notes.txt", "--to", "our.card")
     (name,) = done.stdout.split()
-    assert re.fullmatch(r"sealed-[0-9a-f]{16,}\.age", name)
+    assert re.fullmatch(r"sealed-[0-9a-f]{32}\.age", name)
     assert "their names inside" in done.stderr
     data = (cv.folder / name).read_bytes()
     assert b"VID_2041" not in data
@@ -258,6 +258,17 @@ def test_a_drop_is_made_without_a_vault_and_only_the_cards_owner_reads_it(cv: An
     assert cv("cat", "MEADOW/2").stdout == "what I saw"
     again = cv.bare("--vault", "nowhere", "drop", "notes.txt", "--to", "our.card").stdout.split()
     assert again != [name]
+
+
+@pytest.mark.usefixtures("post")
+def test_a_drop_goes_into_the_folder_that_is_named_and_into_none_that_is_not_there(cv: Any) -> None:
+    cv.file("notes.txt", b"what I saw")
+    (cv.folder / "stick").mkdir()
+    for name in ("stick/", "stick"):
+        done = cv.bare("drop", "notes.txt", "--to", "our.card", "-o", name)
+        assert Path(done.stdout.strip()).parent == Path("stick")
+    assert len(list((cv.folder / "stick").iterdir())) == 2
+    cv.bare("drop", "notes.txt", "--to", "our.card", "-o", "gone/", status=14)
 
 
 def test_a_drop_goes_over_nothing_and_leaves_nothing_when_it_fails(cv: Any, post: Post) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from altered import run_without_outcome
 from receipts import hybrid, members, packed, parts, said, sealed
 from somebody import Somebody
 from vaults import write_rows
@@ -85,6 +86,17 @@ def test_a_receipt_can_be_had_later_and_in_a_folder_it_has_a_random_name(ends: E
     assert path.name.startswith("sealed-")
     assert ends.cv("--json", "receipt", path).json["complete"]
     assert ends.theirs("--json", "open", "for-bear.age").json["receipt"] is None
+
+
+def test_a_receipt_is_told_of_though_the_log_could_not_record_that_it_was_written(ends: Ends) -> None:
+    (ends.cv.folder / "out").mkdir()
+    status, _out, err = run_without_outcome(
+        ends.theirs, "receipt-make", *("open", "for-bear.age", "--receipt", "out", "--accept-unverified")
+    )
+    (path,) = (ends.cv.folder / "out").iterdir()
+    assert f"The receipt is {Path('out') / path.name}. Send it to Anna" in err
+    assert status == 28
+    assert ends.cv("--json", "receipt", path).json["complete"]
 
 
 def test_where_no_receipt_can_be_written_what_came_is_stored_and_the_reason_is_said(ends: Ends) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from altered import run_until_locked, run_without_outcome
 from opened import opened
 from somebody import Somebody
 
@@ -328,3 +329,25 @@ def test_an_interruption_in_the_middle_of_the_file_leaves_nothing(filled: Any) -
     assert (process.returncode, made(filled.folder)) in ((130, []), (0, made(filled.folder)))
     with Vault.open(filled.vault, KeyFileUnlocker(KEY)) as vault:
         assert [share.state for share in vault.shares()] == (["failed"] if process.returncode else ["sent"])
+
+
+def assert_told(filled: Any, out: str, err: str) -> None:
+    (path,) = made(filled.folder)
+    assert filled.folder / out.strip() == path
+    assert opened(path, BEAR.hybrid, BEAR.fingerprint).items[0] == FILM
+    assert "The file is whole and can be sent" in err
+
+
+def test_a_file_is_told_of_though_the_log_could_not_record_how_it_ended(filled: Any) -> None:
+    status, out, err = run_without_outcome(filled, "share", "seal", "HARBOUR", "--all", "--to", "Bear", "--yes")
+    assert_told(filled, out, err)
+    assert status == 28
+    assert "do not repeat" in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="left out: there are no sessions on Windows")
+def test_a_file_is_told_of_though_the_session_ended_just_then(filled: Any) -> None:
+    filled("unlock")
+    status, out, err = run_until_locked(filled, "share_end", "seal", "HARBOUR", "--all", "--to", "Bear", "--yes")
+    assert_told(filled, out, err)
+    assert status == 13, err

@@ -42,5 +42,5 @@ def test_labels_are_written_nowhere_else():
 
 
 def test_each_kind_of_signed_thing_has_a_label():
-    assert set(KINDS) == {"SEALED_FILE", "CARD", "SUCCESSION", "GENERATION", "RECEIPT"}
+    assert set(KINDS) == {"SEALED_FILE", "CARD", "GENERATION", "RECEIPT"}
     assert len(set(KINDS.values())) == len(KINDS)

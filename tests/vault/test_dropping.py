@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
@@ -53,6 +54,18 @@ def test_what_was_dropped_is_what_the_owner_of_the_card_finds(source: Path, tmp_
     assert (done.files, done.claimed, done.fingerprint) == (4, "Lena", US.fingerprint.hex())
     assert done.size_bytes == (tmp_path / "f.age").stat().st_size
     assert read(tmp_path / "f.age") == {"notes.txt": CONTENT, "empty": b"", "ПРИВЕТ .TXT": b"x"}
+
+
+def test_the_name_of_a_dropped_file_is_like_that_of_any_sealed_one(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    for target in (None, tmp_path / "out", Path()):
+        done = dropping.drop([source], CARD, target, clock=clock)
+        assert re.fullmatch(r"sealed-[0-9a-f]{32}\.age", done.path.name)
+        assert read(done.path) == {"notes.txt": CONTENT}
+    assert len(list((tmp_path / "out").iterdir())) == 3
 
 
 def test_sizes_tell_little(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from made_up_logs import verified
 
 from vault import KeyFileUnlocker, RecoveryUnlocker, Vault, errors
 
@@ -83,6 +84,21 @@ def test_a_v1_vault_checks_clean_and_its_log_is_readable(vault: Vault) -> None:
         "case-delete",
     } <= acts
     assert any(entry.act == "item-delete" and entry.case == "HARBOUR" for entry in vault.log("HARBOUR"))
+
+
+def test_entries_of_a_v1_vault_are_exported_and_verified_and_not_said_to_be_signed(
+    vault: Vault, tmp_path: Path
+) -> None:
+    vault.identity.show()
+    vault.disclose_log(tmp_path / "disclosed", case="HARBOUR")
+    vault.export_log(tmp_path / "log")
+    status, out, err = verified(tmp_path / "log", tmp_path / "disclosed")
+    assert (status, err) == (0, "")
+    assert "are older than the first signature: nothing shows" in out
+    assert out.count("certified by this identity") == 1
+    shown = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    assert [each["entry"] for each in shown] == list(range(1, len(shown) + 1))
+    assert all(each["hidden"] == [] for each in shown)
 
 
 def test_the_recovery_words_of_a_v1_vault_open_it_and_its_first_key_does_not(path: Path, maker: ModuleType) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults import Failure, every_failure
+from faults import Failure, FaultyDisk, every_failure, replaced
 from pairs import Pair
 from sessions import session
 from somebody import Somebody
@@ -17,7 +17,8 @@ from vaults import FailingLog, key_file, object_files
 
 from crypto import age
 from crypto.padding import padded_size
-from vault import Vault, dropping, errors, identity, introductions, schema
+from vault import Vault, dropping, errors, identity, introductions, receipt_files, schema
+from vault.log_requests import LogEntry
 from vault.unsealing import Found
 
 VIDEO = bytes(range(256)) * 3000
@@ -214,11 +215,43 @@ def test_a_receipt_goes_over_nothing_and_not_into_the_vault(pair: Pair) -> None:
 
 def test_the_log_names_to_whom_a_receipt_went_and_its_digest(pair: Pair) -> None:
     written = pair.confirm(pair.seal().path)
-    intent, done = [each for each in pair.theirs.log() if each.act == "receipt-make"]
+    intent, signed, done = [each for each in pair.theirs.log() if each.act == "receipt-make"]
     to = (pair.ours.identity.show().fingerprint,)
     assert (intent.phase, intent.counterparty, intent.recipients) == ("intent", "Anna", to)
-    assert (done.phase, done.counterparty, done.recipients) == ("done", "Anna", to)
-    assert (done.digest, done.size_bytes) == (written.sha256, written.size_bytes)
+    for entry, phase in ((signed, "intent"), (done, "done")):
+        assert (entry.phase, entry.counterparty, entry.recipients) == (phase, "Anna", to)
+        assert (entry.digest, entry.size_bytes) == (written.sha256, written.size_bytes)
+
+
+def test_the_log_says_that_a_receipt_was_made_when_it_is_on_the_disk_and_not_before(pair: Pair) -> None:
+    found = pair.open(pair.seal().path)
+    disk = FaultyDisk()
+
+    def check(failure: Failure) -> None:
+        added = [each for each in pair.theirs.log() if each.act == "receipt-make"][len(before) :]
+        there = list(pair.out.iterdir())
+        if failure.raised is None or isinstance(failure.raised, errors.OutcomeUnrecorded):
+            assert len(there) == 1
+        else:
+            assert (there, "done" in [each.phase for each in added]) == ([], False)
+            phases.update(each.phase for each in added)
+
+    def prepare() -> None:
+        for path in pair.out.iterdir():
+            path.unlink()
+        before[:] = [each for each in pair.theirs.log() if each.act == "receipt-make"]
+
+    before: list[LogEntry] = []
+    phases: set[str] = set()
+    every_failure(lambda: pair.theirs.write_receipt(found, pair.out), check, prepare=prepare, kinds=("full",))
+    assert phases == {"intent", "failed"}
+    prepare()
+    with replaced(disk), FailingLog(pair.theirs, 3) as log, pytest.raises(errors.OutcomeUnrecorded):
+        pair.theirs.write_receipt(found, pair.out)
+    assert log.fired
+    disk.lose_unsynced()
+    (path,) = pair.out.iterdir()
+    assert pair.ours.take_receipt(path).complete
 
 
 def test_without_a_log_no_receipt_is_signed_and_none_is_taken_in(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,6 +272,19 @@ def test_without_a_log_no_receipt_is_signed_and_none_is_taken_in(pair: Pair, mon
     assert list(pair.out.iterdir()) == [written.path]
     assert pair.ours.shares()[0].confirmed is None
     assert not pair.ours.take_receipt(written.path).again
+
+
+def test_a_client_that_goes_away_leaves_no_receipt_and_no_open_intent(pair: Pair, home: Path) -> None:
+    found = pair.open(pair.seal().path)
+    with session(pair.theirs, home / "run" / "theirs") as served:
+        client = served.attach()
+        made = client.keeper.receipt_make(receipt_files._request(found, None))
+        client.close()
+        with served.attach() as other:
+            with pytest.raises(errors.ReceiptRefused):
+                other.keeper.receipt_end(made.intent, "done")
+            phases = [each.phase for each in other.log() if each.act == "receipt-make"]
+    assert phases == ["intent", "intent", "failed"]
 
 
 def test_in_a_session_all_of_it_is_the_same(pair: Pair, home: Path) -> None:
@@ -309,7 +355,8 @@ def test_after_any_failure_of_the_disk_a_receipt_is_whole_or_not_there(pair: Pai
     found = pair.open(pair.seal().path)
 
     def check(failure: Failure) -> None:
-        assert failure.kind != "full" or failure.raised is None or list(pair.out.iterdir()) == []
+        done = failure.raised is None or isinstance(failure.raised, errors.OutcomeUnrecorded)
+        assert failure.kind != "full" or len(list(pair.out.iterdir())) == done
         for path in pair.out.iterdir():
             if path.suffix == ".age":
                 with path.open("rb") as file:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pyrage
 import pytest
+from signers import allowed_signers
 from somebody import Somebody
 from terminals import run_answering
 from vaults import make_vault
 
-from crypto import sshsig
 from crypto.labels import SignedKind
 from vault import Case, Vault
 from vault.cards import Card
@@ -127,7 +127,7 @@ def test_its_signature_holds_by_ssh_keygen_with_the_key_of_the_card(bag, vault, 
     card = Card.from_bytes((bag / "sender.card").read_bytes())
     assert card.fingerprint.hex() == vault.identity.show().fingerprint
     signers = tmp_path / "allowed"
-    signers.write_text(sshsig.allowed_signers_line("sender", card.ed25519, [SignedKind.SEALED_FILE]) + "\n")
+    signers.write_text(allowed_signers("sender", card.ed25519, [SignedKind.SEALED_FILE]))
     name = "tagmanifest-sha256.txt"
     command = [program("ssh-keygen"), "-Y", "verify", "-f", signers, "-I", "sender", "-n", "casevault-sealed@v1"]
 

@@ -24,7 +24,7 @@ from vaults import FailingLog, clear_content, flip, key_file, make_vault, object
 
 from crypto import age
 from crypto.padding import padded_size
-from vault import Case, Description, PersonFields, Vault, errors, files, platform, schema, sealing
+from vault import Case, Description, PersonFields, Vault, errors, files, platform, schema, sealing, sharing, wire
 from vault.bag import CUSTODY, GUIDE, SEALED
 from vault.sealing import Sealed, new_passphrase
 
@@ -511,6 +511,21 @@ def test_in_a_session_it_is_the_same_and_no_private_key_leaves_the_agent(vault, 
         assert found.items == (VIDEO, LETTER.encode(), b"one digest")
         (share,) = client.shares()
         assert (share.state, share.purpose, share.persons) == ("sent", "hearing", (1,))
+
+
+def test_in_a_session_files_with_more_about_the_items_than_an_answer_holds_are_sealed(vault, out, home, monkeypatch):
+    assert 2 * sharing.PIECE_BYTES < wire.LARGEST_ANSWER_BYTES // 2, "bytes pass as hexadecimal digits"
+    monkeypatch.setattr(sharing, "PIECE_BYTES", 20_000)
+    monkeypatch.setattr(wire, "LARGEST_ANSWER_BYTES", 100_000)
+    purpose = "a hearing" * 1000
+    for number in range(5):
+        vault.cases.get("HARBOUR").items.add_text(f"letter {number}")
+    with session(vault, home.parent / "run" / "casevault") as served, served.attach() as client:
+        done = sealed(client.cases.get("HARBOUR"), out, to="Crane", purpose=purpose)
+    found = opened(done.path, CRANE.hybrid, CRANE.fingerprint)
+    assert found.manifest.purpose == purpose
+    assert 2 * len(purpose) * found.plaintext.count(purpose.encode()) > 100_000
+    assert found.items[:2] == (VIDEO, LETTER.encode())
 
 
 def test_a_client_that_goes_away_leaves_no_file_and_no_open_intent(vault, out, home):

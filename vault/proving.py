@@ -10,7 +10,7 @@ from crypto import fingerprints
 from crypto.labels import SignedKind
 from crypto.signing import Checkpoint
 from crypto.tree import Frontier
-from vault import errors, log_exporting, log_verifying, schema, witnessing
+from vault import errors, log_exporting, log_rows, log_verifying, schema, witnessing
 from vault.compartment import Clock
 from vault.door import Door
 from vault.folder import Folder
@@ -79,6 +79,8 @@ class Proving(Door):
     def log_export_begin(self) -> LogExportBegun:
         """Begin a public export: leaves and signatures, of which anybody learns counts only. ``log_export_end`` must follow."""
         act = self._begin("log-export", None, item=None, purpose=None, grants=())
+        with self._concluding(act):
+            log_rows.tree(self.registry)
         begun = LogExportBegun(act.receipt.number, log_exporting.public_header(self.registry), self.registry.steps)
         self._exports[act.receipt.number] = begun
         return begun

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from vaults import Clock, case_row, copied, key_file, make_vault, open_registry, open_vault
+from vaults import Clock, Settable, case_row, copied, digest_of_rows, key_file, make_vault, open_registry, open_vault
 
 from crypto.commitments import commit
 from crypto.encoding import canonical_json
@@ -21,12 +21,12 @@ from crypto.keys import StepKey
 from crypto.records import encrypt_record
 from crypto.signing import Checkpoint, sign_checkpoint, step_public_key
 from crypto.tree import Frontier, leaf_hash
-from vault import Vault, errors, logkey, schema, witnessing
+from vault import Vault, errors, logkey, witnessing
 from vault.leaves import Leaf, origin
 from vault.log import Log
 from vault.log_requests import LogHead
 from vault.logkey import LogKey
-from vault.registry import CaseRow, Registry, _index_digest
+from vault.registry import CaseRow, Registry
 
 VAULT, PARTNER, NOBODY = "detected by the vault", "detected by a partner's receipt", "not detected"
 
@@ -68,14 +68,9 @@ class Attack:
             index.store.execute(
                 "UPDATE log_steps SET size = ?, root = ? WHERE step = ?", (frontier.size, frontier.root(), step)
             )
-        index._rows, index._digests = {}, {}
-        for table in schema.VAULT_TABLES:
-            if table.name in index._present:
-                for record in index.store.execute(f"SELECT {', '.join(table.columns)} FROM {table.name}"):  # noqa: S608
-                    index._remember(table, table.from_record(record))
         index.store.execute(
             "UPDATE head SET step = ?, frontier = ?, index_digest = ?",
-            (steps[-1], frontier.to_bytes(), _index_digest(index._digests)),
+            (steps[-1], frontier.to_bytes(), digest_of_rows(index)),
         )
         index.store.close()
 
@@ -607,17 +602,6 @@ def test_the_table_of_the_threat_model_is_that_of_the_tests(source: Path) -> Non
 
 
 # What the log says by itself
-
-
-class Settable(Clock):
-    """A clock that somebody sets."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.text = text
-
-    def __call__(self) -> str:
-        return self.text
 
 
 def test_a_clock_that_is_set_back_is_told_by_the_log_within_a_session_and_between_two(tmp_path: Path) -> None:

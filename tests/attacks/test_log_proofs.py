@@ -433,6 +433,12 @@ def an_entry_is_said_to_be_of_a_case_that_is_gone(attack: Attack) -> None:
     attack.close(index)
 
 
+def the_last_entry_is_said_to_be_of_a_case_that_an_earlier_version_deleted(attack: Attack) -> None:
+    with pytest.MonkeyPatch.context() as earlier:
+        earlier.setattr(Log, "digest_of_entries", lambda _log, _case: None)
+        the_last_entry_is_said_to_be_of_a_case_that_was_deleted(attack)
+
+
 def the_last_entry_is_said_to_be_of_a_case_that_was_deleted(attack: Attack) -> None:
     with open_vault(attack.path) as vault:
         vault.cases.new("Bridge", code="BRIDGE")
@@ -560,6 +566,10 @@ ATTACKS: dict[str, tuple[Callable[[Attack], None], str]] = {
     "a case's last entry said to be of another case, one that was deleted": (
         the_last_entry_is_said_to_be_of_a_case_that_was_deleted,
         VAULT,
+    ),
+    "a case's last entry said to be of a case that an earlier version deleted": (
+        the_last_entry_is_said_to_be_of_a_case_that_an_earlier_version_deleted,
+        NOBODY,
     ),
     "a case's last entry sealed again under the vault's key": (
         the_last_entry_is_sealed_again_under_the_key_of_the_vault,

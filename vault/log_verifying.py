@@ -80,18 +80,21 @@ def verify(registry: Registry, *, since: Verified | None, when: str, progress: P
        generation's first key.
     7. The last step is the one that the vault stands at, no entry follows it, and none comes before the first.
 
-    Raises ``LogProofFailed``, which names the first step that does not hold.
+    ``progress`` is told of steps, some hundreds at a time. Raises ``LogProofFailed``, which names the first step that does
+    not hold.
     """
     walk = _Walk(registry, since)
     signatures = _Signatures()
+    told = walk.step
     try:
         steps = registry.store.stream(f"{log_rows.steps_query(registry)} WHERE step > ? ORDER BY step", (walk.step,))
         for record in steps:
             claim = walk.take(record)
             if claim is not None:
                 signatures.add(claim)
-            if progress:
-                progress(1)
+            if progress and walk.step % _BATCH == 0:
+                progress(walk.step - told)
+                told = walk.step
     except errors.LogProofFailed:
         signatures.finish()  # an earlier step's signature may be what fails first
         raise
@@ -99,6 +102,8 @@ def verify(registry: Registry, *, since: Verified | None, when: str, progress: P
         signatures.close()
     signatures.finish()
     walk.end()
+    if progress:
+        progress(walk.step - told)
     return Verified(walk.step, walk.frontier.to_bytes(), walk.next_key, when)
 
 

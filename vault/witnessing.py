@@ -31,7 +31,6 @@ FORKED, UNCONNECTED, NOT_OURS = "forked", "unconnected", "not-ours"
 # What became of the state that a receipt names.
 CONFIRMED, LOST, FOREIGN = "confirmed", "lost", "not-ours"
 
-_MOST_BEFORE_CONFIRMED = 8
 _MOST_FORKS = 8  # of one sender: one proves as much as a thousand
 
 
@@ -126,8 +125,8 @@ def _generation_of(registry: Registry, step: int) -> Row:
 
 
 def _to_prove(registry: Registry, recipient: str, but: bytes = b"") -> list[tuple[int, int, bytes]]:
-    """Generation, size and root of what this recipient may have seen: the state that they last confirmed, all that was shown
-    since, and a few before, for one who goes on from a backup. At most 64, of which the newest stay.
+    """Generation, size and root of what this recipient may have seen, the newest 64: also what they have confirmed, because
+    whoever goes on from a backup knows only what was before.
     """
     if not recipient:
         return []
@@ -141,11 +140,7 @@ def _to_prove(registry: Registry, recipient: str, but: bytes = b"") -> list[tupl
         if blob(sent, "share_id") in shown:
             step = log_rows.step_at(registry, integer(sent, "step"))
             found[step.size] = integer(_generation_of(registry, step.step), "generation"), step.size, step.root
-    witness = registry.row(schema.WITNESSES, recipient)
-    confirmed = integer(witness, "size") if witness else 0
-    before = [size for size in sorted(found) if size < confirmed][-_MOST_BEFORE_CONFIRMED:]
-    since = [size for size in sorted(found) if size >= confirmed]
-    return [found[size] for size in (before + since)[-MOST_EARLIER:]]
+    return [found[size] for size in sorted(found)[-MOST_EARLIER:]]
 
 
 # Their logs, shown to us
@@ -163,7 +158,10 @@ class Inconsistent:
         """Why a file with it is refused."""
         if self.kind == FORKED:
             return "its sender's log has two histories, and this file is of another one than an earlier file"
-        return "its sender's log does not go on from where an earlier file showed it"
+        return (
+            "nothing in it proves that its sender's log goes on from where an earlier file showed it. Where this vault was "
+            "restored from a backup, open the files first that came since then, in their order; else the log has two histories"
+        )
 
 
 def judge(registry: Registry, sender: str, audience: str, head: ShownHead) -> Inconsistent | None:
@@ -237,6 +235,21 @@ def remember(registry: Registry, sender: str, audience: str, head: ShownHead, *,
     ]
     for row in sorted(chain, key=lambda row: integer(row, "size"))[:-1]:
         registry.put(schema.SEEN_HEADS, {**row, "evidence": None})
+    if audience:
+        _settle_unconnected(registry, sender, audience, head.generation)
+
+
+def _settle_unconnected(registry: Registry, sender: str, audience: str, generation: int) -> None:
+    """Forget a suspicion that was refuted: of two states without a proof between them, both are now proven to be of one chain."""
+    chain = {
+        (integer(row, "size"), blob(row, "root"))
+        for row in _of_sender(registry, sender)
+        if row["audience"] == audience and row["generation"] == generation
+    }
+    for row in registry.rows(schema.FORKS):
+        both = {(integer(row, f"{each}_size"), optional_blob(row, f"{each}_root")) for each in ("first", "second")}
+        if (row["sender"], row["kind"], row["generation"]) == (sender, UNCONNECTED, generation) and both <= chain:
+            registry.erase(schema.FORKS, row["number"])
 
 
 def newest_seen(registry: Registry, sender: str, audience: str, vault_id: bytes) -> str | None:

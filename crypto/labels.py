@@ -25,6 +25,9 @@ LOG_KEY_WRAP: Final = b"casevault/v1/log-key-wrap"
 DRAFT_KEY_WRAP: Final = b"casevault/v1/draft-key-wrap"
 CASE_SHARES: Final = b"casevault/v1/case-shares"
 
+# Under the key of the vault's log bodies
+BOOT_ID: Final = b"casevault/v1/boot-id"
+
 # Sealed values
 LOG_BODY: Final = b"casevault/v1/log-body"
 OBJECT: Final = b"casevault/v1/object"
@@ -36,6 +39,7 @@ BACKUP: Final = b"casevault/v1/backup"
 COMMITMENT: Final = b"casevault/v1/commitment"
 CHANGE: Final = b"casevault/v1/change"
 FAILURES: Final = b"casevault/v1/failures"
+DELETED_CASE: Final = b"casevault/v1/deleted-case"
 FINGERPRINT: Final = b"casevault/v1/fingerprint"
 
 

@@ -52,7 +52,8 @@ class Check:
     """A check of the structure, and the keys of the objects whose bytes are still to be read.
 
     1. Both copies of the header, and that they are the ones that vault.db knows.
-    2. vault.db: the database's own checks, and the log: leaves, steps, root, bodies against commitments.
+    2. vault.db: the database's own checks, and the log: leaves, steps, root, bodies against commitments, and that no entry
+       is kept out of the list where it belongs.
     3. Every case: the database's own checks, its chain of changes, each row against its last change; that what is told
        of its sealed files can be read.
     4. Every object: there, of the right size.
@@ -65,8 +66,10 @@ class Check:
     def __init__(self, door: Door, receipt: Receipt) -> None:
         tally = _Tally()
         _check_headers(door, tally)
-        for problem in [*door.registry.store.problems(), *door.log.problems()]:
+        for problem in door.registry.store.problems():
             tally.find("database", "vault", problem)
+        for found in door.log.problems():
+            tally.find(found.kind, found.subject, found.detail)
         cases = door.registry.cases()
         whole = True
         for case in cases:

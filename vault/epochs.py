@@ -194,6 +194,7 @@ def _renew_registry(
                 objects,
                 lambda: _delete(fresh, log, plan, new, receipt, objects, door.now),
                 vault_level=True,
+                digest=log.digest_of_entries(plan.deleted),
             )
     finally:
         fresh.close()

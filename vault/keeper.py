@@ -161,6 +161,7 @@ class Keeper(Confirming):
         case: CaseRow | None = None,
         item: str | None = None,
         progress: Callable[[int], None] | None = None,
+        digest: str | None = None,
     ) -> None:
         epochs.sweep(self)
         if not epochs.is_swept(self):
@@ -173,6 +174,7 @@ class Keeper(Confirming):
             item=item,
             vault_level=True,
             grants=[case_grant(each) for each in self.registry.cases()],
+            digest=digest,
         )
         act = Act(receipt, case)
         with self._concluding(act):
@@ -330,7 +332,7 @@ class Keeper(Confirming):
         """Destroy a case: its key, its files, and the vault's key above it. Raises ``WrongPassphrase``."""
         case = self.registry.case(references.parse_case(code))
         plan = epochs.plan_delete(self, current, case)
-        self._renew("case-delete", plan, case=case)
+        self._renew("case-delete", plan, case=case, digest=self.log.digest_of_entries(case))
 
     # Backups: the command's process copies, see ``vault.backing_up``
 

@@ -34,9 +34,9 @@ class Leaf:
         return canonical_json(value)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Leaf:
-        """The leaf of exactly these bytes. Raises ``NotCanonical`` for all others."""
-        found = _LEAF.fullmatch(data)
+    def from_bytes(cls, data: object) -> Leaf:
+        """The leaf of exactly these bytes, as a database gave them. Raises ``NotCanonical`` for all others."""
+        found = _LEAF.fullmatch(data) if isinstance(data, bytes) else None
         if found is None:
             raise NotCanonical("not a leaf")
         commitment, next_key, number, step = found.groups()

@@ -10,20 +10,22 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from crypto import labels
 from crypto.commitments import commit, disclosed, verify_commitment
 from crypto.encoding import canonical_json, length_prefixed, parse_canonical_json
 from crypto.errors import CryptoError
+from crypto.keys import MacKey, derive
 from crypto.records import decrypt_record, encrypt_record
-from crypto.tree import Frontier, leaf_hash
-from vault import errors, platform, schema
+from vault import errors, log_checking, log_rows, platform, schema
 from vault._version import __version__
 from vault.leaves import Leaf
 from vault.log_requests import LogEntry
+from vault.log_rows import EntryRow
 from vault.moments import Moment
 from vault.receipts import Receipt
 from vault.registry import WHAT, CaseRow, Registry, case_grant
@@ -35,6 +37,7 @@ CLOCK_SET_BACK = "clock-set-back"
 FAILED_UNLOCKS = "failed-unlocks"
 SOFTWARE = f"casevault/{__version__}"
 _SECRET_BYTES = 32
+_BOOT_BYTES = 16
 
 # Always all present, null when empty, so that a body's size says little and a verifier needs no cases.
 FIELDS = (
@@ -64,6 +67,7 @@ FIELDS = (
     "state_before",
     "wall_time",
 )
+_FIRST_FIELDS = frozenset(FIELDS) - {"heads", "query"}  # what the first entries ever had
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,8 @@ class Log:
         self._said = said
         self._last: Moment | None = None
         self._wall_time = wall_time
-        self._boot_id = platform.boot_id()  # of this start of the machine, which a process does not outlive
+        self._machines = platform.boot_id()  # of this start of the machine, which a process does not outlive
+        self._kept: str | None = None
         self.actor = actor
 
     # Writing
@@ -194,6 +199,13 @@ class Log:
             change()
         return announced
 
+    def digest_of_entries(self, case: CaseRow) -> str:
+        """See ``log_checking.digest_of_entries``; of all entries that the case has."""
+        found = self._registry.store.execute(
+            "SELECT number FROM log_entries WHERE case_id = ? ORDER BY number", (case.case_id,)
+        )
+        return log_checking.digest_of_entries(case.case_id, (number for (number,) in found))
+
     def _append_more(
         self, receipt: Receipt, objects: tuple[bytes, ...], *, vault_level: bool = False, **fields: object
     ) -> Announced:
@@ -260,7 +272,7 @@ class Log:
         fields: dict[str, object] = dict.fromkeys(FIELDS)
         fields |= {
             "actor": self.actor,
-            "boot_id": self._boot_id,
+            "boot_id": self._boot_id(),
             "monotonic_ms": platform.monotonic_ns_including_suspend() // 1_000_000,
             "software": SOFTWARE,
             "wall_time": self._wall_time(),
@@ -277,21 +289,31 @@ class Log:
             self._registry.update_case(case.case_id, entries=case.entries + 1)
         return Announced(number, secret, fields)
 
+    def _boot_id(self) -> str | None:
+        """What the log keeps of the machine's start: under a key of the vault, or entries that are shown would name it."""
+        if self._machines is not None and self._kept is None:
+            key = derive(self._registry.log_key(None), labels.BOOT_ID, MacKey, context=self._machines.encode())
+            self._kept = key.raw[:_BOOT_BYTES].hex()
+        return self._kept
+
     def _clock_was_set_back(self) -> bool:
         """Whether the clock stands before the last entry, or went slower than one that nobody can set; not by a minute."""
         if self._last is None:
             self._last = self._last_moment()
-        now = Moment(self._wall_time(), platform.monotonic_ns_including_suspend() // 1_000_000, self._boot_id)
+        now = Moment(self._wall_time(), platform.monotonic_ns_including_suspend() // 1_000_000, self._boot_id())
         return self._last is not None and now.is_set_back_from(self._last)
 
     def _last_moment(self) -> Moment | None:
         """When the last entry was written that is sealed under the vault's own key; cases stay shut."""
         found = self._registry.store.execute(
-            "SELECT number, body FROM log_entries WHERE case_id IS NULL ORDER BY number DESC LIMIT 1"
+            f"SELECT {log_rows.ENTRY_COLUMNS} FROM log_entries WHERE case_id IS NULL ORDER BY number DESC LIMIT 1"  # noqa: S608 (a constant)
         )
         with contextlib.suppress(errors.Damage):
-            for number, body in found:
-                return Moment.of(self._unseal(number, body, None, None)[1])
+            for record in found:
+                moment = Moment.of(self._opened(log_rows.entry_row(record))[1])
+                # Older entries have the machine's own.
+                is_raw = moment.boot_id is not None and moment.boot_id == self._machines
+                return replace(moment, boot_id=self._boot_id()) if is_raw else moment
         return None
 
     def _say(self) -> None:
@@ -331,47 +353,72 @@ class Log:
     def entries(self, receipt: Receipt, case: CaseRow | None) -> list[LogEntry]:
         """The entries of one case, or all that can still be unsealed, oldest first, for a recorded intent.
 
-        Raises ``ReceiptRefused``, and ``OlderCopy`` if one is missing.
+        Raises ``ReceiptRefused``, and ``OlderCopy`` if one is missing, or stands elsewhere than in its case.
         """
         receipt.spend("log")
-        where, values = ("WHERE case_id = ?", (case.case_id,)) if case else ("", ())
-        found = self._registry.store.execute(
-            f"SELECT number, leaf, body, case_id, epoch FROM log_entries {where} ORDER BY number",  # noqa: S608 (a constant)
-            values,
-        )
-        now = self._case(case.case_id) if case else None
-        if len({number for number, *_ in found}) != (now.entries if now else self._registry.frontier.size):
-            raise errors.OlderCopy(what=WHAT)
-        known = {row.case_id for row in self._registry.cases()}
-        entries = []
-        for number, _, body, case_id, epoch in found:
-            if case_id is not None and case_id not in known:
-                continue  # the case was deleted, and with it what its entries say
-            entries.append(_log_entry(number, self._unseal(number, body, case_id, epoch)[1]))
-        return entries
+        return [_log_entry(row.number, fields) for row, _, fields in self._in_order(self._all_rows(case))]
 
     def unsealed(
         self, receipt: Receipt, case: CaseRow | None, numbers: Iterable[int]
     ) -> Iterator[tuple[int, bytes, bytes, dict[str, object]]]:
         """Number, leaf, secret and fields of one case's entries, or of those with these numbers, to be disclosed.
 
-        Raises ``ReceiptRefused``; ``NoSuchEntry`` for one that is not there, or that was deleted with its case.
+        Raises ``ReceiptRefused``; ``NoSuchEntry`` for one that is not there, or that was deleted with its case;
+        ``OlderCopy`` if one of the case is missing.
         """
         receipt.spend("log")
-        known = {row.case_id for row in self._registry.cases()}
-        columns = "SELECT number, leaf, body, case_id, epoch FROM log_entries"
-        found = (
-            self._registry.store.execute(f"{columns} WHERE case_id = ? ORDER BY number", (case.case_id,))
-            if case
-            else []
+        if case is not None:
+            found = self._in_order(self._all_rows(case))
+        else:
+            found = ((row, *self._opened(row)) for row in self._chosen_rows(numbers))
+        for row, secret, fields in found:
+            try:
+                verify_commitment(Leaf.from_bytes(row.leaf).commitment, secret, fields)
+            except CryptoError as error:
+                raise errors.DatabaseDamaged(what=f"log entry {row.number}") from error
+            yield row.number, row.leaf, secret, fields
+
+    def _all_rows(self, case: CaseRow | None) -> list[EntryRow]:
+        """The entries of one case, or all, in order. Raises ``OlderCopy`` if they are not as many as they should be."""
+        where, values = ("WHERE case_id = ?", (case.case_id,)) if case else ("", ())
+        found = self._registry.store.execute(
+            f"SELECT {log_rows.ENTRY_COLUMNS} FROM log_entries {where} ORDER BY number",  # noqa: S608 (constants)
+            values,
         )
-        for number in () if case else sorted(set(numbers)):
-            rows = self._registry.store.execute(f"{columns} WHERE number = ?", (number,))
-            if not rows or (rows[0][3] is not None and rows[0][3] not in known):
+        now = self._case(case.case_id) if case else None
+        if len(found) != (now.entries if now else self._registry.frontier.size):
+            raise errors.OlderCopy(what=WHAT)
+        return [log_rows.entry_row(record) for record in found]
+
+    def _chosen_rows(self, numbers: Iterable[int]) -> list[EntryRow]:
+        known = {row.case_id for row in self._registry.cases()}
+        rows = []
+        for number in sorted(set(numbers)):
+            found = self._registry.store.execute(
+                f"SELECT {log_rows.ENTRY_COLUMNS} FROM log_entries WHERE number = ?",  # noqa: S608 (a constant)
+                (number,),
+            )
+            if not found or (found[0][3] is not None and found[0][3] not in known):
                 raise errors.NoSuchEntry(number=number)
-            found += rows
-        for number, leaf, body, case_id, epoch in found:
-            yield number, leaf, *self._unseal(number, body, case_id, epoch)
+            rows.append(log_rows.entry_row(found[0]))
+        return rows
+
+    def _in_order(self, rows: Iterable[EntryRow]) -> Iterator[tuple[EntryRow, bytes, dict[str, object]]]:
+        """What all entries say, of a case or of everything. Raises ``OlderCopy`` for one that is not the next of its case."""
+        known = {row.case_id for row in self._registry.cases()}
+        places: Counter[bytes] = Counter()
+        for row in rows:
+            if row.case_id is not None:
+                if row.case_id not in known:
+                    continue  # the case was deleted, and with it what its entries say
+                places[row.case_id] += 1
+            secret, fields = self._opened(row)
+            if not log_checking.is_in_place(fields, places[row.case_id] if row.case_id is not None else 0):
+                raise errors.OlderCopy(what=WHAT)
+            yield row, secret, fields
+
+    def _opened(self, row: EntryRow) -> tuple[bytes, dict[str, object]]:
+        return self._unseal(row.number, row.body, row.case_id, row.epoch)
 
     def _unseal(
         self, number: int, body: bytes, case_id: bytes | None, epoch: int | None
@@ -379,55 +426,16 @@ class Log:
         try:
             opened = decrypt_record(self._registry.log_key(case_id, epoch), body, context=self._context(number))
             value = parse_canonical_json(opened)
-        except CryptoError as error:
+            secret, fields = bytes.fromhex(value["secret"]), value["fields"]  # type: ignore[index]  # another form is an error below
+            if not fields.keys() >= _FIRST_FIELDS:
+                raise errors.DatabaseDamaged(what=f"log entry {number}")
+            return secret, fields
+        except (CryptoError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise errors.DatabaseDamaged(what=f"log entry {number}") from error
-        if not isinstance(value, dict) or not isinstance(value["fields"], dict):
-            raise errors.DatabaseDamaged(what=f"log entry {number}")
-        return bytes.fromhex(str(value["secret"])), value["fields"]
 
-    def problems(self) -> Iterator[str]:
-        """What does not agree: leaves with their numbers, steps and roots, bodies with their commitments."""
-        registry, frontier = self._registry, Frontier()
-        known = {row.case_id for row in registry.cases()}
-        entries = registry.store.stream("SELECT number, leaf, body, case_id, epoch FROM log_entries ORDER BY number")
-        steps = registry.store.stream("SELECT step, size, root FROM log_steps ORDER BY step")
-        for expected, (step, size, root) in enumerate(steps, 1):
-            if step != expected:
-                yield f"log step {expected}"
-                return
-            while frontier.size < size:
-                number, leaf, body, case_id, epoch = next(entries, (-1, b"", b"", None, None))
-                if number != frontier.size:
-                    yield f"log entry {frontier.size}"
-                    return
-                found = _leaf(leaf, number=number, step=step)
-                if found is None:
-                    yield f"log entry {number}"
-                elif case_id is None or case_id in known:
-                    yield from self._body_problems(number, found.commitment, body, case_id, epoch)
-                frontier.append(leaf_hash(leaf))
-            if frontier.root() != root:
-                yield f"log step {step}"
-        if frontier.root() != registry.frontier.root() or next(entries, None) is not None:
-            yield "log root"
-
-    def _body_problems(
-        self, number: int, commitment: bytes, body: bytes, case_id: bytes | None, epoch: int | None
-    ) -> Iterator[str]:
-        try:
-            secret, fields = self._unseal(number, body, case_id, epoch)
-            verify_commitment(commitment, secret, fields)
-        except (errors.Damage, CryptoError):
-            yield f"log entry {number}"
-
-
-def _leaf(data: bytes, *, number: int, step: int) -> Leaf | None:
-    """The leaf of these bytes, if it has this number and step, else None."""
-    try:
-        found = Leaf.from_bytes(data)
-    except CryptoError:
-        return None
-    return found if (found.number, found.step) == (number, step) else None
+    def problems(self) -> Iterator[log_checking.Problem]:
+        """See ``log_checking.problems``."""
+        return log_checking.problems(self._registry, self._unseal)
 
 
 def _unanswered(row: Row) -> Unanswered:

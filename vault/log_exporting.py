@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from crypto import commitments
 from crypto.encoding import canonical_json
-from crypto.tree import Tree, leaf_hash
-from vault import errors, files, schema
+from vault import errors, files, log_rows, schema
 from vault.leaves import origin
 from vault.registry import Registry
 from vault.tables import integer, optional_blob
@@ -31,6 +30,13 @@ PAGE_STEPS = 2000
 PAGE_ENTRIES = 200  # of the longest that there can be, as much as one answer of a session holds
 
 Progress = Callable[[int], None]
+
+# What lies visible on a disk, or names a machine, leaves no vault: an entry that is shown would tell whose laptop was seized.
+_NEVER_SHOWN = frozenset({"boot_id", "objects"})
+_DIGESTS_OF_THIS_DISK = frozenset({"backup", "case-delete"})  # of a backup's marker, of the name of a case's database
+_DIGEST = frozenset({"digest"})
+# Each of them tells the others.
+_TOGETHER = (frozenset({"boot_id", "monotonic_ms", "wall_time"}), frozenset({"counterparty", "recipients"}))
 
 
 def public_header(registry: Registry) -> str:
@@ -57,23 +63,17 @@ def public_header(registry: Registry) -> str:
 
 def public_steps(registry: Registry, *, after: int, last: int) -> Iterator[str]:
     """A line for each step after one, up to a page of them: its leaves as they were hashed, and its signature."""
-    signature = "signature" if registry.signing.has_signatures else "NULL"
-    steps = registry.store.execute(
-        f"SELECT step, size, {signature} FROM log_steps WHERE step > ? AND step <= ? ORDER BY step LIMIT ?",  # noqa: S608 (one of two constants)
+    found = registry.store.execute(
+        f"{log_rows.steps_query(registry)} WHERE step > ? AND step <= ? ORDER BY step LIMIT ?",
         (after, last, PAGE_STEPS),
     )
-    before = registry.store.execute("SELECT size FROM log_steps WHERE step = ?", (after,))
-    begin, end = before[0][0] if before else 0, steps[-1][1] if steps else 0
-    leaves = [
-        bytes(leaf).decode()
-        for (leaf,) in registry.store.execute(
-            "SELECT leaf FROM log_entries WHERE number >= ? AND number < ? ORDER BY number", (begin, end)
-        )
-    ]
+    steps = [log_rows.step_row(record) for record in found]
+    begin = log_rows.step_at(registry, after).size if after else 0
+    leaves = [leaf.decode() for leaf in log_rows.leaves(registry, begin, steps[-1].size)] if steps else []
     at = 0
-    for step, size, found in steps:
-        yield _line({"leaves": leaves[at : size - begin], "signature": found, "step": step})
-        at = size - begin
+    for row in steps:
+        yield _line({"leaves": leaves[at : row.size - begin], "signature": row.signature, "step": row.step})
+        at = row.size - begin
 
 
 def export(
@@ -149,12 +149,13 @@ def disclosure(
     """Entries (number, leaf, secret and fields of the body) with proofs that the log of now holds them: the first line, and
     one for each.
 
-    Of fields that are ``hidden`` only the hash is given, which says nothing: it is salted. Raises ``Refused`` for too many.
+    Of fields that are ``hidden`` only the hash is given, which says nothing: it is salted. With a field go those that tell
+    it; names of files and of the machine's start are never given. Raises ``Refused`` for too many, and ``OlderCopy`` where
+    the entries are not those of the log's head.
     """
-    hashes = [leaf_hash(leaf) for (leaf,) in registry.store.stream("SELECT leaf FROM log_entries ORDER BY number")]
-    tree, away, lines = Tree(hashes), frozenset(hidden), []
+    tree, away, lines = log_rows.tree(registry), _with_what_tells_it(hidden), []
     for number, leaf, secret, fields in entries:
-        shown = frozenset(fields) - away
+        shown = frozenset(fields) - away - (_DIGEST if fields["act"] in _DIGESTS_OF_THIS_DISK else frozenset())
         lines.append(
             _line(
                 {
@@ -175,6 +176,11 @@ def disclosure(
         "v": FORM,
     }
     return _line(header), tuple(lines)
+
+
+def _with_what_tells_it(hidden: Iterable[str]) -> frozenset[str]:
+    away = frozenset(hidden)
+    return away.union(_NEVER_SHOWN, *(group for group in _TOGETHER if group & away))
 
 
 def _line(value: dict[str, object]) -> str:

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 
 from crypto import mldsa, sshsig
 from crypto.encoding import canonical_json, parse_canonical_json
-from crypto.errors import BadSignature, CryptoError, NotCanonical
+from crypto.errors import CryptoError, NotCanonical
 from crypto.labels import SignedKind
 from crypto.signing import Checkpoint, verify_checkpoint
 from crypto.tree import Frontier, leaf_hash
-from vault import errors, platform, schema
+from vault import errors, log_rows, platform, schema
 from vault.leaves import Leaf, generation_statement, origin
 from vault.log_requests import LogGeneration
 from vault.registry import Registry
+from vault.store import Record
 from vault.tables import Row, blob, integer
 
 LAST_SETTING = "log_verified"
@@ -71,12 +72,13 @@ def verify(registry: Registry, *, since: Verified | None, when: str, progress: P
        Where the identity has certified one, both signatures hold.
     2. Steps follow each other without a gap, and each has entries.
     3. Each leaf is in its one form, its number is the next one, and its step is this one.
-    4. Since the first generation began: the last leaf of a step, and no other, names the next key.
+    4. Since the first generation began: the last leaf of a step, and no other, names the next key. Before, none does, and
+       no step is signed.
     5. The tree over all leaves has the root that the step records.
     6. Since then: the signature holds for the checkpoint of exactly this origin, size and root, by the key that the step
        before named in a leaf under its own checkpoint, and by no other; of a generation's first step, by the
        generation's first key.
-    7. The last step is the one that the vault stands at, and no entry follows it.
+    7. The last step is the one that the vault stands at, no entry follows it, and none comes before the first.
 
     ``progress`` is told of steps, some hundreds at a time. Raises ``LogProofFailed``, which names the first step that does
     not hold.
@@ -85,8 +87,9 @@ def verify(registry: Registry, *, since: Verified | None, when: str, progress: P
     signatures = _Signatures()
     told = walk.step
     try:
-        for step, size, root, signature in registry.store.stream(_steps_query(registry), (walk.step,)):
-            claim = walk.take(step, size, root, signature)
+        steps = registry.store.stream(f"{log_rows.steps_query(registry)} WHERE step > ? ORDER BY step", (walk.step,))
+        for record in steps:
+            claim = walk.take(record)
             if claim is not None:
                 signatures.add(claim)
             if progress and walk.step % _BATCH == 0:
@@ -151,8 +154,13 @@ class _Walk:
         if steps != sorted(set(steps)) or (numbers and numbers[-1] != self._registry.signing.generation):
             raise errors.LogProofFailed(step=min(steps), reason="generation")
 
-    def take(self, step: int, size: int, root: bytes, signature: bytes | None) -> _Claim | None:
+    def take(self, record: Record) -> _Claim | None:
         """What is claimed of the next step; None before the first generation, when steps were not signed."""
+        try:
+            row = log_rows.step_row(record)
+        except errors.DatabaseDamaged:
+            raise errors.LogProofFailed(step=self.step + 1, reason="root") from None
+        step, size, root, signature = row.step, row.size, row.root, row.signature
         if step != self.step + 1:
             raise errors.LogProofFailed(step=self.step + 1, reason="missing")
         self._begin_generation(step)
@@ -164,7 +172,7 @@ class _Walk:
             number, data = next(self._leaves, (-1, b""))
             leaf = self._leaf(data, number, step)
             is_last = number == size - 1
-            if is_signed and (leaf.next_key is not None) is not is_last:
+            if (leaf.next_key is not None) is not (is_signed and is_last):
                 raise errors.LogProofFailed(step=step, reason="key")
             announced = leaf.next_key
             self.frontier.append(leaf_hash(data))
@@ -172,6 +180,8 @@ class _Walk:
             raise errors.LogProofFailed(step=step, reason="root")
         self.step, key, self.next_key = step, self.next_key, announced
         if self._now is None:
+            if signature is not None:
+                raise errors.LogProofFailed(step=step, reason="generation")
             return None
         if key is None or signature is None:
             raise errors.LogProofFailed(step=step, reason="unsigned")
@@ -197,6 +207,9 @@ class _Walk:
     def end(self) -> None:
         """Rule 7."""
         registry = self._registry
+        first = registry.store.execute("SELECT min(number), (SELECT min(step) FROM log_steps) FROM log_entries")
+        if first != [(0, 1)]:
+            raise errors.LogProofFailed(step=1, reason="entry")
         same = (self.step, self.frontier.to_bytes()) == (registry.steps, registry.frontier.to_bytes())
         if not same or next(self._leaves, None) is not None:
             raise errors.LogProofFailed(step=self.step, reason="end")
@@ -243,7 +256,7 @@ def _verify(batch: list[_Claim]) -> None:
     for claim in batch:
         try:
             verify_checkpoint(claim.text, claim.signature, claim.public_key)
-        except BadSignature:
+        except CryptoError:
             raise errors.LogProofFailed(step=claim.step, reason="signature") from None
 
 
@@ -257,11 +270,6 @@ def _verify_certificate(registry: Registry, row: Row) -> None:
         mldsa.verify(blob(own, "mldsa65"), statement, blob(row, "mldsa65"), kind=SignedKind.GENERATION)
     except (CryptoError, TypeError, ValueError):
         raise errors.LogProofFailed(step=integer(row, "first_step"), reason="certificate") from None
-
-
-def _steps_query(registry: Registry) -> str:
-    signature = "signature" if registry.signing.has_signatures else "NULL"
-    return f"SELECT step, size, root, {signature} FROM log_steps WHERE step > ? ORDER BY step"  # noqa: S608 (constants)
 
 
 def generations(registry: Registry) -> tuple[LogGeneration, ...]:

@@ -10,7 +10,7 @@ from crypto import fingerprints
 from crypto.labels import SignedKind
 from crypto.signing import Checkpoint
 from crypto.tree import Frontier
-from vault import errors, log_exporting, log_verifying, references, schema, witnessing
+from vault import errors, log_exporting, log_rows, log_verifying, references, schema, witnessing
 from vault.compartment import Clock
 from vault.door import Door
 from vault.folder import Folder
@@ -90,6 +90,8 @@ class Proving(Door):
         """
         self.certify_generations()
         act = self._begin("log-export", None, item=None, purpose=None, grants=())
+        with self._concluding(act):
+            log_rows.tree(self.registry)
         begun = LogExportBegun(act.receipt.number, log_exporting.public_header(self.registry), self.registry.steps)
         self._exports[begun.intent] = _Export(begun, None)
         return begun

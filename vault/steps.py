@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,14 @@ from crypto.tree import leaf_hash
 from vault import errors, schema
 from vault.leaves import Leaf, origin
 from vault.logkey import LogKey, Place
+from vault.tables import Row, blob, integer
 
 if TYPE_CHECKING:
     from vault.registry import Registry
 
-_GENERATION_SETTING = "generation"
+GENERATION_SETTING = "generation"
+_NUMBER = re.compile(rb"[1-9][0-9]{0,8}")
+_HASH_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,10 @@ class Steps:
     @property
     def generation(self) -> int:
         """How often the log was declared to go on from an earlier state, and one."""
-        return int(self._registry.optional_setting(_GENERATION_SETTING) or b"1")
+        stored = self._registry.optional_setting(GENERATION_SETTING) or b"1"
+        if not _NUMBER.fullmatch(stored):
+            raise errors.DatabaseDamaged(what=self._registry.store.what)
+        return int(stored)
 
     @property
     def is_signed(self) -> bool:
@@ -56,8 +63,12 @@ class Steps:
         return self.log_key is not None and (self._begins or self.log_key.fits or not self.is_signed)
 
     def find_key(self) -> None:
-        """Look for the key that the last durable step announced. Raises ``NotCanonical`` where that announced none."""
+        """Look for the key that the last durable step announced. Raises ``NotCanonical`` where that announced none, and
+        ``DatabaseDamaged`` for generations that no log has.
+        """
         registry, self._entries = self._registry, []
+        if not all(self._can_be(row) for row in registry.rows(schema.GENERATIONS)):
+            raise errors.DatabaseDamaged(what=registry.store.what)
         self._has_signatures = schema.has_signatures(registry.store.execute("PRAGMA table_info(log_steps)"))
         if self.log_key is None or not self.is_signed:
             return
@@ -66,6 +77,25 @@ class Steps:
         if announced is None:
             raise NotCanonical("the last leaf of a step names the next key")
         self.log_key.find(self._place(registry.steps + 1), announced)
+
+    def _can_be(self, row: Row) -> bool:
+        """Whether a generation is one that this log can have, so that whoever reads it need not look."""
+        registry, certified = self._registry, row["certified"] is not None
+        limits = (
+            ("generation", 1, self.generation),
+            ("first_step", 1, registry.steps),
+            ("size", 0, registry.frontier.size),
+        )
+        sshsig = row["sshsig"]
+        return (
+            all(isinstance(row[name], int) and least <= integer(row, name) <= most for name, least, most in limits)
+            and all(
+                isinstance(row[name], bytes) and len(blob(row, name)) == _HASH_BYTES for name in ("root", "first_key")
+            )
+            and (isinstance(sshsig, bytes) and sshsig.isascii() if certified else sshsig is None)
+            and isinstance(row["mldsa65"], bytes) is certified
+            and (not certified or isinstance(row["certified"], str))
+        )
 
     def begin_generation(self) -> None:
         """Declare a gap: the next step is the first of a new generation, with a key of its own."""
@@ -154,4 +184,4 @@ class Steps:
                 "certified": None,
             },
         )
-        registry.set(_GENERATION_SETTING, str(number).encode())
+        registry.set(GENERATION_SETTING, str(number).encode())

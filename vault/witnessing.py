@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crypto.encoding import canonical_json
+from crypto.errors import NotCanonical
 from crypto.signing import Checkpoint, checkpoint_note
-from crypto.tree import Tree, leaf_hash
-from vault import errors, schema, shares
+from vault import errors, log_rows, schema, shares
 from vault.leaves import Leaf, origin
 from vault.log_proofs import MOST_EARLIER, SHOWN, Certificate, Earlier, Included, LogProofs
 from vault.log_requests import LogFork, LogWitness
@@ -47,11 +47,11 @@ def expected_bytes(registry: Registry, recipient: str) -> int:
 
 def note(registry: Registry, step: int) -> bytes:
     """The checkpoint of a signed step, as a signed note."""
-    ((size, root, signature),) = registry.store.execute(
-        "SELECT size, root, signature FROM log_steps WHERE step = ?", (step,)
-    )
+    row = log_rows.step_at(registry, step)
     name = origin(registry.setting("vault_id"), integer(_generation_of(registry, step), "generation"))
-    return checkpoint_note(Checkpoint(name, size, root), signature, key_of(registry, step))
+    if row.signature is None:
+        raise errors.DatabaseDamaged(what=f"log step {step}")
+    return checkpoint_note(Checkpoint(name, row.size, row.root), row.signature, key_of(registry, step))
 
 
 def key_of(registry: Registry, step: int) -> bytes:
@@ -59,24 +59,30 @@ def key_of(registry: Registry, step: int) -> bytes:
     generation = _generation_of(registry, step)
     if integer(generation, "first_step") == step:
         return blob(generation, "first_key")
-    ((leaf,),) = registry.store.execute(
-        "SELECT leaf FROM log_entries WHERE number = (SELECT size - 1 FROM log_steps WHERE step = ?)", (step - 1,)
-    )
-    return Leaf.from_bytes(leaf).next_key or b""
+    size = log_rows.step_at(registry, step - 1).size
+    (leaf,) = log_rows.leaves(registry, size - 1, size)
+    try:
+        announced = Leaf.from_bytes(leaf).next_key
+    except NotCanonical:
+        announced = None
+    if announced is None:
+        raise errors.DatabaseDamaged(what=f"log step {step - 1}")
+    return announced
 
 
 def proofs(registry: Registry, announced: Announced, share_id: bytes, recipient: str) -> bytes:
     """log-proofs.json for a file that the last step announced.
 
-    Raises ``Refused`` where there are more generations than a file has room for.
+    Raises ``Refused`` where there are more generations than a file has room for, and ``OlderCopy`` where the entries are not
+    those of the log's head.
     """
-    leaves = [leaf for (leaf,) in registry.store.stream("SELECT leaf FROM log_entries ORDER BY number")]
-    tree = Tree(map(leaf_hash, leaves))
+    tree = log_rows.tree(registry)
     number = announced.number
     begins = integer(_generation_of(registry, registry.steps), "first_step") == registry.steps
 
     def included(index: int) -> Included:
-        return Included(leaves[index], tuple(tree.inclusion_proof(index)))
+        (leaf,) = log_rows.leaves(registry, index, index + 1)
+        return Included(leaf, tuple(tree.inclusion_proof(index)))
 
     earlier = tuple(
         Earlier(generation, size, root, tuple(tree.consistency_proof(size)))
@@ -112,7 +118,10 @@ def _generations(registry: Registry) -> list[Row]:
 
 
 def _generation_of(registry: Registry, step: int) -> Row:
-    return [row for row in _generations(registry) if integer(row, "first_step") <= step][-1]
+    begun = [row for row in _generations(registry) if integer(row, "first_step") <= step]
+    if not begun:
+        raise errors.DatabaseDamaged(what=f"log step {step}")
+    return begun[-1]
 
 
 def _to_prove(registry: Registry, recipient: str, but: bytes = b"") -> list[tuple[int, int, bytes]]:
@@ -127,11 +136,10 @@ def _to_prove(registry: Registry, recipient: str, but: bytes = b"") -> list[tupl
         if row["recipient"] == recipient and row["state"] != shares.FAILED and row["share_id"] != but
     }
     found: dict[int, tuple[int, int, bytes]] = {}
-    for row in registry.rows(schema.SENT_HEADS):
-        if blob(row, "share_id") in shown:
-            step = integer(row, "step")
-            ((size, root),) = registry.store.execute("SELECT size, root FROM log_steps WHERE step = ?", (step,))
-            found[size] = integer(_generation_of(registry, step), "generation"), size, root
+    for sent in registry.rows(schema.SENT_HEADS):
+        if blob(sent, "share_id") in shown:
+            step = log_rows.step_at(registry, integer(sent, "step"))
+            found[step.size] = integer(_generation_of(registry, step.step), "generation"), step.size, step.root
     return [found[size] for size in sorted(found)[-MOST_EARLIER:]]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from vaults import Clock, copied, key_file, make_vault, open_registry, open_vault
+from vaults import Clock, Settable, case_row, copied, digest_of_rows, key_file, make_vault, open_registry, open_vault
 
 from crypto.commitments import commit
 from crypto.encoding import canonical_json
@@ -21,12 +21,12 @@ from crypto.keys import StepKey
 from crypto.records import encrypt_record
 from crypto.signing import Checkpoint, sign_checkpoint, step_public_key
 from crypto.tree import Frontier, leaf_hash
-from vault import Vault, errors, logkey, schema, witnessing
+from vault import Vault, errors, logkey, witnessing
 from vault.leaves import Leaf, origin
 from vault.log import Log
 from vault.log_requests import LogHead
 from vault.logkey import LogKey
-from vault.registry import Registry, _index_digest
+from vault.registry import CaseRow, Registry
 
 VAULT, PARTNER, NOBODY = "detected by the vault", "detected by a partner's receipt", "not detected"
 
@@ -68,14 +68,9 @@ class Attack:
             index.store.execute(
                 "UPDATE log_steps SET size = ?, root = ? WHERE step = ?", (frontier.size, frontier.root(), step)
             )
-        index._rows, index._digests = {}, {}
-        for table in schema.VAULT_TABLES:
-            if table.name in index._present:
-                for record in index.store.execute(f"SELECT {', '.join(table.columns)} FROM {table.name}"):  # noqa: S608 -- from the schema
-                    index._remember(table, table.from_record(record))
         index.store.execute(
             "UPDATE head SET step = ?, frontier = ?, index_digest = ?",
-            (steps[-1], frontier.to_bytes(), _index_digest(index._digests)),
+            (steps[-1], frontier.to_bytes(), digest_of_rows(index)),
         )
         index.store.close()
 
@@ -191,6 +186,36 @@ def an_entry_is_inserted(attack: Attack) -> None:
     new = Leaf(bytes(32), 9, leaf_at(index, 10).step)
     index.store.execute("INSERT INTO log_entries (number, leaf, body) VALUES (9, ?, zeroblob(100))", (new.to_bytes(),))
     attack.close(index)
+
+
+def unsealed(index: Registry, number: int) -> tuple[bytes, dict[str, object]]:
+    log = Log(index, wall_time=Clock(), actor="keyfile")
+    ((body, case_id, epoch),) = index.store.execute(
+        "SELECT body, case_id, epoch FROM log_entries WHERE number = ?", (number,)
+    )
+    return log._unseal(number, body, case_id, epoch)
+
+
+def put_body(
+    index: Registry, number: int, secret: bytes, fields: dict[str, object], case_id: bytes | None, epoch: int | None
+) -> None:
+    """A body sealed for this number, under the case's key or that of the vault; the leaf stays."""
+    body = canonical_json({"fields": fields, "secret": secret})
+    context = Log(index, wall_time=Clock(), actor="keyfile")._context(number)
+    index.store.execute(
+        "UPDATE log_entries SET body = ?, case_id = ?, epoch = ? WHERE number = ?",
+        (encrypt_record(index.log_key(case_id, epoch), body, context=context), case_id, epoch, number),
+    )
+
+
+def rewrite(index: Registry, number: int) -> None:
+    """Let an entry say something else; body and leaf agree."""
+    secret, fields = unsealed(index, number)
+    ((case_id, epoch),) = index.store.execute("SELECT case_id, epoch FROM log_entries WHERE number = ?", (number,))
+    fields["wall_time"] = "2020-01-01T00:00:00.000Z"
+    put_body(index, number, secret, fields, case_id, epoch)
+    old = leaf_at(index, number)
+    put_leaf(index, number, Leaf(commit(secret, fields), number, old.step, old.next_key))
 
 
 def resign(attack: Attack, index: Registry, first: int, key: StepKey, *, generation: int = 1) -> None:
@@ -375,16 +400,7 @@ def a_program_keeps_the_keys_that_it_should_erase(attack: Attack, *, witness: bo
     index = attack.open()
     step = min(kept)
     ((number,),) = index.store.execute("SELECT size - 1 FROM log_steps WHERE step = ?", (step,))
-    log, old = Log(index, wall_time=Clock(), actor="keyfile"), leaf_at(index, number)
-    ((body, case_id, epoch),) = index.store.execute(
-        "SELECT body, case_id, epoch FROM log_entries WHERE number = ?", (number,)
-    )
-    secret, fields = log._unseal(number, body, case_id, epoch)
-    fields["wall_time"] = "2020-01-01T00:00:00.000Z"
-    forged = canonical_json({"fields": fields, "secret": secret})
-    sealed = encrypt_record(index.log_key(case_id, epoch), forged, context=log._context(number))
-    index.store.execute("UPDATE log_entries SET body = ? WHERE number = ?", (sealed, number))
-    put_leaf(index, number, Leaf(commit(secret, fields), number, old.step, old.next_key))
+    rewrite(index, number)
     resign(attack, index, step, kept[step])
     attack.close(index)
 
@@ -400,6 +416,114 @@ def a_kept_key_and_no_witness(attack: Attack) -> None:
 def everything_rewritten_and_a_witness(attack: Attack) -> None:
     witnessed(attack)
     everything_is_rewritten_from_the_first_step_on(attack)
+
+
+# Entries that are kept out of the lists; what is signed stays as it was
+
+
+def last_of(index: Registry, case: CaseRow) -> int:
+    ((number,),) = index.store.execute("SELECT max(number) FROM log_entries WHERE case_id = ?", (case.case_id,))
+    return int(number)
+
+
+def an_entry_is_said_to_be_of_a_case_that_is_gone(attack: Attack) -> None:
+    index = attack.open()
+    index.store.execute("UPDATE log_entries SET case_id = zeroblob(16), body = zeroblob(900) WHERE number = 9")
+    index.store.execute("UPDATE cases SET entries = entries - 1")
+    attack.close(index)
+
+
+def the_last_entry_is_said_to_be_of_a_case_that_an_earlier_version_deleted(attack: Attack) -> None:
+    with pytest.MonkeyPatch.context() as earlier:
+        earlier.setattr(Log, "digest_of_entries", lambda _log, _case: None)
+        the_last_entry_is_said_to_be_of_a_case_that_was_deleted(attack)
+
+
+def the_last_entry_is_said_to_be_of_a_case_that_was_deleted(attack: Attack) -> None:
+    with open_vault(attack.path) as vault:
+        vault.cases.new("Bridge", code="BRIDGE")
+        vault.cases.get("BRIDGE").note("a remark")
+        vault.cases.get("BRIDGE").delete(key_file())
+    index = attack.open()
+    ((gone, entries),) = index.store.execute("SELECT case_id, entries FROM deleted_cases")
+    assert entries == 3
+    index.store.execute(
+        "UPDATE log_entries SET case_id = ?, body = zeroblob(900) WHERE number = ?",
+        (gone, last_of(index, index.case("HARBOUR"))),
+    )
+    index.store.execute("UPDATE cases SET entries = entries - 1")
+    index.store.execute("UPDATE deleted_cases SET entries = entries + 1")
+    attack.close(index)
+
+
+def the_last_entry_is_sealed_again_under_the_key_of_the_vault(attack: Attack) -> None:
+    index = attack.open()
+    number = last_of(index, index.case("HARBOUR"))
+    put_body(index, number, *unsealed(index, number), None, None)
+    index.store.execute("UPDATE cases SET entries = entries - 1")
+    attack.close(index)
+
+
+def the_last_entry_is_sealed_again_under_the_key_of_another_case(attack: Attack) -> None:
+    with open_vault(attack.path) as vault:
+        vault.cases.new("Bridge", code="BRIDGE")
+        while case_row(vault, "BRIDGE").entries < case_row(vault, "HARBOUR").entries:
+            vault.cases.get("BRIDGE").show()
+        while case_row(vault, "HARBOUR").entries <= case_row(vault, "BRIDGE").entries:
+            # An intent whose outcome is the vault's own, to come to an odd number.
+            vault.search("remark")
+    index = attack.open()
+    own, other = index.case("HARBOUR"), index.case("BRIDGE")
+    number = last_of(index, own)
+    place = unsealed(index, number)[1]["entry"]
+    assert place == other.entries + 1, "so that its number is the next one there"
+    put_body(index, number, *unsealed(index, number), other.case_id, other.epoch)
+    index.store.execute("UPDATE cases SET entries = entries - 1 WHERE code = 'HARBOUR'")
+    index.store.execute("UPDATE cases SET entries = entries + 1 WHERE code = 'BRIDGE'")
+    attack.close(index)
+
+
+def a_case_is_made_a_deleted_one_by_hand(attack: Attack) -> None:
+    index = attack.open()
+    case = index.case("HARBOUR")
+    index.store.execute("DELETE FROM cases")
+    index.store.execute(
+        "INSERT INTO deleted_cases (case_id, code, happened, entries) VALUES (?, 'HARBOUR', '2026-11-22T10:00:00Z', ?)",
+        (case.case_id, case.entries),
+    )
+    attack.close(index)
+    (attack.path / "cases" / case.file_name).unlink()
+
+
+def an_entry_is_given_a_number_below_all_others(attack: Attack) -> None:
+    index = attack.open()
+    index.store.execute(
+        "INSERT INTO log_entries (number, leaf, body) SELECT -1, leaf, body FROM log_entries WHERE number = 1"
+    )
+    rightful = attack.leaves(index)[1:]
+    attack.leaves = lambda _index: rightful  # type: ignore[method-assign]
+    attack.close(index)
+
+
+def every_signature_is_removed(attack: Attack, *, keys: bool = False) -> None:
+    index = attack.open()
+    rewrite(index, 9)
+    for number in range(index.frontier.size) if keys else ():
+        old = leaf_at(index, number)
+        put_leaf(index, number, Leaf(old.commitment, number, old.step))
+    index.store.execute("UPDATE log_steps SET signature = NULL")
+    index.store.execute("DELETE FROM generations")
+    index.store.execute("DELETE FROM settings WHERE name IN ('log_verified', 'generation')")
+    attack.close(index)
+
+
+def the_log_is_made_one_of_before_there_were_signatures(attack: Attack) -> None:
+    every_signature_is_removed(attack, keys=True)
+
+
+def no_signatures_and_a_witness(attack: Attack) -> None:
+    witnessed(attack)
+    the_log_is_made_one_of_before_there_were_signatures(attack)
 
 
 ATTACKS: dict[str, tuple[Callable[[Attack], None], str]] = {
@@ -438,6 +562,34 @@ ATTACKS: dict[str, tuple[Callable[[Attack], None], str]] = {
     "two histories for two partners": (two_partners_are_shown_two_histories, PARTNER),
     "an entry rewritten by a program that kept old keys, seen by a partner before": (a_kept_key_and_a_witness, PARTNER),
     "an entry rewritten by a program that kept old keys, seen by nobody before": (a_kept_key_and_no_witness, NOBODY),
+    "an entry said to be of a case that is gone": (an_entry_is_said_to_be_of_a_case_that_is_gone, VAULT),
+    "a case's last entry said to be of another case, one that was deleted": (
+        the_last_entry_is_said_to_be_of_a_case_that_was_deleted,
+        VAULT,
+    ),
+    "a case's last entry said to be of a case that an earlier version deleted": (
+        the_last_entry_is_said_to_be_of_a_case_that_an_earlier_version_deleted,
+        NOBODY,
+    ),
+    "a case's last entry sealed again under the vault's key": (
+        the_last_entry_is_sealed_again_under_the_key_of_the_vault,
+        VAULT,
+    ),
+    "a case's last entry sealed again under another case's key": (
+        the_last_entry_is_sealed_again_under_the_key_of_another_case,
+        VAULT,
+    ),
+    "a case made a deleted one by hand": (a_case_is_made_a_deleted_one_by_hand, VAULT),
+    "an entry with a number below all others": (an_entry_is_given_a_number_below_all_others, VAULT),
+    "every signature and every generation removed": (every_signature_is_removed, VAULT),
+    "the log made one of before there were signatures, seen by a partner before": (
+        no_signatures_and_a_witness,
+        PARTNER,
+    ),
+    "the log made one of before there were signatures, seen by nobody before": (
+        the_log_is_made_one_of_before_there_were_signatures,
+        NOBODY,
+    ),
 }
 
 
@@ -460,17 +612,6 @@ def test_the_table_of_the_threat_model_is_that_of_the_tests(source: Path) -> Non
 
 
 # What the log says by itself
-
-
-class Settable(Clock):
-    """A clock that somebody sets."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.text = text
-
-    def __call__(self) -> str:
-        return self.text
 
 
 def test_a_clock_that_is_set_back_is_told_by_the_log_within_a_session_and_between_two(tmp_path: Path) -> None:

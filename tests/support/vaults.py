@@ -12,7 +12,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from crypto.keys import CaseKey, DatabaseKey, VaultKey
-from vault import KeyFileUnlocker, Vault, compartment, registry
+from vault import KeyFileUnlocker, Vault, compartment, registry, schema
 from vault.compartment import Compartment
 from vault.folder import Folder
 from vault.log import Log
@@ -35,6 +35,17 @@ class Clock:
         self.seconds += 1
         hours, rest = divmod(self.seconds, 3600)
         return f"2026-11-22T{hours % 24:02d}:{rest // 60:02d}:{rest % 60:02d}.000Z"
+
+
+class Settable(Clock):
+    """A clock that somebody sets."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    def __call__(self) -> str:
+        return self.text
 
 
 def key_file(number: int = 0) -> KeyFileUnlocker:
@@ -175,6 +186,26 @@ def write_rows(index: Registry, change: Callable[[], object]) -> None:
     """Change rows of an open index past the program's own doors, in a step of its log as any other."""
     log = Log(index, wall_time=Clock(), actor="keyfile", said=True)
     log.conclude(log.begin("case-codes", lambda: (change(), None)[1]).number, "done")
+
+
+def digest_of_rows(index: Registry) -> bytes:
+    """What the index's digest has to be for the rows that its tables hold now."""
+    index._rows, index._digests = {}, {}
+    for table in schema.VAULT_TABLES:
+        if table.name in index._present:
+            for record in index.store.execute(f"SELECT {', '.join(table.columns)} FROM {table.name}"):  # noqa: S608 (constants)
+                index._remember(table, table.from_record(record))
+    return registry._index_digest(index._digests)
+
+
+def written_by_hand(path: Path, statement: str) -> None:
+    """Change a closed vault's rows by whoever has its key: the digest over the index agrees again."""
+    index = open_registry(path)
+    try:
+        index.store.execute(statement)
+        index.store.execute("UPDATE head SET index_digest = ?", (digest_of_rows(index),))
+    finally:
+        index.store.close()
 
 
 # The log that fails

@@ -193,6 +193,7 @@ EXEMPT = {
     "close": "closes",
     "end_readings": "the outcomes of intents that were recorded",
     "warn": "inside",
+    "warn_no_more": "inside",
     "is_reading": "inside",
     "record_older_copy": "an entry of the log itself",
     "settle_failed": "the outcome of an intent that was recorded",

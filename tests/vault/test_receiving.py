@@ -138,6 +138,16 @@ def test_the_signatures_are_kept_and_still_verify(vault: Vault, tmp_path: Path, 
     assert done.returncode == 0, done.stderr
 
 
+def test_a_file_that_another_case_has_is_named_there_and_check_knows_why(vault: Vault) -> None:
+    data = told(To(vault))
+    first = opened(vault, data)
+    vault.cases.new("Harbour Street", code="HARBOUR")
+    assert opened(vault, data, into="HARBOUR").again
+    named = [(entry.phase, entry.case) for entry in vault.log("HARBOUR") if entry.act == "open"]
+    assert named == [("intent", "HARBOUR"), ("done", first.code)]
+    assert vault.check().findings == ()
+
+
 def test_a_file_goes_into_a_case_that_is_there(vault: Vault) -> None:
     vault.cases.new("Harbour Street", code="HARBOUR")
     case = vault.cases.get("HARBOUR")

@@ -24,9 +24,8 @@ import sys
 if __name__ == "__main__" and not sys.flags.isolated:
     if not getattr(sys.flags, "safe_path", False):
         sys.path.pop(0)
-    here = __import__(
-        "nt" if "nt" in sys.builtin_module_names else "posix"
-    ).getcwd()  # built in: no file takes their place
+    # Built into Python, so that no file takes its place.
+    here = __import__("nt" if "nt" in sys.builtin_module_names else "posix").getcwd()
     sys.path[:] = [each for each in sys.path if each not in {"", ".", here}]
 
 import base64

@@ -158,7 +158,7 @@ def verify(files: Mapping[str, bytes], *, card: SenderCard, to: str, digest: str
        generation's first step has the certified key.
     6. This key has signed the checkpoint.
     7. The entry commits to the act, this recipient and this sealed.json; nothing else of it is shown.
-    8. Every earlier state, in order, is the beginning of this one.
+    8. Every earlier state, in order, is the beginning of this one, and of the generation that it names.
 
     Raises ``SealedFileRefused``.
     """
@@ -187,7 +187,7 @@ def verify(files: Mapping[str, bytes], *, card: SenderCard, to: str, digest: str
         raise refused(reason="it does not prove that its sender's log has it") from None
     if shown != {"act": _ACT, "digest": digest, "recipients": [to] if to else None}:
         raise refused(reason="what its sender's log has is another file")
-    _verify_earlier(proofs.earlier, checkpoint)  # 8
+    _verify_earlier(proofs.earlier, proofs.generations, checkpoint)  # 8
     return ShownHead(
         generation=now.generation,
         size=checkpoint.size,
@@ -238,11 +238,18 @@ def _verify_signature(note: bytes, name: str, key: bytes) -> None:
         raise refused(reason=_NOT_ONE)
 
 
-def _verify_earlier(earlier: tuple[Earlier, ...], checkpoint: Checkpoint) -> None:
+def _verify_earlier(
+    earlier: tuple[Earlier, ...], generations: tuple[Certificate, ...], checkpoint: Checkpoint
+) -> None:
     sizes = [each.size for each in earlier]
     if sizes != sorted(set(sizes)) or (sizes and sizes[-1] >= checkpoint.size):
         raise refused(reason=_NOT_ONE)
     for each in earlier:
+        within = [certificate for certificate in generations if certificate.size < each.size]
+        ends = {certificate.size: certificate.root for certificate in generations}
+        # No proof covers the number; a false one would stand before every true one to come.
+        if not within or within[-1].generation != each.generation or ends.get(each.size, each.root) != each.root:
+            raise refused(reason="what it says of the generations of its sender's log does not fit together")
         try:
             verify_consistency(each.size, checkpoint.size, each.proof, each.root, checkpoint.root)
         except CryptoError:

@@ -28,6 +28,7 @@ class TheirLog:
         self.announced: dict[int, bytes] = {}  # seeds of steps whose keys an earlier history named
         self.certificates: list[Certificate] = []
         self.sent: dict[str, list[tuple[int, int, bytes]]] = {}
+        self.misstated: Mapping[str, Any] = {}  # of every earlier state, beside its right proof
         self.begin_generation()
         for number in range(3):
             self.append({"act": f"something {number}"})
@@ -116,7 +117,8 @@ class TheirLog:
         }
 
     def earlier(self, heads: Sequence[tuple[int, int, bytes]]) -> tuple[Earlier, ...]:
-        return tuple(Earlier(*head, tuple(self.tree.consistency_proof(head[1]))) for head in heads)
+        right = (Earlier(*head, tuple(self.tree.consistency_proof(head[1]))) for head in heads)
+        return tuple(dataclasses.replace(each, **self.misstated) for each in right)
 
 
 _LOGS: dict[tuple[bytes, bytes], TheirLog] = {}

@@ -78,11 +78,23 @@ def other_log() -> TheirLog:
 def earlier_of(log: TheirLog, **values: Any) -> dict[str, Any]:
     """What it goes on from, with something wrong; the log stands at five entries."""
     log.share(b"another file", bags.TO.hex())
-    (right,) = log.copy("").earlier(log.sent[bags.TO.hex()])
-    log_then = log.copy("")
-    log_then.append({})
-    (right,) = log_then.earlier(log.sent[bags.TO.hex()])
-    return {"earlier": (dataclasses.replace(right, **values),)}
+    log.misstated = values
+    return {}
+
+
+def earlier_beyond(log: TheirLog) -> dict[str, Any]:
+    """What it goes on from is of the first generation, and named as of the second, which begins there."""
+    wrong = earlier_of(log, generation=2)
+    log.begin_generation()
+    return wrong
+
+
+def another_beginning(log: TheirLog) -> dict[str, Any]:
+    """The second generation begins with a state that is not the one which leads there."""
+    earlier_of(log)
+    log.begin_generation()
+    values = {name: getattr(log.certificates[1], name) for name in ("generation", "first_step", "size", "first_key")}
+    return {"generations": (log.certificates[0], log.certified(**values, root=bytes(32)))}
 
 
 def certified(log: TheirLog, by: bags.Sender | None = None, **values: Any) -> dict[str, Any]:
@@ -113,6 +125,10 @@ WRONG: dict[str, Callable[[TheirLog], dict[str, Any]]] = {
     "a generation twice": lambda log: {"generations": (*log.certificates, *log.certificates)},
     "an earlier state with another root": lambda log: earlier_of(log, root=bytes(32)),
     "an earlier state with another size": lambda log: earlier_of(log, size=3),
+    "an earlier state of a generation that is not listed": lambda log: earlier_of(log, generation=999),
+    "an earlier state of no generation": lambda log: earlier_of(log, generation=0),
+    "an earlier state of the generation after its own": earlier_beyond,
+    "a generation that begins with another state": another_beginning,
     "an earlier state of later": lambda log: earlier_of(log, size=9),
     "an earlier state without a proof": lambda log: earlier_of(log, proof=()),
 }
@@ -125,6 +141,13 @@ def test_a_share_whose_proofs_do_not_hold_is_refused(what: str) -> None:
     log = TheirLog(SENDER)
     with pytest.raises(SealedFileRefused):
         judged(bags.share(), shared(log, **WRONG[what](log)))
+
+
+def test_the_last_state_of_a_generation_is_where_the_next_one_begins() -> None:
+    log = TheirLog(SENDER)
+    earlier_of(log)
+    log.begin_generation()
+    assert [each[:2] for each in judged(bags.share(), shared(log)).earlier] == [(1, 4)]
 
 
 def test_a_share_without_proofs_is_refused() -> None:
@@ -380,6 +403,32 @@ def test_two_roots_for_one_size_are_kept_as_the_proof_whoever_was_shown_them(tmp
             with pytest.raises(SealedFileRefused):
                 vault.inspect_file(file(other, number, previous="00" * 32))
         assert len(vault.log_status().forks) == 8
+
+
+def test_no_gap_is_hidden_by_an_earlier_state_of_a_generation_that_never_was(tmp_path: Path) -> None:
+    anna = Partner(7)
+    with make_vault(tmp_path / "v") as vault:
+        to = To(vault)
+        vault.partners.add("Anna", card=anna.card())
+
+        def file(log: TheirLog, number: int) -> Path:
+            manifest = anna.share(to.fingerprint, sequence=number, previous="00" * 32 if number > 1 else None)
+            proofs = log.share(manifest.to_bytes(), manifest.to)
+            path = tmp_path / f"{number}{len(log.misstated)}.age"
+            path.write_bytes(sealed(bags.packed(anna.members(manifest, replaced=proofs)), to.hybrid))
+            return path
+
+        log = TheirLog(anna)
+        lying = log.copy("")
+        lying.sent[to.fingerprint.hex()] = [(1, len(log.leaves), log.tree.root())]
+        lying.misstated = {"generation": 999}
+        with pytest.raises(SealedFileRefused, match="generations"):
+            vault.open_file(file(lying, 1), accept=lambda _: True)
+        vault.open_file(file(log, 1), accept=lambda _: True)
+        again = TheirLog(anna, history="rewritten")
+        again.certificates = list(log.certificates)
+        again.begin_generation()
+        assert vault.open_file(file(again, 2), accept=lambda _: True)[0].verdict.new_generation == 2
 
 
 def test_a_stranger_who_names_the_vault_of_a_partner_accuses_nobody(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def verify(files: Mapping[str, bytes], *, card: SenderCard, to: str, digest: str
     ``to`` is the recipient's fingerprint in hexadecimal, empty for a passphrase, ``digest`` the SHA-256 of sealed.json.
 
     1. log-proofs.json has its one form; log-checkpoint.txt is a signed note of one checkpoint.
-    2. Generations are numbered without a gap, each later than the one before; both signatures of the identity hold for each.
+    2. Generations are numbered upwards, each later than the one before; both signatures of the identity hold for each.
     3. The checkpoint is of the log of the card's vault, in the last of these generations.
     4. The entry of this share is the last one under the checkpoint, and its step is of this generation.
     5. The entry before, under the same checkpoint, is the last of the step before and names the key of this one; a
@@ -200,9 +200,10 @@ def verify(files: Mapping[str, bytes], *, card: SenderCard, to: str, digest: str
 
 def _verify_generations(generations: tuple[Certificate, ...], card: SenderCard) -> None:
     for before, after in itertools.pairwise(generations):
-        if after.generation != before.generation + 1 or (after.first_step, after.size) <= (
-            before.first_step,
-            before.size,
+        if not (
+            before.generation < after.generation
+            and before.first_step < after.first_step
+            and before.size < after.size
         ):
             raise refused(reason=_NOT_ONE)
     for each in generations:
@@ -238,9 +239,7 @@ def _verify_signature(note: bytes, name: str, key: bytes) -> None:
         raise refused(reason=_NOT_ONE)
 
 
-def _verify_earlier(
-    earlier: tuple[Earlier, ...], generations: tuple[Certificate, ...], checkpoint: Checkpoint
-) -> None:
+def _verify_earlier(earlier: tuple[Earlier, ...], generations: tuple[Certificate, ...], checkpoint: Checkpoint) -> None:
     sizes = [each.size for each in earlier]
     if sizes != sorted(set(sizes)) or (sizes and sizes[-1] >= checkpoint.size):
         raise refused(reason=_NOT_ONE)

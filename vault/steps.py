@@ -37,7 +37,7 @@ class Steps:
         self._registry = registry
         self.log_key = log_key
         self._entries: list[Entry] = []
-        self._begins = False
+        self._begins: int | None = None
         self._has_signatures = False
 
     @property
@@ -53,7 +53,7 @@ class Steps:
     @property
     def can_sign(self) -> bool:
         """Whether the next step can be signed. If not, an older database or another key lies here, or the key was lost."""
-        return self.log_key is not None and (self._begins or self.log_key.fits or not self.is_signed)
+        return self.log_key is not None and (self._begins is not None or self.log_key.fits or not self.is_signed)
 
     def find_key(self) -> None:
         """Look for the key that the last durable step announced. Raises ``NotCanonical`` where that announced none."""
@@ -67,9 +67,9 @@ class Steps:
             raise NotCanonical("the last leaf of a step names the next key")
         self.log_key.find(self._place(registry.steps + 1), announced)
 
-    def begin_generation(self) -> None:
-        """Declare a gap: the next step is the first of a new generation, with a key of its own."""
-        self._begins = True
+    def begin_generation(self, number: int) -> None:
+        """Declare a gap: the next step is the first of a new generation, with this number and a key of its own."""
+        self._begins = number
 
     def inherited(self, vault_key: VaultKey) -> LogKey:
         """The key for the next epoch's first step. Raises ``LogUnavailable``."""
@@ -104,7 +104,7 @@ class Steps:
         registry, log_key = self._registry, self.log_key
         if log_key is None or not self._entries:
             raise errors.LogUnavailable
-        if self._begins or not self.is_signed:
+        if self._begins is not None or not self.is_signed:
             self._put_generation(log_key.begin())
         next_key = log_key.announce(self._place(registry.steps + 1))
         for entry in self._entries:
@@ -128,7 +128,7 @@ class Steps:
 
     def advance(self) -> None:
         """After the transaction: the key that signed the step is erased."""
-        self._begins = False
+        self._begins = None
         if self.log_key is None:
             return
         self.log_key.advance()
@@ -140,7 +140,7 @@ class Steps:
         return Place(self._registry.setting("vault_id"), self.generation, step)
 
     def _put_generation(self, first_key: bytes) -> None:
-        registry, number = self._registry, self.generation + int(self._begins)
+        registry, number = self._registry, self._begins or self.generation
         registry.put(
             schema.GENERATIONS,
             {

@@ -97,6 +97,11 @@ def _inspected(settings: Settings, file: Path, outside: Outside, spoken_file: st
     "--accept-unverified", is_flag=True, help="Store it although nobody compared the sender's key; it is marked so."
 )
 @click.option(
+    "--accept-unconnected",
+    is_flag=True,
+    help="Store it although nothing proves that its sender's log goes on from what was seen of it here.",
+)
+@click.option(
     "--receipt",
     "receipt",
     type=NewFile(),
@@ -111,6 +116,7 @@ def open_(
     into: str | None,
     code: str | None,
     accept_unverified: bool,
+    accept_unconnected: bool,
     receipt: Path | None,
     spoken_file: str | None,
 ) -> None:
@@ -130,6 +136,10 @@ def open_(
     output = Output(settings)
 
     def accept(found: Found) -> bool:
+        if found.verdict.unconnected is not None and not _goes_on(found, accept_unconnected=accept_unconnected):
+            return False
+        if found.verdict.sender.trust not in ("unknown", "unverified"):
+            return True
         return _agreed(settings, found, accept_unverified=accept_unverified)
 
     with opened(settings) as session:
@@ -236,6 +246,19 @@ def _agreed(settings: Settings, found: Found, *, accept_unverified: bool) -> boo
         question = _("The sender is not known here. Store it as not verified?")
     try:
         return _terminal.confirm(question)
+    except _terminal.UnreadableLine:
+        return False
+
+
+def _goes_on(found: Found, *, accept_unconnected: bool) -> bool:
+    """Whether a file is to be stored of whose sender's log nobody can say whether it is still the one that was seen."""
+    if accept_unconnected:
+        return True
+    if not _terminal.can_ask():
+        return False
+    _warn_of_log(found.verdict)
+    try:
+        return _terminal.confirm(_("Store it all the same?"))
     except _terminal.UnreadableLine:
         return False
 
@@ -378,6 +401,19 @@ def _warn_of_chain(verdict: Verdict) -> None:
                 "a backup, or its log lost its key. What it logged between is not in it any more. Ask them"
             ).format(number=verdict.new_generation)
         )
+    _warn_of_log(verdict)
+
+
+def _warn_of_log(verdict: Verdict) -> None:
+    """Where two states of the sender's log lie too far from each other."""
+    if verdict.unconnected is not None:
+        _terminal.warn(
+            _(
+                "nothing proves that the log of this sender goes on from the {number} entries that were seen of it here: hundreds of "
+                "their files were not opened here, or this vault was restored from an old backup, or their log was rewritten. Send "
+                "them a receipt (`open FILE --receipt`): their next file can prove it then"
+            ).format(number=verdict.unconnected)
+        )
 
 
 def _explain(found: Found, arrived: Arrived, file: Path) -> None:
@@ -442,7 +478,11 @@ _FOUND = (
     "late",
     "rival",
     "new_generation",
+    "unconnected",
 )
+
+
+_OF_OPENED = ("kind", "sender", "gap", "late", "rival", "new_generation", "unconnected")
 
 
 def _found_values(found: Found) -> dict[str, Any]:
@@ -475,6 +515,7 @@ def _found_values(found: Found) -> dict[str, Any]:
         verdict.late,
         verdict.rival,
         verdict.new_generation,
+        verdict.unconnected,
     )
     return dict(zip(_FOUND, told, strict=True))
 
@@ -482,7 +523,7 @@ def _found_values(found: Found) -> dict[str, Any]:
 def _opened_document(found: Found, arrived: Arrived) -> dict[str, Any]:
     said = _found_values(found)
     document: dict[str, Any] = values(arrived)
-    return document | {name: said[name] for name in ("kind", "sender", "gap", "late", "rival", "new_generation")}
+    return document | {name: said[name] for name in _OF_OPENED}
 
 
 def _text_of(path: Path) -> str:

@@ -217,9 +217,10 @@ STATUS = {
     "object_files": "number of files that hold items",
     "size_bytes": "size of the folder",
     "session": "null, or `begun` (UTC), `idle_left_seconds`, `idle_seconds`, `absolute_left_seconds`, `absolute_seconds`, "
-    "`clients` (commands connected to it), `process`",
-    "vault": "null unless it was opened for this command: `vault_id`, `created`, `epoch`, `cases`, `log_entries`, `keys`, "
-    "`memory_kib`, `passes`, `last_check`, `last_backup`, `backups` (each with place and made), `last_unlock`, `failed_unlocks`, `warnings`, "
+    "`clients` (commands connected to it), `process`, `warnings` (of opening, and what was found since)",
+    "vault": "null unless it was opened for this command: `vault_id`, `created`, `epoch`, `cases`, `log_entries`, "
+    "`log_steps`, `log_verified_step` (0: never), `keys`, `memory_kib`, `passes`, `last_check`, `last_backup`, `backups` "
+    "(each with place and made), `last_unlock`, `failed_unlocks`, `warnings`, "
     "`unknown_slot` (of the way in that opened it, if the vault does not know it), `has_identity` (partners may have a card "
     "of ours)",
 }
@@ -253,7 +254,7 @@ RESTORED = {
 UNLOCKED = {
     "already": "whether a session had been open before",
     "session": "`begun` (UTC), `idle_left_seconds`, `idle_seconds`, `absolute_left_seconds`, `absolute_seconds`, `clients`, "
-    "`process`",
+    "`process`, `warnings`",
     "last_unlock": "when the vault had been open before (UTC), or null",
     "failed_unlocks": "wrong secrets that this computer counted between then and this session",
     "last_backup": "when (UTC), or null",

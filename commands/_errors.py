@@ -185,6 +185,10 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
         PROOF,
         "nothing of it was stored; ask the sender to send it again by another way, and tell them that this one was refused",
     ),
+    errors.DamagedCopy: (
+        PROOF,
+        "nothing was changed. Throw this copy away; is the file itself still needed, ask the sender to send it again",
+    ),
     errors.NotAnAgeFile: (
         UNKNOWN,
         "look at the path; a mail program may have changed the file: let it be sent as an attachment, or on a stick. A card is "
@@ -249,6 +253,13 @@ class Stop(Exception):
     def __init__(self, status: int, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.status, self.message, self.hint = status, message, hint
+
+
+class Declined(Stop):
+    """The person was asked, and said no: that is no error, and is told calmly. The status is that of what was not confirmed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(REFUSED, message)
 
 
 class PipeClosed(Exception):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 LARGEST_TYPED_BYTES = 1 << 20
+_ALIKE = 0.65  # so that `nwe` is like `new`, and `broken` is not like `open`
 
 
 @dataclass
@@ -167,6 +168,23 @@ class Command(click.Command):
         formatter.write_text(_("The options of `casevault --help` may stand here too."))
 
 
+class NoSuchWord(click.UsageError):
+    """No command, or no option, is called so; perhaps another one was meant."""
+
+
+def no_such_command(context: click.Context, name: str, names: Iterable[str]) -> NoSuchWord:
+    """What to raise for a command that is not there, with the one that is called most like it."""
+    from difflib import get_close_matches
+
+    said = {"name": name, "path": context.command_path}
+    close = get_close_matches(name.casefold(), list(names), 1, _ALIKE)
+    if close:
+        message = _("There is no command {name}. Perhaps `{path} {close}` is meant?").format(close=close[0], **said)
+    else:
+        message = _("There is no command {name}").format(**said)
+    return NoSuchWord(message, context)
+
+
 class Group(click.Group):
     """A group of commands in one file; takes the global options too."""
 
@@ -180,6 +198,14 @@ class Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
         """In the order in which they are written."""
         return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for one that is not there, name the one that is perhaps meant."""
+        if not ctx.resilient_parsing and not args[0].startswith("-") and args[0] not in self.commands:
+            raise no_such_command(ctx, args[0], self.commands)
+        return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Its commands, and the options of every command."""
@@ -199,6 +225,8 @@ class DefaultGroup(Group):
         while rest and rest[0] not in self.commands:
             word = rest.pop(0)
             if word == "--help":
+                return args
+            if not word.startswith("-"):  # the first takes no words
                 return args
             if self._takes_value(word) and rest:
                 rest.pop(0)
@@ -247,15 +275,24 @@ def _warn_of_history() -> None:
         )
 
 
-def required(value: str | None, question: str, *, name: str) -> str:
+def required(value: str | None, question: str, *, name: str, may_be_empty: bool = False) -> str:
     """What was given; or, for nothing and for ``-``, what is read from stdin or asked for on the terminal.
 
-    ``name`` is how the help calls it. Raises a usage error where nobody can be asked.
+    Enter alone is no answer, unless it ``may_be_empty``. ``name`` is how the help calls it. Raises a usage error where nobody
+    can be asked.
     """
     refuse_unasked(value, name=name)
-    if value is None:
-        return asked(question)
+    if value is None or (value == "-" and _terminal.stdin_is_terminal()):
+        return asked(question) if may_be_empty else needed(question)
     return _taken(value, question)
+
+
+def needed(question: str) -> str:
+    """A line from the terminal, asked for until there is something in it; Ctrl-C and the end of input end that."""
+    shown = question
+    while not (answer := asked(shown)).strip():
+        shown = _("This is needed; Ctrl-C ends the command. {question}").format(question=question)
+    return answer
 
 
 def refuse_unasked(value: object, *, name: str) -> None:

@@ -239,7 +239,7 @@ def progress(settings: Settings, what: str, total: int | None) -> Iterator[Bar |
 
 
 @contextlib.contextmanager
-def counted(settings: Settings, what: str, total: int) -> Iterator[Bar | None]:
+def counted(settings: Settings, what: str, total: int | None) -> Iterator[Bar | None]:
     """``progress`` for things that are counted one by one."""
     with _shown(settings, Bar(what, total, in_bytes=False)) as bar:
         yield bar
@@ -247,7 +247,7 @@ def counted(settings: Settings, what: str, total: int) -> Iterator[Bar | None]:
 
 @contextlib.contextmanager
 def _shown(settings: Settings, bar: Bar) -> Iterator[Bar | None]:
-    if settings.plain or not _terminal.stderr_is_terminal():
+    if settings.plain or settings.json or not _terminal.stderr_is_terminal():
         yield None
         return
     try:

@@ -19,7 +19,7 @@ from commands._errors import LOCKED, NO_VAULT, Stop, message_of
 from commands._options import Settings
 from commands._terminal import visible
 from commands._text import _
-from vault import errors, platform
+from vault import errors, platform, references
 
 if TYPE_CHECKING:
     from vault import Unlocker, Vault
@@ -261,6 +261,12 @@ class Session:
         """Nobody should type a text to hear that there is no such case. Raises ``NoSuchCase``."""
         if all(each.code != code for each in self.vault.cases.list()):
             raise errors.NoSuchCase(code=code)
+
+    def see_item(self, code: str, number: int) -> None:
+        """As ``see_case``, of an item. Raises ``NoSuchCase``, ``NoSuchItem``."""
+        reference = references.item_reference(code, number)
+        if all(each.reference != reference for each in self.vault.cases.get(code).items.list()):
+            raise errors.NoSuchItem(reference=reference)
 
     @property
     def unlocker(self) -> Unlocker:

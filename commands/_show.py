@@ -10,6 +10,7 @@ from commands._output import Fact, Output, exact_size, moment
 from commands._terminal import visible
 from commands._text import _, ngettext
 from commands._words import word
+from vault.sharing_requests import fingerprint_digits, fingerprint_words
 
 if TYPE_CHECKING:
     from vault.arrivals import Origin
@@ -188,7 +189,8 @@ def _origin_facts(origin: Origin) -> list[Fact]:
     return [
         (_("Came in a"), kinds.get(origin.kind, origin.kind)),
         (_("Sender"), sender),
-        (_("Sender's fingerprint"), origin.sender),
+        (_("Sender's fingerprint in words"), origin.sender and " ".join(fingerprint_words(origin.sender))),
+        (_("Sender's fingerprint in digits"), origin.sender and " ".join(fingerprint_digits(origin.sender))),
         (_("There it is"), origin.reference if origin.kind == "share" else None),
         (_("There a later version of"), origin.revises),
         (_("Stored there"), moment(origin.added)),

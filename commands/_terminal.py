@@ -27,6 +27,7 @@ _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Letters and marks that show nothing, though Unicode does not count them among the format characters.
 _HIDDEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 _HIDDEN |= {chr(number) for number in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))}  # variation selectors
+_TRIES = 3  # of an answer that is neither yes nor no
 _MARKS = frozenset({"Mn", "Me"})
 _MOST_MARKS = 4
 _FEWEST_COLUMNS = 20  # below that, lines broken by us are no better than those that the terminal breaks
@@ -291,10 +292,21 @@ def _checked(line: str) -> str:
 
 
 def confirm(question: str) -> bool:
-    """Yes or no; anything but a clear yes is a no. Raises ``NoTerminal``."""
-    answer = ask(_("{question} [yes/no]").format(question=question)).strip().casefold()
-    # Translators: the answers that count as a yes, separated by spaces.
-    return answer in _("yes y").split()
+    """Yes or no. What is neither is asked for again, and counts as a no at last. Raises ``NoTerminal``."""
+    shown = _("{question} [yes/no]").format(question=question)
+    for _nth in range(_TRIES):
+        try:
+            answer = ask(shown).strip().casefold()
+        except UnreadableLine:
+            answer = ""
+        # Translators: the answers that count as a yes, separated by spaces.
+        if answer in _("yes y").split():
+            return True
+        # Translators: the answers that count as a no, separated by spaces.
+        if answer in _("no n").split():
+            return False
+        shown = _("Please type yes or no. {question} [yes/no]").format(question=question)
+    return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,10 @@ def which_partner(session: Session, given: str | None, question: str, *, name: s
         state = _("BLOCKED: another card came") if each.changed else grade(each.grade)
         _terminal.say(_("  {name} ({grade})").format(name=visible(each.name), grade=state))
     known = {folded_name(each.name) for each in listed}
-    called = required(None, question, name=name)
+    called = required(None, question, name=name, may_be_empty=True)
     for _nth in range(_TRIES - 1):
         if folded_name(called) in known:
             break
         _terminal.say(_("That is none of them. Type one of these names."))
-        called = required(None, question, name=name)
+        called = required(None, question, name=name, may_be_empty=True)
     return called

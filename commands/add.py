@@ -16,7 +16,7 @@ from commands import _terminal
 from commands._described import describing, description
 from commands._documents import ADDED, REVISED
 from commands._errors import OTHER, REFUSED, Stop, message_of, status_of
-from commands._options import PathName, Settings, asked, command, complete_files, pass_settings, stdin_is_free
+from commands._options import PathName, Settings, command, complete_files, needed, pass_settings, stdin_is_free
 from commands._output import Output, exact_size, progress, values
 from commands._session import Session, lies_in, opened, vault_path
 from commands._show import stored as show_stored
@@ -88,7 +88,7 @@ def add(
         if from_pipe or text == "-":
             session.see_case(wanted)
         if unnamed:
-            title, described["title"] = asked(_("Title:")), None  # what comes from a pipe has no name of its own
+            title, described["title"] = needed(_("Title:")), None  # what comes from a pipe has no name of its own
         elif text is not None and not described["title"]:
             title = Path(text).name
         if text is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from commands import _errors, _terminal
-from commands._options import Settings, global_options
+from commands._options import Settings, global_options, no_such_command
 from commands._terminal import visible
 from commands._text import _
 
@@ -77,6 +77,14 @@ class Program(click.Group):
             if name == cmd_name:
                 return cast("click.Command", getattr(importlib.import_module(module), attribute))
         return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for one that is not there, name the one that is perhaps meant."""
+        if not ctx.resilient_parsing and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            raise no_such_command(ctx, args[0], self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- as above
         """The list, from the table alone."""
@@ -169,6 +177,9 @@ def _run(arguments: Sequence[str] | None, settings: Settings) -> int:
         return _usage(error)
     except (BrokenPipeError, _errors.PipeClosed):
         raise
+    except _errors.Declined as declined:
+        _terminal.say(declined.message)
+        return declined.status
     except Exception as error:  # noqa: BLE001 -- the one place where an error becomes a line and a status
         return _report(error, settings)
     return result if isinstance(result, int) else _errors.DONE
@@ -186,13 +197,22 @@ def _report(error: BaseException, settings: Settings) -> int:
 
 
 def _usage(error: click.ClickException) -> int:
-    message = " ".join(visible(line.strip()) for line in error.format_message().splitlines()).removesuffix(".")
+    message = " ".join(visible(line.strip()) for line in _sentence(error).splitlines()).removesuffix(".")
     _terminal.say(_("casevault: error: {message}").format(message=message))
     context = getattr(error, "ctx", None)
     if context is not None:
         path = visible(context.command_path)
         _terminal.say(_("casevault: hint: `{path} --help` shows how it is used").format(path=path))
     return _errors.USAGE
+
+
+def _sentence(error: click.ClickException) -> str:
+    if not isinstance(error, click.NoSuchOption):
+        return error.format_message()
+    said = {"name": error.option_name}
+    if error.possibilities:
+        return _("There is no option {name}. Perhaps {close} is meant?").format(close=error.possibilities[0], **said)
+    return _("There is no option {name}").format(**said)
 
 
 def _end_like_an_interrupt() -> None:

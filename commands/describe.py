@@ -33,6 +33,14 @@ def _handle(session: Session, code: str, number: int | None) -> Case | Item:
     return case if number is None else case.items.get(number)
 
 
+def _see(session: Session, code: str, number: int | None) -> None:
+    """Nobody should type something about a case or item to hear that there is none. Raises ``NoSuchCase``, ``NoSuchItem``."""
+    if number is None:
+        session.see_case(code)
+    else:
+        session.see_item(code, number)
+
+
 @command("edit", example="casevault edit HARBOUR/3", fields=ITEM_DETAILS)
 @click.argument("reference", metavar="ITEM")
 @click.option("--title", metavar="TEXT", help="The new title.")
@@ -113,6 +121,8 @@ def note(settings: Settings, reference: str, text: str | None) -> None:
     code, number = _thing(reference)
     refuse_unasked(text, name="TEXT")
     with opened(settings) as session:
+        if text is None:
+            _see(session, code, number)
         given = required(text, _("Note:"), name="TEXT")
         session.go_on()
         added = _handle(session, code, number).note(given)
@@ -136,6 +146,7 @@ def tag(settings: Settings, reference: str, tags: tuple[str, ...], remove: tuple
         more = several(tags, _("Tag:"))
         less = several(remove, _("Tag to remove:"))
         if not more and not less:
+            _see(session, code, number)
             more = (required(None, _("Tag:"), name="TAG"),)
         session.go_on()
         left = _handle(session, code, number).tag(more, less)

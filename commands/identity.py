@@ -40,7 +40,9 @@ def rename(settings: Settings, name: str | None) -> None:
     """Set what our cards call us; an empty name takes it away. A card needs no name, and a name in it proves nothing."""
     refuse_unasked(name, name="NAME")
     with opened(settings) as session:
-        called = required(name, _("What our cards call us (Enter alone: nothing):"), name="NAME").strip()
+        called = required(
+            name, _("What our cards call us (Enter alone: nothing):"), name="NAME", may_be_empty=True
+        ).strip()
         details = session.go_on().identity.rename(called or None)
     output = Output(settings)
     if output.json:

@@ -13,7 +13,17 @@ from commands import _key_files, _recovery, _terminal
 from commands._confirm import agree
 from commands._documents import KEY, KEY_ADDED, KEY_REMOVED
 from commands._new_passphrase import new_passphrase
-from commands._options import PathName, Settings, asked, command, complete_files, group, pass_settings, required
+from commands._options import (
+    PathName,
+    Settings,
+    asked,
+    command,
+    complete_files,
+    group,
+    needed,
+    pass_settings,
+    required,
+)
 from commands._output import Output, counted, moment, values
 from commands._session import Session, opened, warning
 from commands._terminal import visible
@@ -153,18 +163,15 @@ def _kind(kind: str | None, passphrase: str | None, key_file: Path | None, recov
 
 
 def _asked_kind() -> str:
-    answer = asked(_("What is added ({kinds})? Enter alone means a passphrase:").format(kinds=", ".join(KINDS)))
-    chosen = answer.strip().casefold() or "passphrase"
-    if chosen not in KINDS:
-        raise click.UsageError(_("{kind} is no kind of way into the vault").format(kind=visible(answer)))
+    known = ", ".join(KINDS)
+    question = _("What is added ({kinds})? Enter alone means a passphrase:").format(kinds=known)
+    while (chosen := asked(question).strip().casefold() or "passphrase") not in KINDS:
+        question = _("It is one of these: {kinds}. Enter alone means a passphrase:").format(kinds=known)
     return chosen
 
 
 def _asked_path() -> Path:
-    answer = asked(_("Where is the key file? One that is not there is made:"))
-    if not answer.strip():
-        raise click.UsageError(_("an empty name is no path"))
-    return Path(answer)
+    return Path(needed(_("Where is the key file? One that is not there is made:")))
 
 
 def _label(given: str | None, keys: Sequence[KeyLabel]) -> str:

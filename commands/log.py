@@ -8,7 +8,7 @@ from commands import _terminal
 from commands._documents import LOG_ENTRY, LOG_HEAD, LOG_STATUS, LOG_VERIFIED
 from commands._log_choice import chosen, moment_given
 from commands._options import DefaultGroup, Settings, command, optional, pass_settings
-from commands._output import Fact, Output, human_size, moment
+from commands._output import Fact, Output, counted, human_size, moment
 from commands._session import opened
 from commands._terminal import visible
 from commands._text import _, ngettext
@@ -87,7 +87,10 @@ def verify(settings: Settings, full: bool) -> None:
     of this disk that they hold. A log that ends early, or was restored, shows only beside what others have seen of it.
     """
     with opened(settings) as session:
-        found = session.vault.verify_log(full=full)
+        info = session.vault.info()
+        steps = info.log_steps + 1 - (0 if full else info.log_verified_step)  # the intent to verify is one more
+        with counted(settings, _("verifying the log"), steps) as further:
+            found = session.vault.verify_log(full=full, progress=further)
     output = Output(settings)
     if output.json:
         output.answer(found)

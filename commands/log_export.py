@@ -11,11 +11,11 @@ from commands import _terminal
 from commands._documents import LOG_EXPORTED
 from commands._errors import REFUSED, Stop
 from commands._options import PathName, Settings, command, optional, pass_settings
-from commands._output import Output
+from commands._output import Output, counted
 from commands._session import Session, lies_in, make_inside, opened, vault_path
 from commands._terminal import visible
 from commands._text import _
-from commands.read import must_be_there
+from commands.read import must_take_files
 from vault import references
 from vault.files import NewFile, sync_folder
 
@@ -55,7 +55,7 @@ def export(
         raise Stop(
             REFUSED, _("What is exported must not lie in the vault's own folder"), _("name a folder outside the vault")
         )
-    must_be_there(folder)
+    must_take_files(folder)
     wanted = references.parse_case(code) if code else None
     discloses = bool(wanted or entries)
     if discloses:
@@ -66,13 +66,13 @@ def export(
         )
     with opened(settings) as session:
         purpose = optional(purpose, _("Purpose:")) if discloses else None
-        must_be_there(folder)
+        must_take_files(folder)
         target = make_inside(folder, "log-disclosed" if discloses else "log-public")
         if discloses:
             text = session.vault.disclose_log(case=wanted, entries=entries, hidden=hidden, purpose=purpose)
             _write(target / LOG_FILE, text.encode())
         else:
-            _write_public(session, target / LOG_FILE)
+            _write_public(settings, session, target / LOG_FILE)
     _write(target / VERIFIER, Path(__file__).with_name("_verify_log.py").read_bytes())
     sync_folder(target)
     output = Output(settings)
@@ -88,9 +88,9 @@ def export(
     )
 
 
-def _write_public(session: Session, path: Path) -> None:
-    with NewFile(path) as file:
-        session.vault.export_log(partial(NewFile.write, file))
+def _write_public(settings: Settings, session: Session, path: Path) -> None:
+    with NewFile(path) as file, counted(settings, _("exporting the log"), None) as further:
+        session.vault.export_log(partial(NewFile.write, file), progress=further, expect=further and further.expect)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -20,7 +20,7 @@ from commands._pager import beginning, show_text
 from commands._session import Session, lies_in, make_inside, opened, vault_path
 from commands._terminal import visible
 from commands._text import _
-from vault import Reading, errors, references
+from vault import Reading, errors, files, references
 
 _OF_ONE_ITEM = (errors.Damage, errors.AlreadyThere, errors.NoSuchItem)
 
@@ -112,7 +112,7 @@ def export(settings: Settings, reference: str, folder: Path, purpose: str | None
         raise Stop(
             REFUSED, _("What is exported must not lie in the vault's own folder"), _("name a folder outside the vault")
         )
-    must_be_there(folder)
+    must_take_files(folder)
     _terminal.warn(
         _(
             "what is exported leaves the vault: it lies in {folder} unencrypted, for everybody who gets at this disk"
@@ -121,7 +121,7 @@ def export(settings: Settings, reference: str, folder: Path, purpose: str | None
     with opened(settings) as session:
         purpose = optional(purpose, _("Purpose:"))
         numbers = list(_numbers(session, code)) if whole_case else [number]
-        must_be_there(folder)
+        must_take_files(folder)
         target = make_inside(folder, code) if whole_case else folder
         exporting = _Exporting(settings, session, code, target, purpose)
         for each in numbers:
@@ -129,10 +129,11 @@ def export(settings: Settings, reference: str, folder: Path, purpose: str | None
     return exporting.report()
 
 
-def must_be_there(folder: Path) -> None:
-    """Refuse a folder to export to that is not there. Raises ``Stop``, ``AlreadyThere``."""
+def must_take_files(folder: Path) -> None:
+    """Refuse a folder to export to that is not there or takes no files. Raises ``Stop``, ``AlreadyThere``, ``ReadOnly``, ``NoSpace``."""
     # Made here, it would take what was meant for a stick that is not plugged in, in the clear.
     if folder.is_dir():
+        files.verify_writable(folder)
         return
     if os.path.lexists(folder):
         raise errors.AlreadyThere(path=str(folder))

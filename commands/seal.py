@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from commands._documents import SEALED
 from commands._errors import LOCKED, Stop
 from commands._options import NewFile, Settings, asked, command, optional, pass_settings, refuse_unasked
 from commands._output import Output, exact_size, human_size, progress
-from commands._session import opened
+from commands._session import Session, opened
 from commands._terminal import visible
 from commands._text import _
 from commands._which_partner import which_partner
@@ -96,6 +96,9 @@ def seal(
         session.see_case(wanted)
         if not passphrase:
             to = which_partner(session, to, _("For which partner?"), name="--to")
+        place = target or Path()
+        if _terminal.can_ask() and (purpose is None or terms is None):
+            _look_before_asking(session, wanted, to, numbers, people, place)
         purpose = _asked_for(purpose, _("What is it for? (Enter: nothing is said)"))
         terms = _asked_for(terms, _("What may they do with it? (Enter: nothing is said)"))
         case = session.go_on().cases.get(wanted)
@@ -108,13 +111,39 @@ def seal(
             terms=terms,
             classical=classical,
         ) as sealing:
-            place = target or Path()
             sealing.verify_room(place)
             for line in _preview(sealing.plan):
                 _terminal.say(line)
             agree(settings, _question(sealing.plan))
             done = _written(settings, sealing, place)
     _report(settings, sealing.plan, done)
+
+
+def _look_before_asking(
+    session: Session,
+    code: str,
+    to: str | None,
+    numbers: Sequence[int] | None,
+    people: Sequence[int],
+    place: Path,
+) -> None:
+    """Nobody should say what for, and under which terms, to hear that there is no such partner, item, person or place.
+
+    Raises as sealing does.
+    """
+    if to is not None:
+        partner = session.vault.partners.get(to).show()
+        if partner.changed:
+            raise errors.PartnerChanged(name=partner.name)
+    case = session.vault.cases.get(code)
+    listed = {references.parse_item(each.reference)[1]: each for each in case.items.list()}
+    for number in numbers or ():
+        if number not in listed:
+            raise errors.NoSuchItem(reference=references.item_reference(code, number))
+    for number in people:
+        case.persons.get(number).show()
+    going = listed.values() if numbers is None else [listed[number] for number in set(numbers)]
+    session.vault.verify_place(place, sum(each.size_bytes for each in going))
 
 
 def _numbers(given: Iterable[str], code: str, *, person: bool) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from commands import _terminal
 from commands._documents import STATUS
 from commands._options import Settings, command, pass_settings
 from commands._output import Fact, Output, exact_size, length, moment
-from commands._session import attached, opened, passphrase_file, say_session_died, vault_path
+from commands._session import attached, opened, passphrase_file, say_session_died, vault_path, warning
 from commands._text import _
 from commands._words import kind_of_key
 from vault import errors
@@ -37,6 +37,8 @@ def status(settings: Settings) -> None:
         with opened(settings) as opened_here:
             info = opened_here.vault.info()
     state = "unlocked" if session else "in use" if facts.in_use else "open" if info else "locked"
+    for code in session.warnings if session else ():
+        _terminal.warn(warning(code))
     output = Output(settings)
     if output.json:
         output.answer(

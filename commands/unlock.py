@@ -82,9 +82,7 @@ def unlock(settings: Settings, seconds: int) -> None:
             absolute_seconds=seconds,
         )
         with Launch(orders) as launch:
-            begun, _way = ask_until_right(settings, named_key_file(settings), launch.unlock)
-        for code in begun.warnings:
-            _terminal.warn(warning(code))
+            ask_until_right(settings, named_key_file(settings), launch.unlock)
         there = attached(path)
         if there is None:
             raise errors.SessionOver
@@ -92,6 +90,8 @@ def unlock(settings: Settings, seconds: int) -> None:
         info, session = there.info(), there.session()
     if session is None:
         raise errors.SessionOver
+    for code in session.warnings:
+        _terminal.warn(warning(code))
     output = Output(settings)
     if output.json:
         output.answer(

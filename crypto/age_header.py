@@ -14,7 +14,6 @@ from crypto.age_streams import LineSource
 from crypto.errors import HeaderFailure
 
 VERSION_LINE = b"age-encryption.org/v1\n"
-MAC_SIZE = 32
 
 _COLUMNS = 64
 _BYTES_PER_LINE = _COLUMNS // 4 * 3

@@ -8,8 +8,6 @@ import hmac
 from crypto.errors import DecryptionFailed
 from crypto.keys import MacKey
 
-MAC_SIZE = 32
-
 
 def compute_mac(key: MacKey, message: bytes) -> bytes:
     """The 32-byte HMAC-SHA-256 of ``message``."""

@@ -41,6 +41,8 @@ KILLS = {
     "open anew": 40,
     "receipt make": 30,
     "receipt take": 30,
+    "open forked": 20,
+    "receipt forked": 20,
 }
 SIZES = {"add": 6_000_000}
 
@@ -80,14 +82,7 @@ def test_a_killed_process_leaves_the_old_state_or_the_new(act: str, place: Path)
             )
             if not ended.killed:
                 assert state in ("after", scenario.same), "what was reported as done is there"
-            if scenario.changes_keys:
-                state = scenario.verify_keys(scenario.path, done=not ended.killed)
-            if act == "seal":
-                state = scenario.verify_sealed(scenario.path, done=not ended.killed)
-            if scenario.confirms:
-                state = scenario.verify_confirmed(scenario.path, done=not ended.killed)
-            if scenario.opens:
-                scenario.verify_received(scenario.path, state)
+            state = scenario.verify_more(scenario.path, state, done=not ended.killed)
             states[scenarios.verify_secret(scenario.path) if scenario.changes_secret else state] += 1
             scenario.source.verify()
     assert len(states) == 2, f"one of two states, and each was seen: {states}"
@@ -99,13 +94,16 @@ COMMANDS = {
     "case delete": ("case", "delete", "HARBOUR", "--confirm", "HARBOUR"),
     "seal": ("seal", "HARBOUR", "--all", "--to", "Bear", "--yes", "-o", "exported"),
     "open": ("open", "sealed.age", "--into", "HARBOUR"),
+    "open --receipt": ("open", "sealed.age", "--into", "HARBOUR", "--receipt", "exported"),
+    "receipt take": ("receipt", "receipt.age"),
 }
 
 
-@pytest.mark.parametrize("act", COMMANDS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_a_killed_command_leaves_the_old_state_or_the_new(
-    act: str, place: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    act, writes_receipt = name.removesuffix(" --receipt"), name.endswith("--receipt")
     monkeypatch.setattr(objects, "SEGMENT", SEGMENT)  # a command has segments of the real size
     scenario = Scenario(place, act, cases=3, size=3_000_000)
     expected = dict(zip(("before", "after"), scenario.both, strict=True))
@@ -116,7 +114,7 @@ def test_a_killed_command_leaves_the_old_state_or_the_new(
         scenario.copy()
         shutil.rmtree(place / "state", ignore_errors=True)  # this machine remembers that it saw a later state
         return subprocess.Popen(
-            [*command, *COMMANDS[act]],
+            [*command, *COMMANDS[name]],
             cwd=scenario.material,
             env=scenarios.child_environment() | {"XDG_STATE_HOME": str(place / "state")},
             stdin=subprocess.DEVNULL,
@@ -126,7 +124,7 @@ def test_a_killed_command_leaves_the_old_state_or_the_new(
 
     started = time.perf_counter()
     assert start().wait() == 0
-    kills = Kills(f"command {act}", COMMAND_KILLS, time.perf_counter() - started, soonest=1 / 3)
+    kills = Kills(f"command {name}", COMMAND_KILLS, time.perf_counter() - started, soonest=1 / 3)
     for number, moment in enumerate(kills):
         running = start()
         time.sleep(moment)
@@ -137,8 +135,9 @@ def test_a_killed_command_leaves_the_old_state_or_the_new(
             scenario.path, expected, secrets=("old",), first=("old", "recovery")[number % 2], seen=_bytes_and_titles
         )
         assert killed or state in ("after", scenario.same)
-        if act == "seal":
-            state = scenario.verify_sealed(scenario.path, done=not killed)
+        scenario.verify_more(scenario.path, state, done=not killed)
+        if writes_receipt:
+            scenario.verify_written(scenario.path, state, done=not killed)
         scenario.source.verify()
 
 

@@ -101,6 +101,7 @@ class Vault:
         """
         from vault import cases, opening
 
+        platform.harden_process()
         label = cases.optional_checked_text("label", label)
         ways: list[tuple[SecretUnlocker, str]] = [(unlocker, label or unlocker.kind)]
         if recovery is not None:
@@ -213,8 +214,8 @@ class Vault:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What opening found that a person must hear: unknown-slot, older-than-last-time,
-        log-key-lost, header-repaired, newer-files, recovered, unsettled.
+        """What opening found that a person must hear: unknown-slot, older-than-last-time, log-key-lost, header-repaired,
+        newer-files, recovered, unsettled; and, as soon as it is known, own-log-forked and partner-log-forked.
         """
         return tuple(self.keeper.warnings)
 
@@ -322,11 +323,15 @@ class Vault:
             progress=progress,
         )
 
-    def verify_receipt_place(self, target: Path) -> None:
-        """See that a receipt can be written there, before a file is opened. Raises ``AlreadyThere``, ``NoSuchFolder``, ``Refused``."""
+    def verify_place(self, target: Path, size_bytes: int = 0) -> None:
+        """See that a sealed file of so many bytes, or a receipt, can be written there, before anything is asked or opened.
+
+        Raises ``AlreadyThere``, ``NoSuchFolder``, ``Refused``, ``ReadOnly``, ``NoSpace``.
+        """
+        from vault import files
         from vault.sealing import placed
 
-        placed(self.keeper, target)
+        files.verify_writable(placed(self.keeper, target).parent, size_bytes)
 
     def write_receipt(self, found: Found, target: Path, *, came: int | None = None) -> Written:
         """Confirm to its sender that a file came which ``open_file`` stored, by a new file that only they can read.
@@ -377,11 +382,20 @@ class Vault:
         """
         return self.keeper.log_disclose(case, entries, hidden, purpose=purpose)
 
-    def export_log(self, write: Callable[[bytes], object]) -> None:
-        """Give ``write`` the public form of the whole log, piece by piece: leaves and signatures, of which anybody learns counts."""
+    def export_log(
+        self,
+        write: Callable[[bytes], object],
+        *,
+        progress: Callable[[int], None] | None = None,
+        expect: Callable[[int], None] | None = None,
+    ) -> None:
+        """Give ``write`` the public form of the whole log, piece by piece: leaves and signatures, of which anybody learns counts.
+
+        ``expect`` is told the number of steps before the first is written, ``progress`` how many were.
+        """
         from vault import log_exporting
 
-        log_exporting.export(self.keeper, write)
+        log_exporting.export(self.keeper, write, progress=progress, expect=expect)
 
     def log_head(self) -> LogHead:
         """The newest checkpoint of the log."""

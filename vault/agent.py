@@ -37,8 +37,8 @@ from vault.requests import BackupBegun, CheckBegun, DraftGrant, ObjectGrant
 from vault.sealing_requests import SharePlan
 from vault.time_outs import SECOND, TimeOuts
 
-IDLE_SECONDS = 5 * 60
-ABSOLUTE_SECONDS = 60 * 60
+_IDLE_SECONDS = 5 * 60
+_ABSOLUTE_SECONDS = 60 * 60
 
 _MOST_CLIENTS = 64
 _LONGEST_SILENCE_SECONDS = 10  # of a client that owes a greeting, the rest of a request, or reading its answer
@@ -92,8 +92,8 @@ class Agent:
         listener: socket.socket,
         path: Path,
         *,
-        idle_seconds: int = IDLE_SECONDS,
-        absolute_seconds: int = ABSOLUTE_SECONDS,
+        idle_seconds: int = _IDLE_SECONDS,
+        absolute_seconds: int = _ABSOLUTE_SECONDS,
         clock: Callable[[], int] = platform.monotonic_ns_including_suspend,
         patience_seconds: float = _PATIENCE_SECONDS,
         ahead: Ahead | None = None,
@@ -278,6 +278,7 @@ class Agent:
             absolute_seconds=self._time_outs.absolute_seconds,
             clients=sum(1 for client in self._clients if client.purpose in (USE, WATCH)),
             process=os.getpid(),
+            warnings=tuple(self._keeper.warnings),
         )
 
     def _send(self, client: Connection, message: dict[str, object]) -> None:

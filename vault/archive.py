@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BLOCK = 512
 END = bytes(2 * BLOCK)
 MAX_MEMBERS = 100_000
-MAX_NAME_BYTES = 100
+_MAX_NAME_BYTES = 100
 MAX_SIZE = 2**53 - 1
 
 _PIECE = 1 << 20
@@ -55,7 +55,7 @@ def is_name(name: str) -> bool:
 
     No part is empty, begins with a dot or a dash, ends with a dot or is the name of a Windows device.
     """
-    return len(name) <= MAX_NAME_BYTES and all(
+    return len(name) <= _MAX_NAME_BYTES and all(
         _COMPONENT.fullmatch(part) and not part.endswith(".") and not _DEVICE.fullmatch(part)
         for part in name.split("/")
     )

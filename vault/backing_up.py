@@ -63,7 +63,7 @@ def verified_place(path: Path, vault: Path) -> Path:
     """Where a backup goes, without links. Changes nothing.
 
     Raises ``Refused`` inside or around the vault, ``NoSuchFolder`` where the folder around it is not there (a stick that
-    is not plugged in), ``NotABackup`` where something else is.
+    is not plugged in), ``NotABackup`` where something else is, ``ReadOnly``, ``NoSpace``.
     """
     place, own = Path(os.path.realpath(path)), Path(os.path.realpath(vault))
     if place.is_relative_to(own) or own.is_relative_to(place):
@@ -79,6 +79,7 @@ def verified_place(path: Path, vault: Path) -> Path:
             names = {entry.name for entry in place.iterdir()} - begun
         if not backup_marker.is_backup(place) and names - {"lock"}:
             raise errors.NotABackup(path=str(place))
+    files.verify_writable(place if place.is_dir() else place.parent)
     return place
 
 

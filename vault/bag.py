@@ -56,12 +56,12 @@ TAGS: Mapping[Kind, tuple[str, ...]] = {
 
 MAX_ITEMS = archive.MAX_MEMBERS - len(ORDER) - 1
 MAX_MANIFEST_BYTES = 64 << 20
-MAX_TAGS_BYTES = 128 << 20
+_MAX_TAGS_BYTES = 128 << 20
 MAX_PROOFS_BYTES = 1 << 20
 _MAX_SMALL_BYTES = 256 << 10
 _LARGE = frozenset({MANIFEST, MANIFEST_SHA512, SEALED, CUSTODY})
 
-DECLARATION_BYTES = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+_DECLARATION_BYTES = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 
 # Kinds of content that every system opens with a viewer, and none of them runs.
 _ENDINGS = {
@@ -146,7 +146,7 @@ def info(payload: Sequence[Payload], *, date: str, identifier: str) -> bytes:
 def derived_tags(payload: Sequence[Payload], *, date: str, identifier: str) -> dict[str, bytes]:
     """The tag files that follow from the payload: declaration, bag-info and both manifests."""
     return {
-        DECLARATION: DECLARATION_BYTES,
+        DECLARATION: _DECLARATION_BYTES,
         INFO: info(payload, date=date, identifier=identifier),
         MANIFEST: manifest((each.path, each.sha256) for each in payload),
         MANIFEST_SHA512: manifest((each.path, each.sha512) for each in payload),
@@ -183,7 +183,7 @@ def layout(top: str, tags: Mapping[str, bytes], payload: Sequence[Payload]) -> L
     """
     order = next((order for order in TAGS.values() if set(order) == set(tags)), None)
     # What our own reader refuses is not written either.
-    if order is None or len(payload) > MAX_ITEMS or sum(map(len, tags.values())) > MAX_TAGS_BYTES:
+    if order is None or len(payload) > MAX_ITEMS or sum(map(len, tags.values())) > _MAX_TAGS_BYTES:
         raise ValueError("these are not the files of a bag")
     if any(len(content) > _most_bytes(name) for name, content in tags.items()):
         raise ValueError("these are not the files of a bag")
@@ -235,7 +235,7 @@ class BagReader:
         files = {name: first.read(_MAX_SMALL_BYTES)}
         second = self._next()
         kind: Kind = "share" if second.name == f"{top}/{SIGNATURE}" else "drop"
-        left_bytes = MAX_TAGS_BYTES
+        left_bytes = _MAX_TAGS_BYTES
         for name in TAGS[kind][1:]:
             member = second if len(files) == 1 else self._next()
             if member.name != f"{top}/{name}":

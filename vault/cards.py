@@ -18,8 +18,8 @@ from crypto.labels import SignedKind
 from vault import errors
 
 LARGEST_BYTES = 32 << 10
-VAULT_ID_SIZE = 32
-LONGEST_NAME = 200
+_VAULT_ID_SIZE = 32
+_LONGEST_NAME = 200
 
 _FIRST_LINE = "casevault card 1"
 _COLUMNS = 64
@@ -129,7 +129,7 @@ def checked_name(name: str) -> str:
     name = unicodedata.normalize("NFC", name.strip())
     if not name:
         raise errors.BadValue(field="name", reason="it is empty")
-    if len(name) > LONGEST_NAME:
+    if len(name) > _LONGEST_NAME:
         raise errors.BadValue(field="name", reason="it is too long")
     if any(unicodedata.category(character) in _NOT_IN_NAMES for character in name):
         raise errors.BadValue(field="name", reason="it has characters that no name has")
@@ -165,7 +165,7 @@ def _verify_values(card: Card) -> None:
     """That it can be used as it says. Raises CryptoError, ValueError."""
     if card.name is not None and _other_name(card.name):
         raise ValueError("no name")
-    if not _DATE.fullmatch(card.date) or len(card.vault_id) != VAULT_ID_SIZE:
+    if not _DATE.fullmatch(card.date) or len(card.vault_id) != _VAULT_ID_SIZE:
         raise ValueError("no date, or no vault id")
     if not isinstance(age_keys.parse_recipient(card.age_recipient), age_keys.HybridRecipient):
         raise InvalidPublicKey("not a hybrid recipient")

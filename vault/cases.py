@@ -85,7 +85,7 @@ def add_note(compartment: Compartment, item: int, remark: str, *, now: str) -> N
     checked = checked_text("note", remark)
     number = compartment.next_number("notes")
     compartment.put(schema.NOTES, {"item": item, "number": number, "text": checked, "written": now})
-    search.index(compartment, local_reference(item), "note", checked)
+    search.index(compartment, _local_reference(item), "note", checked)
     return Note(checked, now)
 
 
@@ -102,7 +102,7 @@ def change_tags(compartment: Compartment, item: int, add: Iterable[str], remove:
     for tag in {tag.strip() for tag in remove} & present:
         compartment.erase(schema.TAGS, item, tag)
     left = tags(compartment, item)
-    reference = local_reference(item)
+    reference = _local_reference(item)
     search.forget(compartment, reference, "tag")
     for tag in left:
         search.index(compartment, reference, "tag", tag)
@@ -114,7 +114,7 @@ def tags(compartment: Compartment, item: int) -> tuple[str, ...]:
     return tuple(text(row, "tag") for row in compartment.rows(schema.TAGS, item))
 
 
-def local_reference(item: int) -> str:
+def _local_reference(item: int) -> str:
     """How the search index names an item inside its case, or the case itself."""
     return search.CASE_REFERENCE if item == OF_THE_CASE else str(item)
 

@@ -28,7 +28,7 @@ USE, LOOK, WATCH = "use", "look", "watch"
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """A session as its agent sees it."""
+    """A session as its agent sees it. ``warnings`` are those of opening, and what was found since."""
 
     begun: str
     idle_left_seconds: int
@@ -37,6 +37,7 @@ class SessionState:
     absolute_seconds: int
     clients: int
     process: int
+    warnings: tuple[str, ...]
 
 
 class Client:
@@ -49,7 +50,6 @@ class Client:
     def __init__(self, runtime_dir: Path, path: Path, *, purpose: str = USE) -> None:
         """Connect. Raises ``NoSession``, ``SessionOver``, ``SessionRefused`` and ``SessionStuck``."""
         self.path = path
-        self.warnings: tuple[str, ...] = ()
         self._runtime_dir = runtime_dir
         self._readings: set[int] = set()
         self._turn = threading.Lock()
@@ -133,6 +133,11 @@ class Client:
         if not isinstance(answer, SessionState):
             raise errors.SessionOver
         return answer
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What opening found, and what was found since, that a person must hear."""
+        return self.session().warnings
 
     def watch(self) -> socket.socket:
         """A connection on which nothing ever comes: it becomes readable when the session ends."""

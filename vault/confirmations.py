@@ -25,7 +25,7 @@ from vault.cards import Card
 FORM = 1
 KIND = SignedKind.RECEIPT
 LARGEST_FILE_BYTES = 256 << 10
-BEGINNING = "receipt-"
+_BEGINNING = "receipt-"
 
 RECEIPT, SIGNATURE, MLDSA_SIGNATURE = "receipt.json", "receipt.json.sig", "receipt.json.mldsa65"
 CARD, SHOWN, PADDING = "sender.card", "shown.tar", "padding"
@@ -40,7 +40,7 @@ _MOST_BYTES = {
     SHOWN: LARGEST_SHOWN_BYTES,
 }
 _NAME_BYTES = 8
-_TOP = re.compile(rf"{BEGINNING}[0-9a-f]{{{2 * _NAME_BYTES}}}")
+_TOP = re.compile(rf"{_BEGINNING}[0-9a-f]{{{2 * _NAME_BYTES}}}")
 _ID = re.compile(r"[0-9a-f]{32}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
@@ -176,7 +176,7 @@ class Parts:
 
     def pack(self, sink: archive.Sink) -> None:
         """Write the archive as it travels. Raises what the sink raises."""
-        top = f"{BEGINNING}{secrets.token_hex(_NAME_BYTES)}"
+        top = f"{_BEGINNING}{secrets.token_hex(_NAME_BYTES)}"
         members = [(f"{top}/{name}", data) for name, data in self._members()]
         layout = bag.padded([(name, len(data)) for name, data in members], f"{top}/{PADDING}")
         writer = ArchiveWriter(sink)

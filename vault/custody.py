@@ -14,7 +14,7 @@ from vault._version import __version__
 if TYPE_CHECKING:
     from vault.sealed import SealedManifest
 
-RECEIVE, TRANSFER = "receive", "transfer"
+_RECEIVE, _TRANSFER = "receive", "transfer"
 
 
 def to_bytes(manifest: SealedManifest) -> bytes:
@@ -24,7 +24,7 @@ def to_bytes(manifest: SealedManifest) -> bytes:
 
 def _received(manifest: SealedManifest) -> list[dict[str, object]]:
     return [
-        _event(RECEIVE, item.number, item.sha256, item.added, by=manifest.vault_id, to=None, purpose=None)
+        _event(_RECEIVE, item.number, item.sha256, item.added, by=manifest.vault_id, to=None, purpose=None)
         for item in manifest.items
     ]
 
@@ -32,7 +32,7 @@ def _received(manifest: SealedManifest) -> list[dict[str, object]]:
 def _transferred(manifest: SealedManifest) -> list[dict[str, object]]:
     return [
         _event(
-            TRANSFER,
+            _TRANSFER,
             item.number,
             item.sha256,
             manifest.made,

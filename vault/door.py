@@ -27,7 +27,7 @@ from vault.store import remove_database, was_closed
 from vault.tables import blob
 
 # The acts whose entries are sealed under the vault's key, because the case has no key yet or soon none any more.
-VAULT_LEVEL = frozenset({"case-new", "case-delete"})
+_VAULT_LEVEL = frozenset({"case-new", "case-delete"})
 
 _MOST_OPEN = 100
 
@@ -97,7 +97,7 @@ class Door:
         return self.clock()[:19] + "Z"
 
     def warn(self, code: str) -> None:
-        """Keep what a person must hear after opening, once."""
+        """Keep what a person must hear, once."""
         if code not in self.warnings:
             self.warnings.append(code)
 
@@ -139,7 +139,7 @@ class Door:
             item=item,
             purpose=purpose,
             grants=allowed,
-            vault_level=name in VAULT_LEVEL,
+            vault_level=name in _VAULT_LEVEL,
             counterparty=counterparty,
             **fields,
         )
@@ -175,7 +175,7 @@ class Door:
             self.log.conclude(
                 act.receipt.number,
                 "done",
-                vault_level=act.receipt.act in VAULT_LEVEL,
+                vault_level=act.receipt.act in _VAULT_LEVEL,
                 also=act.also,
                 noted=act.noted,
                 **act.outcome,
@@ -351,7 +351,7 @@ class Door:
             also.append(partial(self._confirm, case.case_id, compartment, title=title))
             is_kept = compartment.state == intent.state_after
         also.append(partial(self._settle_received, intent.number, kept=is_kept))
-        self.log.conclude(intent.number, phase, vault_level=intent.act in VAULT_LEVEL, also=also, noted=(), **outcome)
+        self.log.conclude(intent.number, phase, vault_level=intent.act in _VAULT_LEVEL, also=also, noted=(), **outcome)
         for draft_id in stored:
             self.remove_draft(draft_id)
 

@@ -5,22 +5,20 @@ It adds and cannot read back: whoever made the file cannot open it, and keeps no
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import secrets
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from crypto import age, fingerprints
-from vault import bag, cards, errors, files, guide, intake, items
+from vault import bag, cards, errors, files, guide, intake, items, platform
 from vault.archive import ArchiveWriter
-from vault.bag import Layout
 from vault.cards import Card
 from vault.objects import Progress
 from vault.pipeline import Pipeline
 from vault.sealed import DROP_CASE, NAMES, SealedItem, SealedManifest
+from vault.sealing import new_file, remove_leftovers
 
 _ID_BYTES = 16
 _NAME_BYTES = 8
@@ -62,16 +60,21 @@ def drop(
     1. The card's own signatures must hold.
     2. Every file is read for its size and digests, which stand in front of it in the archive.
     3. The archive is laid out; where its size finds no room nothing is written.
-    4. Everything is written as one stream, under a name that ends in ``.partial``. A file that is another one by now ends it.
+    4. Everything is written as one stream, under a name of its own, which the next one there removes after a crash. A file that is another one by now ends it.
     5. The file is made durable and gets its name, never over anything.
 
     ``expect`` is told how many bytes are read in all. Raises ``BadCard``, ``SourceMissing``, ``SourceUnreadable``,
     ``SourceChanged``, ``NotAFile``, ``BadValue``, ``AlreadyThere``, ``NoSpace``, ``ReadOnly``. After an error nothing is left.
     """
+    platform.harden_process()
     found = Card.from_bytes(cards.tidied(card))
     path = target if target is not None else Path(f"sealed-{secrets.token_hex(_NAME_BYTES)}.age")
     if path.exists() or path.is_symlink():
         raise errors.AlreadyThere(path=str(path))
+    if not path.parent.is_dir():
+        raise errors.NoSuchFolder(path=str(path.parent))
+    remove_leftovers(path.parent)
+    files.verify_writable(path.parent)
     if len(sources) > bag.MAX_ITEMS:
         raise errors.BadValue(field="file", reason="there are too many")
     if expect:
@@ -83,8 +86,8 @@ def drop(
         layout = bag.layout(manifest.top, tags, manifest.items)
     except ValueError:
         raise errors.BadValue(field="file", reason="there are too many") from None
-    _verify_room(path, layout)
-    with _new_file(path) as file:
+    files.verify_writable(path.parent, age.file_size(layout.size_bytes, LARGEST_HEADER_BYTES))
+    with new_file(path) as file:
         payload = age.open_writer(_Sink(file), [age.parse_recipient(found.age_recipient)])
         archive = ArchiveWriter(payload)
         for name, data in tags.items():
@@ -196,16 +199,6 @@ def _tags(manifest: SealedManifest) -> dict[str, bytes]:
     return {name: tags[name] for name in bag.TAGS["drop"]}
 
 
-def _verify_room(path: Path, layout: Layout) -> None:
-    """Raises ``NoSpace``; ``SourceMissing`` where there is no such folder."""
-    try:
-        free = shutil.disk_usage(path.parent).free
-    except OSError:
-        raise errors.NoSuchFolder(path=str(path.parent)) from None
-    if free < age.file_size(layout.size_bytes, LARGEST_HEADER_BYTES):
-        raise errors.NoSpace(path=str(path))
-
-
 LARGEST_HEADER_BYTES = 4096
 
 
@@ -218,19 +211,3 @@ class _Sink:
     def write(self, data: memoryview, /) -> int:
         self._file.write(data)
         return len(data)
-
-
-@contextlib.contextmanager
-def _new_file(path: Path) -> Iterator[files.NewFile]:
-    """A file that has its name only when it is whole and durable, and never another's."""
-    unfinished = files.Unfinished(path, path.with_name(f"{path.name}.partial"))
-    try:
-        with files.NewFile(unfinished.partial) as file:
-            yield file
-    except FileExistsError:
-        raise errors.AlreadyThere(path=str(unfinished.partial)) from None
-    try:
-        unfinished.finish()
-    except BaseException:
-        unfinished.discard()
-        raise

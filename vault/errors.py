@@ -451,6 +451,12 @@ class SealedFileRefused(VaultError):
     template = "This sealed file is refused: {reason}"
 
 
+class DamagedCopy(SealedFileRefused):
+    """A file that came before comes again, and this copy is not whole: ``reason`` says what is wrong, ``items`` what came then."""
+
+    template = "This copy of a file that came before is damaged: {reason}. What came then is still here: {items}"
+
+
 class NotAnAgeFile(VaultError):
     """``path`` holds something that is not an age file, and so nothing that anybody sealed."""
 

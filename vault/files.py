@@ -330,6 +330,21 @@ def make_folder(path: Path) -> None:
         disk.fsync_folder(path.parent)
 
 
+def verify_writable(folder: Path, size_bytes: int = 0) -> None:
+    """See that a folder takes a new file of so many bytes, before anybody is asked or waits for anything; nothing is written.
+
+    The system may still refuse what it seems to allow. Raises NoSpace, ReadOnly, OSError.
+    """
+    import shutil  # the start of a command does not need it
+
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ReadOnly(path=str(folder))
+    with translated(folder):
+        free = shutil.disk_usage(folder).free
+    if free <= size_bytes:
+        raise NoSpace(path=str(folder))
+
+
 def sync_file(path: Path) -> None:
     """Make durable what another library wrote. Raises NoSpace, ReadOnly, OSError.
 

@@ -66,7 +66,7 @@ class SourceFile:
     def _digest_again(self) -> str:
         digest, buffer = hashlib.sha256(), memoryview(bytearray(1 << 20))
         try:
-            with self.path.open("rb", buffering=0) as file:
+            with open(self.path, "rb", buffering=0, opener=files.open_at_once) as file:
                 while count := file.readinto(buffer):
                     digest.update(buffer[:count])
         except OSError as error:
@@ -86,6 +86,15 @@ class SourceFile:
 
 def _identity(found: os.stat_result) -> tuple[int, int, int, int, int]:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def read_up_to(source: Source, size: int) -> bytes:
+    """The next bytes of a source: so many, or fewer where it ends. Raises what the source raises."""
+    found, done = bytearray(size), 0
+    with memoryview(found) as view:
+        while done < size and (count := source.readinto(view[done:])):
+            done += count
+    return bytes(found[:done])
 
 
 class TextCollector:

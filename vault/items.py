@@ -54,7 +54,7 @@ def add(
     file_name = _checked_file_name(file_name)
     known = compartment.first_with(schema.ITEMS, "sha256", staged.sha256) if revises is None else None
     if revises is not None:
-        _row(compartment, code, revises)
+        stored_row(compartment, code, revises)
     if known is not None:
         number = integer(known, "number")
     else:
@@ -128,7 +128,7 @@ def _add_new(
 
 def replace_object(compartment: Compartment, code: str, number: int, staged: Staged) -> bytes:
     """Give an item the same bytes anew in place of an object that is lost; returns the id of the lost one."""
-    row = _row(compartment, code, number)
+    row = stored_row(compartment, code, number)
     lost = blob(row, "object_id")
     row |= {"object_id": staged.object_id, "padded_bytes": staged.padded_bytes, "segments": staged.segments}
     compartment.put(schema.ITEMS, row)
@@ -154,7 +154,7 @@ def _index(compartment: Compartment, number: int, *, title: str, file_name: str 
 
 def edit(compartment: Compartment, code: str, number: int, values: dict[str, str | None]) -> None:
     """Change what is said of an item; None leaves a field, empty text clears it where it may be empty."""
-    row = _row(compartment, code, number)
+    row = stored_row(compartment, code, number)
     for field, value in values.items():
         if field not in _EDITABLE:
             raise errors.BadValue(field=field, reason="it cannot be changed")
@@ -172,7 +172,7 @@ def edit(compartment: Compartment, code: str, number: int, values: dict[str, str
 
 def delete(compartment: Compartment, code: str, number: int, reason: str | None, *, now: str) -> bytes:
     """Delete an item's row, key, remarks and words, leave a record of it; returns the id of its object."""
-    row = _row(compartment, code, number)
+    row = stored_row(compartment, code, number)
     object_id = blob(row, "object_id")
     for table in (schema.NOTES, schema.TAGS, schema.RECEPTIONS, schema.REVISIONS, schema.ORIGINS):
         for belonging in compartment.rows(table, number):
@@ -205,7 +205,7 @@ def numbers(compartment: Compartment) -> tuple[int, ...]:
 
 def details(compartment: Compartment, code: str, number: int) -> ItemDetails:
     """Everything about an item besides its bytes. Raises ``NoSuchItem``."""
-    row = _row(compartment, code, number)
+    row = stored_row(compartment, code, number)
     receptions = compartment.rows(schema.RECEPTIONS, number)
     revisions = compartment.rows(schema.REVISIONS, number)
     origins = {each["number"]: _origin(each) for each in compartment.rows(schema.ORIGINS, number)}
@@ -245,12 +245,7 @@ def _history(compartment: Compartment, code: str, number: int) -> tuple[Change, 
 
 def title(compartment: Compartment, code: str, number: int) -> str:
     """An item's title. Raises ``NoSuchItem``."""
-    return text(_row(compartment, code, number), "title")
-
-
-def stored_row(compartment: Compartment, code: str, number: int) -> Row:
-    """The item's row as it is stored, for what reads its bytes. Raises ``NoSuchItem``."""
-    return _row(compartment, code, number)
+    return text(stored_row(compartment, code, number), "title")
 
 
 def grant(row: Row, *, intent: int, code: str, case_id: bytes, folder_id: bytes, key: ObjectKey) -> ObjectGrant:
@@ -273,7 +268,8 @@ def grant(row: Row, *, intent: int, code: str, case_id: bytes, folder_id: bytes,
     )
 
 
-def _row(compartment: Compartment, code: str, number: int) -> Row:
+def stored_row(compartment: Compartment, code: str, number: int) -> Row:
+    """The item's row as it is stored. Raises ``NoSuchItem``."""
     row = compartment.row(schema.ITEMS, number)
     if row is None:
         raise errors.NoSuchItem(reference=item_reference(code, number))

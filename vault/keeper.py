@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from vault import (
     errors,
     identity,
     items,
+    log_verifying,
     persons,
     references,
     schema,
@@ -82,12 +83,15 @@ class Keeper(Confirming):
         registry = self.registry
         last_check = registry.optional_setting("last_check")
         last_backup = registry.optional_setting(snapshot.LAST_SETTING)
+        verified = log_verifying.last_verified(registry)
         return VaultInfo(
             vault_id=registry.setting("vault_id").hex(),
             created=registry.setting("created").decode(),
             epoch=self.header.epoch,
             cases=len(registry.cases()),
             log_entries=registry.frontier.size,
+            log_steps=registry.steps,
+            log_verified_step=verified.step if verified else 0,
             keys=self.keys(),
             memory_kib=self.header.cost.memory_kib,
             passes=self.header.cost.passes,
@@ -371,26 +375,27 @@ class Keeper(Confirming):
         return self._backups[intent]
 
     def abandon(self, intent: int, reason: str) -> None:
-        """Give what was begun and nobody will end its outcome: a reading, a writing, a backup, a check, a share or a file
-        that is opened.
-        """
-        begun: tuple[tuple[Container[int], Callable[..., object]], ...] = (
-            (self._backups, self.backup_end),
-            (self._checks, self.check_end),
-            (self._shares, partial(self.share_end, nothing_left=False)),
-            (self._openings, self.open_end),
-            (self._exports, self.log_export_end),
-            (self._reads, self.item_close),
-        )
-        for running, end in begun:
+        """Give what was begun and nobody will end its outcome."""
+        for running, end in self._begun:
             if intent in running:
                 with contextlib.suppress(errors.VaultError):
                     end(intent, "failed", reason=reason)
 
     def end_readings(self) -> None:
         """Give everything that was begun its outcome."""
-        running = (self._backups, self._checks, self._exports, self._shares, self._openings, self._reads)
-        for intent in [intent for each in running for intent in each]:
+        for intent in [intent for running, _ in self._begun for intent in running]:
             self.abandon(intent, "closed")
         with contextlib.suppress(errors.LogUnavailable):
             self.settle_failed()
+
+    @property
+    def _begun(self) -> tuple[tuple[Collection[int], Callable[..., object]], ...]:
+        """What is between intent and outcome, and what ends it. Readings and writings are the last."""
+        return (
+            (self._backups, self.backup_end),
+            (self._checks, self.check_end),
+            (self._exports, self.log_export_end),
+            (self._shares, partial(self.share_end, nothing_left=False)),
+            (self._openings, self.open_end),
+            (self._reads, self.item_close),
+        )

@@ -39,10 +39,9 @@ class Orders:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A session has begun; ``warnings`` are those of opening."""
+    """A session has begun."""
 
     process: int
-    warnings: tuple[str, ...]
 
 
 class Launch:
@@ -178,7 +177,7 @@ def _serve(orders_from: IO[bytes], answers_to: IO[bytes]) -> int:
     )
     for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"):
         signal.signal(getattr(signal, name), lambda *_: agent.end("signal"))
-    answer({"answer": wire.encode(Begun(os.getpid(), vault.warnings))})
+    answer({"answer": wire.encode(Begun(os.getpid()))})
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nowhere, descriptor)

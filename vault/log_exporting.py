@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from vault.keeper import Keeper
 
 FORM = 1
-MOST_DISCLOSED = 10_000
+_MOST_DISCLOSED = 10_000
 PAGE_STEPS = 2000
+
+Progress = Callable[[int], None]
 
 
 def public_header(registry: Registry) -> str:
@@ -69,10 +71,21 @@ def public_steps(registry: Registry, *, after: int, last: int) -> Iterator[str]:
         at = size - begin
 
 
-def export(keeper: Keeper, write: Callable[[bytes], object]) -> None:
-    """The public form, page by page, for one logged intent; its outcome has size and digest."""
+def export(
+    keeper: Keeper,
+    write: Callable[[bytes], object],
+    *,
+    progress: Progress | None = None,
+    expect: Callable[[int], None] | None = None,
+) -> None:
+    """The public form, page by page, for one logged intent; its outcome has size and digest.
+
+    ``expect`` is told the number of steps before the first is written, ``progress`` how many were.
+    """
     begun, digest, size = keeper.log_export_begin(), hashlib.sha256(), 0
     try:
+        if expect:
+            expect(begun.steps)
         lines: tuple[str, ...] = (begun.header,)
         after = 0
         while lines:
@@ -82,6 +95,8 @@ def export(keeper: Keeper, write: Callable[[bytes], object]) -> None:
             size += len(piece)
             lines = keeper.log_export_steps(begun.intent, after)
             after += len(lines)
+            if progress:
+                progress(len(lines))
     except BaseException as error:
         with contextlib.suppress(errors.VaultError):
             keeper.log_export_end(begun.intent, "failed", reason=type(error).__name__)
@@ -109,7 +124,7 @@ def disclosure(
                 }
             )
         )
-        if len(lines) > MOST_DISCLOSED:
+        if len(lines) > _MOST_DISCLOSED:
             raise errors.Refused(reason="that is too much of the log at once: choose a case, or fewer entries")
     header = {
         "casevault": "log-disclosure",

@@ -25,7 +25,7 @@ from vault.arrivals import ShownHead
 from vault.leaves import Leaf, generation_statement, origin
 
 FORM = 1
-ACT = "share"
+_ACT = "share"
 SHOWN = ("act", "digest", "recipients")
 MOST_EARLIER = 512
 _MOST_GENERATIONS = 128
@@ -38,16 +38,16 @@ _NOT_ONE = "what it shows of its sender's log is not in the one form"
 EVIDENCE = (bag.TAGMANIFEST, bag.SIGNATURE, bag.MLDSA_SIGNATURE, bag.CARD, bag.LOG_CHECKPOINT, bag.LOG_PROOFS)
 
 
-class Signer(Protocol):
-    """What is needed of the sender's card."""
+class SenderCard(Protocol):
+    """What is needed of a card whose own signatures hold."""
 
     @property
     def vault_id(self) -> bytes:
-        """Whose log it is."""
+        """The vault whose identity and log it is of."""
 
     @property
     def ed25519(self) -> bytes:
-        """One of the keys that certify generations."""
+        """One of the keys that verify."""
 
     @property
     def mldsa65(self) -> bytes:
@@ -145,7 +145,7 @@ class LogProofs:
             raise refused(reason=_NOT_ONE) from None
 
 
-def verify(files: Mapping[str, bytes], *, card: Signer, to: str, digest: str) -> ShownHead:
+def verify(files: Mapping[str, bytes], *, card: SenderCard, to: str, digest: str) -> ShownHead:
     """The state of the log that the tag files of a share show, after everything about it holds.
 
     ``to`` is the recipient's fingerprint in hexadecimal, empty for a passphrase, ``digest`` the SHA-256 of sealed.json.
@@ -185,7 +185,7 @@ def verify(files: Mapping[str, bytes], *, card: Signer, to: str, digest: str) ->
         shown = verify_disclosed(share.commitment, proofs.fields)  # 7
     except CryptoError:
         raise refused(reason="it does not prove that its sender's log has it") from None
-    if shown != {"act": ACT, "digest": digest, "recipients": [to] if to else None}:
+    if shown != {"act": _ACT, "digest": digest, "recipients": [to] if to else None}:
         raise refused(reason="what its sender's log has is another file")
     _verify_earlier(proofs.earlier, checkpoint)  # 8
     return ShownHead(
@@ -198,7 +198,7 @@ def verify(files: Mapping[str, bytes], *, card: Signer, to: str, digest: str) ->
     )
 
 
-def _verify_generations(generations: tuple[Certificate, ...], card: Signer) -> None:
+def _verify_generations(generations: tuple[Certificate, ...], card: SenderCard) -> None:
     for before, after in itertools.pairwise(generations):
         if after.generation != before.generation + 1 or (after.first_step, after.size) <= (
             before.first_step,

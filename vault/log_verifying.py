@@ -78,17 +78,20 @@ def verify(registry: Registry, *, since: Verified | None, when: str, progress: P
        generation's first key.
     7. The last step is the one that the vault stands at, and no entry follows it.
 
-    Raises ``LogProofFailed``, which names the first step that does not hold.
+    ``progress`` is told of steps, some hundreds at a time. Raises ``LogProofFailed``, which names the first step that does
+    not hold.
     """
     walk = _Walk(registry, since)
     signatures = _Signatures()
+    told = walk.step
     try:
         for step, size, root, signature in registry.store.stream(_steps_query(registry), (walk.step,)):
             claim = walk.take(step, size, root, signature)
             if claim is not None:
                 signatures.add(claim)
-            if progress:
-                progress(1)
+            if progress and walk.step % _BATCH == 0:
+                progress(walk.step - told)
+                told = walk.step
     except errors.LogProofFailed:
         signatures.finish()  # an earlier step's signature may be what fails first
         raise
@@ -96,6 +99,8 @@ def verify(registry: Registry, *, since: Verified | None, when: str, progress: P
         signatures.close()
     signatures.finish()
     walk.end()
+    if progress:
+        progress(walk.step - told)
     return Verified(walk.step, walk.frontier.to_bytes(), walk.next_key, when)
 
 

@@ -18,6 +18,7 @@ from vault import errors, files, platform
 if TYPE_CHECKING:
     import socket
 
+# As ``vault.header`` has them, which a client does not load: it brings the cryptography along.
 _MAGIC = b"casevault header"
 _FOLDER_ID = slice(20, 52)
 _LONGEST_PATH_BYTES = 103  # 104 on macOS and 108 on Linux, with a zero at the end
@@ -52,10 +53,10 @@ def make_private(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
         raise errors.SessionUnavailable(reason=f"{folder} cannot be made") from None
-    verify_private(folder)
+    _verify_private(folder)
 
 
-def verify_private(folder: Path) -> None:
+def _verify_private(folder: Path) -> None:
     """See that a folder is this user's own and closed to others, and no link. Raises ``SessionRefused``."""
     try:
         found = folder.lstat()
@@ -72,7 +73,7 @@ def connect(runtime_dir: Path, vault_path: Path) -> socket.socket:
     ``SessionStuck``.
     """
     path = socket_path(runtime_dir, vault_path)
-    verify_private(runtime_dir)
+    _verify_private(runtime_dir)
     try:
         found = path.lstat()
     except OSError:
@@ -100,7 +101,7 @@ def listen(runtime_dir: Path, vault_path: Path) -> tuple[socket.socket, Path]:
     path = socket_path(runtime_dir, vault_path)
     if len(os.fsencode(path)) > _LONGEST_PATH_BYTES:
         raise errors.SessionUnavailable(reason=f"the path of {runtime_dir} is too long for a socket")
-    remove_stale(path)
+    _remove_stale(path)
     try:
         return platform.listen(path), path
     except OSError as error:
@@ -110,11 +111,11 @@ def listen(runtime_dir: Path, vault_path: Path) -> tuple[socket.socket, Path]:
 def forget(runtime_dir: Path, vault_path: Path) -> None:
     """Remove what an agent that died left here. The caller holds the vault's lock."""
     with contextlib.suppress(errors.VaultError):
-        verify_private(runtime_dir)
-        remove_stale(socket_path(runtime_dir, vault_path))
+        _verify_private(runtime_dir)
+        _remove_stale(socket_path(runtime_dir, vault_path))
 
 
-def remove_stale(path: Path) -> None:
+def _remove_stale(path: Path) -> None:
     """Remove a socket that an agent left behind. The caller holds the vault's lock. Raises ``SessionRefused``."""
     try:
         found = path.lstat()

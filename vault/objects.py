@@ -32,7 +32,7 @@ from vault import errors, files
 from vault.pipeline import BUFFER_BYTES, Pipeline
 from vault.requests import KnownObject, ObjectGrant
 
-OBJECT_ID_BYTES = 16
+_OBJECT_ID_BYTES = 16
 _CHUNKS_AT_ONCE = 16
 
 Progress = Callable[[int], None]
@@ -64,7 +64,7 @@ def segment_count(padded_bytes: int) -> int:
     return max(1, -(-padded_bytes // SEGMENT))
 
 
-def segment_size(padded_bytes: int, segment: int) -> int:
+def _segment_size(padded_bytes: int, segment: int) -> int:
     """The plaintext length of one segment, in bytes."""
     return min(SEGMENT, padded_bytes - segment * SEGMENT)
 
@@ -81,11 +81,11 @@ def file_sizes(known: KnownObject) -> dict[str, int]:
         return {}
     paths = (segment_path(Path(), known.object_id, each) for each in range(segment_count(known.padded_bytes)))
     return {
-        path.as_posix(): ciphertext_size(segment_size(known.padded_bytes, number)) for number, path in enumerate(paths)
+        path.as_posix(): ciphertext_size(_segment_size(known.padded_bytes, number)) for number, path in enumerate(paths)
     }
 
 
-def staged_path(folder: Path, object_id: bytes, segment: int) -> Path:
+def _staged_path(folder: Path, object_id: bytes, segment: int) -> Path:
     """Where a segment lies while it is written."""
     return folder / f"{object_id.hex()}.{segment}"
 
@@ -119,7 +119,7 @@ class _SegmentWriter:
         context = object_context(
             folder_id=self._folder_id, case_id=self._case_id, object_id=self._object_id, segment=self.segments
         )
-        path = staged_path(self._folder, self._object_id, self.segments)
+        path = _staged_path(self._folder, self._object_id, self.segments)
         self._encryptor = StreamEncryptor(self._key, context)
         self._file = files.NewFile(path, timeless=True).__enter__()
         self.segments += 1
@@ -138,7 +138,7 @@ class _SegmentWriter:
         if self._file is not None:
             self._file.__exit__(type(error), error, None)
         for segment in range(self.segments):
-            files.remove(staged_path(self._folder, self._object_id, segment))
+            files.remove(_staged_path(self._folder, self._object_id, segment))
 
 
 def write_object(
@@ -156,7 +156,7 @@ def write_object(
     ``size_hint`` is the expected length in bytes, None when unknown. After an error nothing is left.
     Raises ``NoSpace``, ``ReadOnly``, and whatever ``source`` raises.
     """
-    object_id, key = secrets.token_bytes(OBJECT_ID_BYTES), ObjectKey.random()
+    object_id, key = secrets.token_bytes(_OBJECT_ID_BYTES), ObjectKey.random()
     writer = _SegmentWriter(folder, key, folder_id=folder_id, case_id=case_id, object_id=object_id)
     sha256, sha512 = hashlib.sha256(), hashlib.sha512() if both_digests else None
 
@@ -217,7 +217,7 @@ def verify_new(staged: Staged, objects: Path) -> None:
     """
     name = staged.object_id.hex()
     parent = objects / name[:2]
-    if len(staged.object_id) != OBJECT_ID_BYTES or any(parent.glob(f"{name[2:]}.*")):
+    if len(staged.object_id) != _OBJECT_ID_BYTES or any(parent.glob(f"{name[2:]}.*")):
         raise errors.ReceiptRefused
 
 
@@ -227,7 +227,7 @@ def place(staged: Staged, folder: Path, objects: Path) -> None:
         target = segment_path(objects, staged.object_id, segment)
         if not target.parent.is_dir():
             files.make_folder(target.parent)
-        files.move(staged_path(folder, staged.object_id, segment), target)
+        files.move(_staged_path(folder, staged.object_id, segment), target)
 
 
 def remove_object(objects: Path, object_id: bytes) -> None:
@@ -260,7 +260,7 @@ class ObjectReader:
                 size = path.stat().st_size
             except OSError:
                 raise errors.ObjectMissing(what=self._grant.reference) from None
-            if size != ciphertext_size(segment_size(self._grant.padded_bytes, segment)):
+            if size != ciphertext_size(_segment_size(self._grant.padded_bytes, segment)):
                 raise errors.ObjectDamaged(what=self._grant.reference)
 
     def read(self, offset: int = 0, length: int | None = None) -> Iterator[memoryview]:
@@ -278,7 +278,7 @@ class ObjectReader:
                     yield from self._stream(segment, stop)
                 else:
                     yield from self._chunks(segment, start, stop)
-                if stop == segment_size(self._grant.padded_bytes, segment) and stop % CHUNK == 0:
+                if stop == _segment_size(self._grant.padded_bytes, segment) and stop % CHUNK == 0:
                     self._verify_empty_chunk(segment, stop // CHUNK)
             except CryptoError as error:
                 raise errors.ObjectDamaged(what=self._grant.reference) from error

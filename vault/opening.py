@@ -104,8 +104,9 @@ def open_vault(
        dead processes left.
     7. Give every intent without an outcome its outcome.
 
-    Raises ``NoSuchVault``, ``NotAVault``, ``UnknownFormat``, ``HeaderDamaged``, ``VaultInUse``, ``WrongPassphrase``,
-    ``CostRefused``, ``Damage``, ``DatabaseDamaged``, ``OlderCopy``, ``LogKeyLost``, ``ReadOnly``, ``NoSpace``.
+    Raises ``NoSuchVault``, ``NotAVault``, ``IsABackup``, ``UnknownFormat``, ``HeaderDamaged``, ``VaultInUse``,
+    ``VaultReadOnly``, ``WrongPassphrase``, ``CostRefused``, ``Damage``, ``DatabaseDamaged``, ``OlderCopy``,
+    ``OlderThanRemembered``, ``LogKeyLost``, ``ReadOnly``, ``NoSpace``.
     """
     folder = Folder(path)
     folder.read_headers()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from crypto import words
 from vault import errors
 
-LONGEST_CHARACTERS = 4096
+_LONGEST_CHARACTERS = 4096
 _JUDGED_CHARACTERS = 72
 _LEAST_SCORE = 3
 
@@ -26,7 +26,7 @@ def judge(passphrase: str, *, own_words: Iterable[str] = ()) -> None:
     """
     if not passphrase:
         raise errors.UnusablePassphrase(reason="empty")
-    if len(passphrase) > LONGEST_CHARACTERS:
+    if len(passphrase) > _LONGEST_CHARACTERS:
         raise errors.UnusablePassphrase(reason="long")
     from zxcvbn import zxcvbn  # 50 ms to import, and needed only when a passphrase is chosen
 

@@ -13,7 +13,7 @@ from vault.references import person_reference
 from vault.requests import PersonDetails, PersonFields
 from vault.tables import Row, integer, optional_text, text
 
-LISTS = ("aliases", "phones", "mails", "messengers", "addresses")
+_LISTS = ("aliases", "phones", "mails", "messengers", "addresses")
 _CONTACTS = ("phones", "mails", "messengers", "addresses")
 _FIELDS = tuple(field.name for field in fields(PersonFields))
 
@@ -85,7 +85,7 @@ def _columns(person: PersonFields) -> Row:
         "name": cases.checked_text("name", person.name),
         "role": cases.optional_checked_text("role", person.role),
         "safe_times": cases.optional_checked_text("safe times", person.safe_times),
-        **{name: _list_text(name, getattr(person, name)) for name in LISTS},
+        **{name: _list_text(name, getattr(person, name)) for name in _LISTS},
     }
 
 
@@ -98,7 +98,7 @@ def _fields(row: Row) -> PersonFields:
         name=text(row, "name"),
         role=optional_text(row, "role"),
         safe_times=optional_text(row, "safe_times"),
-        **{name: tuple(json.loads(str(row[name]))) for name in LISTS},
+        **{name: tuple(json.loads(str(row[name]))) for name in _LISTS},
     )
 
 

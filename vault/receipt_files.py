@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crypto import age
-from vault import confirmations, errors, files, intake, platform
+from vault import confirmations, errors, intake, platform
 from vault.receipt_requests import ReceiptRequest
-from vault.sealing import placed, remove_leftovers, unfinished
+from vault.sealing import new_file, placed, remove_leftovers
 
 if TYPE_CHECKING:
     from vault.keeper import Keeper
@@ -39,14 +39,8 @@ def write(keeper: Keeper, found: Found, target: Path, *, came: int | None = None
     path = placed(keeper, target)
     remove_leftovers(path.parent)
     content = keeper.receipt_make(_request(found, came))
-    receipt = unfinished(path)
-    with files.NewFile(receipt.partial, held=True) as file:
+    with new_file(path) as file:
         file.write(content)
-    try:
-        receipt.finish()
-    except BaseException:
-        receipt.discard()
-        raise
     return Written(path, len(content), hashlib.sha256(content).hexdigest(), platform.owner_only(path))
 
 
@@ -69,18 +63,8 @@ def _request(found: Found, came: int | None) -> ReceiptRequest:
 def take(keeper: Keeper, path: Path) -> ReceiptTaken:
     """Take in a partner's receipt. See ``Keeper.receipt_take``; raises also ``NotAnAgeFile`` and what reading raises."""
     with intake.SourceFile(path) as source:
-        content = _read(source)
+        # All of it, or as much as shows that it is no receipt.
+        content = intake.read_up_to(source, min(confirmations.LARGEST_FILE_BYTES, source.size_bytes) + 1)
     if not content.startswith(age.VERSION_LINE):
         raise errors.NotAnAgeFile(path=str(path))
     return keeper.receipt_take(content)
-
-
-def _read(source: intake.SourceFile) -> bytes:
-    """All of a file, or as much of it as shows that it is no receipt."""
-    most = confirmations.LARGEST_FILE_BYTES + 1
-    content = bytearray(min(most, source.size_bytes + 1))
-    done = 0
-    with memoryview(content) as view:
-        while done < len(content) and (count := source.readinto(view[done:])):
-            done += count
-    return bytes(content[:done])

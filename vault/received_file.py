@@ -57,7 +57,7 @@ class SealedFile:
     def __enter__(self) -> SealedFile:
         self._source.__enter__()
         try:
-            start = _read_up_to(self._source, _START_BYTES)
+            start = intake.read_up_to(self._source, _START_BYTES)
             armored = start.lstrip().startswith(_ARMOR)
             stream: Source = _Stream(start, self._source)
             if armored:
@@ -144,18 +144,6 @@ def _as_refusal() -> Iterator[None]:
         raise refused(reason="it was cut off or changed on its way") from None
 
 
-def _read_up_to(source: Source, size: int) -> bytes:
-    start = bytearray(size)
-    done = 0
-    with memoryview(start) as view:
-        while done < size:
-            count = source.readinto(view[done:])
-            if not count:
-                break
-            done += count
-    return bytes(start[:done])
-
-
 def _header(stream: Source, path: Path, *, armored: bool) -> tuple[age.Header, Source]:
     """The header, and a source of what follows it. Raises ``NotAnAgeFile``, ``SealedFileRefused``."""
     kept = _Kept(stream)
@@ -187,7 +175,7 @@ class Peeked:
     """A source, and what it begins with."""
 
     def __init__(self, source: Source) -> None:
-        self.start = _read_up_to(source, _BLOCK_BYTES)
+        self.start = intake.read_up_to(source, _BLOCK_BYTES)
         self._stream = _Stream(self.start, source)
 
     def readinto(self, buffer: memoryview, /) -> int | None:

@@ -124,7 +124,9 @@ class Receiving(Sharing):
         opening.claim, opening.verdict = claim, verdict
         if claim.head is not None and sender.fingerprint is not None:
             unconnected = self._see_head(opening, claim.head, sender)
-            gap = witnessing.gap_before(self.registry, sender.fingerprint, claim.recipient or "", claim.head)
+            gap = witnessing.gap_before(
+                self.registry, sender.fingerprint, claim.recipient or "", claim.head, digest=digest
+            )
             opening.verdict = verdict = replace(verdict, new_generation=gap, unconnected=unconnected)
         return verdict
 
@@ -184,7 +186,7 @@ class Receiving(Sharing):
            changed key never is.
         2. A new case gets its compartment, which nobody sees before the outcome.
         3. Rows and keys are written inside the transaction.
-        4. The second intent: states, object ids, and the row of the file.
+        4. The second intent: states, object ids, the row of the file, and the state of the sender's log.
         5. The objects are put in their places, and the transaction commits.
         6. The outcome; a new case enters the index with it.
 

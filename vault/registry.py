@@ -342,7 +342,7 @@ class Registry:
         case_id = blob(draft, "case_id")
         context = length_prefixed(case_id, blob(draft, "draft_id"))
         try:
-            raw = decrypt_record(draft_wrapping_key(self._case_key(case_id)), blob(draft, "key"), context=context)
+            raw = decrypt_record(_draft_wrapping_key(self._case_key(case_id)), blob(draft, "key"), context=context)
         except CryptoError as error:
             raise errors.DatabaseDamaged(what=WHAT) from error
         return ObjectKey(raw)
@@ -386,14 +386,14 @@ def draft_grant(draft_id: bytes) -> str:
     return f"draft:{draft_id.hex()}"
 
 
-def draft_wrapping_key(key: CaseKey) -> RecordKey:
+def _draft_wrapping_key(key: CaseKey) -> RecordKey:
     """What wraps the keys of a case's drafts."""
     return derive(key, labels.DRAFT_KEY_WRAP, RecordKey)
 
 
 def wrap_draft_key(case_key: CaseKey, case_id: bytes, draft_id: bytes, key: ObjectKey) -> bytes:
     """A draft's key as the index has it."""
-    return encrypt_record(draft_wrapping_key(case_key), key.raw, context=length_prefixed(case_id, draft_id))
+    return encrypt_record(_draft_wrapping_key(case_key), key.raw, context=length_prefixed(case_id, draft_id))
 
 
 def log_key_context(case_id: bytes, epoch: int) -> bytes:

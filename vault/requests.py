@@ -313,8 +313,9 @@ class VaultInfo:
     """What an open vault says of itself.
 
     ``last_unlock`` is when it had been used before it was opened this time, ``failed_unlocks`` how many attempts to open
-    it this machine counted between the two. ``unknown_slot`` is the one that opened it, if the vault does not know it. ``has_identity``: partners may have
-    a card of ours.
+    it this machine counted between the two. ``log_verified_step`` is where ``log verify`` last came to (0: nowhere).
+    ``unknown_slot`` is the one that opened it, if the vault does not know it. ``has_identity``: partners may have a card of
+    ours.
     """
 
     vault_id: str
@@ -322,6 +323,8 @@ class VaultInfo:
     epoch: int
     cases: int
     log_entries: int
+    log_steps: int
+    log_verified_step: int
     keys: tuple[KeyLabel, ...]
     memory_kib: int
     passes: int

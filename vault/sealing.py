@@ -12,10 +12,9 @@ import hashlib
 import os
 import re
 import secrets
-import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -68,14 +67,11 @@ class Sealing:
     def verify_room(self, target: Path) -> None:
         """See that the file has room there, once what crashes left in the folder is removed.
 
-        Raises ``NoSpace``; ``AlreadyThere``, ``NoSuchFolder``, ``Refused`` as ``write``.
+        Raises ``NoSpace``, ``ReadOnly``; ``AlreadyThere``, ``NoSuchFolder``, ``Refused`` as ``write``.
         """
         folder = placed(self._keeper, target).parent
         remove_leftovers(folder)
-        with files.translated(folder):
-            free = shutil.disk_usage(folder).free
-        if free < self.plan.size_bytes:
-            raise errors.NoSpace(path=str(folder))
+        files.verify_writable(folder, self.plan.size_bytes)
 
     def write(self, target: Path, *, passphrase: str | None = None, progress: Progress | None = None) -> Sealed:
         """Seal the file as ``target``, or under a random name in the folder ``target``; never over anything.
@@ -193,6 +189,19 @@ def placed(keeper: Keeper, target: Path) -> Path:
 def unfinished(path: Path) -> files.Unfinished:
     """A sealed file that is being written, under a name by which ``remove_leftovers`` knows it."""
     return files.Unfinished(path, path.with_name(f"sealed-{secrets.token_hex(16)}.partial"))
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[files.NewFile]:
+    """A sealed file that has its name only when it is whole and durable, and never another's; after an error there is none."""
+    file = unfinished(path)
+    with files.NewFile(file.partial, held=True) as new:
+        yield new
+    try:
+        file.finish()
+    except BaseException:
+        file.discard()
+        raise
 
 
 class _Buffered:

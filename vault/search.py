@@ -41,7 +41,7 @@ def index(compartment: Compartment, reference: str, field: str, text: str | None
     """Make ``text`` findable under a reference inside the case (``3``, ``p2``, or empty for the case itself)."""
     if not text:
         return
-    follow_rules(compartment)
+    _follow_rules(compartment)
     # An excerpt is one line.
     bounded = _SIGNS.sub(r"\1", text[:_LARGEST_TEXT])
     content = _in_one_line(unicodedata.normalize("NFC", bounded))
@@ -65,7 +65,7 @@ def forget(compartment: Compartment, reference: str, *fields: str) -> None:
             compartment.store.execute("DELETE FROM indexed WHERE id = ?", (number,))
 
 
-def follow_rules(compartment: Compartment) -> None:
+def _follow_rules(compartment: Compartment) -> None:
     """Make the terms of all texts anew if other rules made them: in one transaction, and no change of the case."""
     store = compartment.store
     if store.execute("SELECT rules FROM index_rules") == [(RULES,)]:
@@ -130,7 +130,7 @@ def _begun(term: str) -> str:
 
 def find(compartment: Compartment, wanted: Query, code: str) -> list[Hit]:
     """What a case has for a query: first what holds the words as they were typed. Titles are left for the caller."""
-    follow_rules(compartment)
+    _follow_rules(compartment)
     found = compartment.store.execute(
         "SELECT i.id, i.reference, i.field FROM words JOIN indexed i ON i.id = words.rowid WHERE words MATCH ?",
         (wanted.expression,),

@@ -7,30 +7,25 @@ intent. What is signed here was announced to the log before, with its digest, an
 from __future__ import annotations
 
 import hashlib
-import io
-import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from crypto import age, ed25519, mldsa
+from crypto import age
 from crypto.keys import RecordKey
 from crypto.labels import SignedKind
-from crypto.sshsig import SSHSignature
 from vault import (
     bag,
     cases,
-    custody,
     errors,
-    guide,
     identity,
     items,
     partners,
     persons,
+    planning,
     references,
     schema,
-    sealed,
     shares,
     witnessing,
 )
@@ -40,12 +35,9 @@ from vault.identity import OwnIdentity
 from vault.introductions import Introductions
 from vault.partners import Addressee
 from vault.registry import case_grant
-from vault.requests import ItemDetails, ObjectGrant
-from vault.sealed import SealedManifest, ToKind
+from vault.requests import ObjectGrant
+from vault.sealed import SealedManifest
 from vault.sealing_requests import (
-    INCLUDES,
-    PlannedItem,
-    PlannedPerson,
     SharePlan,
     ShareRequest,
     ShareSigned,
@@ -53,18 +45,7 @@ from vault.sealing_requests import (
     TagFile,
 )
 from vault.shares import Told
-from vault.sharing_requests import CARD
 from vault.tables import Row, blob, integer
-
-_SHARE_ID_BYTES = 16
-_UNKNOWN_SHA512 = "0" * 128
-_TWO_DIGITS = 10  # as the work factor of every file for a passphrase has
-_NO_SIGNATURES = {
-    bag.SIGNATURE: SSHSignature(
-        bytes(ed25519.PUBLIC_KEY_SIZE), SignedKind.SEALED_FILE.value, bytes(ed25519.SIGNATURE_SIZE)
-    ).to_bytes(),
-    bag.MLDSA_SIGNATURE: bytes(mldsa.SIGNATURE_SIZE),
-}
 
 
 @dataclass
@@ -95,7 +76,7 @@ class Sharing(Introductions):
         Nothing of the case is signed. Raises ``NoSuchPartner``, ``PartnerChanged``, ``NoSuchItem``, ``NoSuchPerson``,
         ``BadValue``, and ``Refused`` where there is nothing to seal, or the partner has no recipient of that kind.
         """
-        request = _checked(request)
+        request = planning.checked(request)
         to = None
         if request.to is not None:
             to = partners.addressee(self.registry, request.to, classical=request.classical)
@@ -123,75 +104,24 @@ class Sharing(Introductions):
             raise errors.Refused(reason="there is nothing to seal")
         if len(numbers) > bag.MAX_ITEMS:
             raise errors.Refused(reason="no sealed file holds so many items")
-        details = {number: items.details(compartment, act.code, number) for number in numbers}
-        people = {number: persons.details(compartment, act.code, number) for number in request.persons}
-        paths = {
-            number: bag.data_path(position, len(numbers), details[number].media_type)
-            for position, number in enumerate(numbers, 1)
-        }
+        chosen = planning.Chosen(
+            items={number: items.details(compartment, act.code, number) for number in numbers},
+            persons={number: persons.details(compartment, act.code, number) for number in request.persons},
+        )
         own = self._identity(act)
-        manifest = SealedManifest(
-            kind="share",
-            vault_id=self.registry.setting("vault_id").hex(),
-            share_id=secrets.token_hex(_SHARE_ID_BYTES),
-            case=act.code,
-            sequence=1,
-            previous=None,
-            to=to.fingerprint.hex() if to else "",
-            to_kind=_kind(to),
-            sealed_for=to.stanza if to else age.SCRYPT,
-            made=self.now,
-            purpose=request.purpose,
-            terms=request.terms,
-            includes=request.includes,
-            items=tuple(
-                sealed.item_of(
-                    each,
-                    number=number,
-                    path=paths[number],
-                    sha512=each.sha512 or _UNKNOWN_SHA512,
-                    revises=_revised(each),
-                    includes=request.includes,
-                )
-                for number, each in details.items()
-            ),
-            persons=tuple(sealed.person_of(each, number) for number, each in people.items()),
+        manifest = planning.manifest(
+            request, to, chosen, code=act.code, vault_id=self.registry.setting("vault_id"), made=self.now
         )
         manifest = self._placed(manifest, case_id)
-        try:
-            size_bytes = self._laid_out(manifest, own).size_bytes
-        except ValueError:
-            raise errors.Refused(
-                reason="it is too much for one sealed file, or a name or tag in it is too long"
-            ) from None
-        plan = SharePlan(
+        layout = planning.layout(self.registry, manifest, own.card_bytes(date=manifest.made[:10]))
+        plan = planning.plan(
+            manifest,
+            to,
+            chosen,
             intent=act.receipt.number,
-            code=act.code,
             title=cases.title(compartment),
-            partner=to.name if to else None,
-            recipient=manifest.to,
-            recipient_kind=manifest.to_kind,
-            grade=to.grade if to else None,
-            protection=manifest.sealed_for,
-            age_recipient=to.recipient if to else "",
             sender=own.card(date="").name,
-            items=tuple(
-                PlannedItem(
-                    number=number,
-                    reference=each.summary.reference,
-                    path=paths[number],
-                    title=each.summary.title,
-                    kind=each.summary.kind,
-                    size_bytes=each.summary.size_bytes,
-                    hashed=each.sha512 is not None,
-                )
-                for number, each in details.items()
-            ),
-            persons=tuple(PlannedPerson(each.reference, each.name) for each in people.values()),
-            includes=request.includes,
-            purpose=request.purpose,
-            terms=request.terms,
-            size_bytes=age.file_size(size_bytes, _header_bytes(to)),
+            archive_bytes=layout.size_bytes,
         )
         grants = self._grants(act, compartment, numbers)
         return _Running(act, plan, to, own, shares.told_key(key), manifest, grants)
@@ -205,14 +135,6 @@ class Sharing(Introductions):
         """At its place in the chain of files to this recipient."""
         sequence, previous = shares.following(self.registry, manifest.to_kind, manifest.to, case_id)
         return replace(manifest, sequence=sequence, previous=previous.hex() if previous else None, made=self.now)
-
-    def _laid_out(self, manifest: SealedManifest, own: OwnIdentity) -> bag.Layout:
-        """How the archive will lie, without a signature; what is proved of the log may yet grow a little."""
-        tags = _tags(manifest, own.card_bytes(date=manifest.made[:10]))
-        tags[bag.LOG_CHECKPOINT] = witnessing.note(self.registry, self.registry.steps)
-        tags[bag.LOG_PROOFS] = bytes(witnessing.expected_bytes(self.registry, manifest.to))
-        tags[bag.TAGMANIFEST] = bag.tagmanifest(tags)
-        return bag.layout(manifest.top, tags | _NO_SIGNATURES, manifest.items)
 
     def share_object(self, intent: int, number: int) -> ObjectGrant:
         """The key of one item's object, once, for the intent of the share."""
@@ -239,8 +161,8 @@ class Sharing(Introductions):
             now = partners.addressee(self.registry, running.to.name, classical=classical)
             if (now.fingerprint, now.recipient) != (running.to.fingerprint, running.to.recipient):
                 raise errors.PartnerChanged(name=running.to.name)
-        manifest = _with_digests(self._placed(running.manifest, case.case_id), dict(sha512s))
-        tags = _tags(manifest, running.identity.card_bytes(date=manifest.made[:10]))
+        manifest = planning.with_digests(self._placed(running.manifest, case.case_id), dict(sha512s))
+        tags = planning.tags(manifest, running.identity.card_bytes(date=manifest.made[:10]))
         digest = hashlib.sha256(tags[bag.SEALED]).digest()
         row = self._row(running, manifest, digest)
         running.logged = {
@@ -363,65 +285,8 @@ class Sharing(Introductions):
         return self._shares[intent]
 
 
-def _checked(request: ShareRequest) -> ShareRequest:
-    """Each thing once, in order, and nothing that nobody knows. Raises ``BadValue``."""
-    for name, given in (("purpose", request.purpose), ("terms", request.terms)):
-        if len(given or "") > sealed.LONGEST_LINE:
-            raise errors.BadValue(field=name, reason="it is too long")
-    if not set(request.includes) <= set(INCLUDES):
-        raise errors.BadValue(field="includes", reason="it is not one of " + ", ".join(INCLUDES))
-    return replace(
-        request,
-        code=references.parse_case(request.code),
-        items=None if request.items is None else tuple(sorted(set(request.items))),
-        persons=tuple(sorted(set(request.persons))),
-        includes=tuple(sorted(set(request.includes))),
-        purpose=cases.optional_checked_text("purpose", request.purpose),
-        terms=cases.optional_checked_text("terms", request.terms),
-    )
-
-
 def _logged(to: Addressee | None) -> dict[str, Any]:
     """Whom a file is for, as the log has it: the name that we gave, the fingerprint, and how it was compared."""
     if to is None:
         return {"counterparty": None}
     return {"counterparty": to.name, "recipients": [to.fingerprint.hex()], "condition": to.grade}
-
-
-def _kind(to: Addressee | None) -> ToKind:
-    return "passphrase" if to is None else "card" if to.kind == CARD else "age"
-
-
-def _header_bytes(to: Addressee | None) -> int:
-    """The size of the age file's header."""
-    sink = io.BytesIO()
-    wrapped = age.parse_recipient(to.recipient) if to else age.passphrase_recipient("any", work_factor=_TWO_DIGITS)
-    age.open_writer(sink, [wrapped])
-    sink.seek(0)
-    return len(age.read_header(sink).text)
-
-
-def _revised(details: ItemDetails) -> int | None:
-    revises = details.summary.revises
-    return None if revises is None else references.parse_item(revises)[1]
-
-
-def _with_digests(manifest: SealedManifest, sha512s: Mapping[int, str]) -> SealedManifest:
-    """With the digests that were computed just now. Raises ``BadValue`` where one is missing or there already."""
-    lacking = {item.number for item in manifest.items if item.sha512 == _UNKNOWN_SHA512}
-    if lacking != set(sha512s):
-        raise errors.BadValue(field="digests", reason="they are not those that were missing")
-    return replace(
-        manifest,
-        items=tuple(replace(item, sha512=sha512s.get(item.number, item.sha512)) for item in manifest.items),
-    )
-
-
-def _tags(manifest: SealedManifest, card: bytes) -> dict[str, bytes]:
-    """All tag files that the signatures cover."""
-    return manifest.derived_tags | {
-        bag.CARD: card,
-        bag.SEALED: manifest.to_bytes(),
-        bag.CUSTODY: custody.to_bytes(manifest),
-        bag.GUIDE: guide.read_me(manifest.top),
-    }

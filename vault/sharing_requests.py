@@ -12,7 +12,6 @@ CARD, AGE = "card", "age"
 KINDS = (CARD, AGE)
 
 UNVERIFIED, VOICE, PERSON = "unverified", "voice", "person"
-GRADES = (UNVERIFIED, VOICE, PERSON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,20 @@ class PartnerVerified:
 
     partner: PartnerDetails
     took: str
+
+
+def fingerprint_words(fingerprint: str) -> tuple[str, ...]:
+    """The words in which people compare a fingerprint, of its hexadecimal text; they stand for its first half."""
+    from crypto import fingerprints
+
+    return fingerprints.words(bytes.fromhex(fingerprint))
+
+
+def fingerprint_digits(fingerprint: str) -> tuple[str, ...]:
+    """The groups of digits in which people compare a fingerprint, of its hexadecimal text."""
+    from crypto import fingerprints
+
+    return fingerprints.digits(bytes.fromhex(fingerprint))
 
 
 def folded_name(name: str) -> str:

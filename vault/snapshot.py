@@ -112,7 +112,7 @@ def _file(each: DatabaseCopy) -> BackupFile:
     return BackupFile(each.name, each.size_bytes, each.sha256)
 
 
-def receipt_for(running: Running, cases: Iterable[CaseRow]) -> Receipt:
+def _receipt_for(running: Running, cases: Iterable[CaseRow]) -> Receipt:
     """Opens the cases once, for a backup whose intent is recorded and has no outcome."""
     return Receipt(running.intent, act="backup", case_id=None, item=None, grants=[case_grant(case) for case in cases])
 
@@ -128,7 +128,7 @@ def take(door: Door, running: Running, staging: Path, sound: tuple[str, ...]) ->
     5. The names and sizes of all objects.
     """
     registry = door.registry
-    receipt = receipt_for(running, registry.cases())
+    receipt = _receipt_for(running, registry.cases())
     before = {each.case_id: each for each in running.previous[1].databases} if running.previous else {}
     databases: list[DatabaseCopy] = []
     staged: list[str] = []
@@ -213,7 +213,8 @@ def _copy_drafts(
         found = []
         try:
             for path in sorted(drafts.iterdir()) if drafts.is_dir() else []:
-                if not is_draft_name(path.name) or not files.is_file(path):
+                # What is not there any more is no reason to pass on: it lies in its other place now.
+                if not is_draft_name(path.name) or not stat.S_ISREG(path.lstat().st_mode):
                     continue
                 name = backup_marker.draft_name(path.name, running.number)
                 target = staging / Path(name).name
@@ -255,7 +256,7 @@ def object_files(objects: Path) -> dict[str, int]:
 
 def known_objects(door: Door, running: Running, object_ids: tuple[bytes, ...]) -> tuple[KnownObject, ...]:
     """Which of these objects some case has a key for; all, where a case does not open and nobody can say."""
-    receipt = receipt_for(running, door.registry.cases())
+    receipt = _receipt_for(running, door.registry.cases())
     asked = set(object_ids)
     known: list[KnownObject] = []
     unsure = False

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from itertools import islice, product
 
-MOST_READINGS = 8
+_MOST_READINGS = 8
 CYRILLIC, LATIN, OTHER = "c", "l", "o"
 
 _CYRILLIC_SOUNDS = {
@@ -80,7 +80,7 @@ def script(word: str) -> str:
 
 
 def readings(word: str) -> tuple[str, ...]:
-    """How a word (small letters, NFC) may sound, likeliest first, ``MOST_READINGS`` at most."""
+    """How a word (small letters, NFC) may sound, likeliest first, ``_MOST_READINGS`` at most."""
     found = _cyrillic(word) if script(word) == CYRILLIC else _latin(word)
     return tuple(dict.fromkeys(sounds for each in found if (sounds := _settled(each))))
 
@@ -132,7 +132,7 @@ def _latin(word: str) -> tuple[str, ...]:
     # A spelling is one system: what is ambiguous is read alike throughout the word.
     ambiguous = [symbol for symbol in dict.fromkeys(symbols) if len(_LATIN_SOUNDS.get(symbol, ())) > 1]
     found = []
-    for chosen in islice(product(*(_LATIN_SOUNDS[symbol] for symbol in ambiguous)), MOST_READINGS):
+    for chosen in islice(product(*(_LATIN_SOUNDS[symbol] for symbol in ambiguous)), _MOST_READINGS):
         choice = dict(zip(ambiguous, chosen, strict=True))
         found.append("".join(choice[s] if s in choice else _LATIN_SOUNDS.get(s, (s,))[0] for s in symbols))
     if _FINAL_F.search(plain):

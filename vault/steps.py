@@ -17,7 +17,7 @@ from vault.logkey import LogKey, Place
 if TYPE_CHECKING:
     from vault.registry import Registry
 
-GENERATION_SETTING = "generation"
+_GENERATION_SETTING = "generation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Steps:
     @property
     def generation(self) -> int:
         """How often the log was declared to go on from an earlier state, and one."""
-        return int(self._registry.optional_setting(GENERATION_SETTING) or b"1")
+        return int(self._registry.optional_setting(_GENERATION_SETTING) or b"1")
 
     @property
     def is_signed(self) -> bool:
@@ -162,4 +162,4 @@ class Steps:
                 "certified": None,
             },
         )
-        registry.set(GENERATION_SETTING, str(number).encode())
+        registry.set(_GENERATION_SETTING, str(number).encode())

@@ -114,7 +114,7 @@ class Store:
         """The rows of one statement, one at a time, for what may not fit into memory."""
         with self._translated():
             # Not `yield from`: it closes the cursor of a reader who stops early, perhaps after the connection.
-            for record in self._connection.execute(statement, tuple(values)):  # noqa: UP028
+            for record in self._connection.execute(statement, tuple(values)):  # noqa: UP028 -- as above
                 yield record
 
     def parts(self, statement: str) -> Iterator[list[Record]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from crypto.keys import CaseKey, ObjectKey
 from vault import cases, items, persons, references, schema, statements, witnessing
-from vault.arrivals import SHARE, Arrival, Arrived, Claim, Origin, Verdict
+from vault.arrivals import DROP, PLAIN, SHARE, Arrival, Arrived, Claim, Origin, Verdict
 from vault.compartment import Compartment
 from vault.objects import Staged, place, remove_object, verify_new
 from vault.registry import CaseRow, seal_title
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vault.receiving import Opening, Receiving
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,62}/[a-z0-9][a-z0-9.+-]{0,62}")
-_WHAT = {"share": "sealed file", "drop": "dropped file", "age": "age file"}
+_WHAT = {SHARE: "sealed file", DROP: "dropped file", PLAIN: "age file"}
 
 # Whether every byte of an item is still what came in, by one of these keys.
 IsWhole = Callable[[Compartment, int, Mapping[bytes, ObjectKey]], bool]
@@ -88,17 +88,12 @@ class Storing:
         for staged, arrival in self.opening.arrivals:
             self._item(compartment, staged, arrival)
         act.announced.append(partial(keeper.registry.put, schema.RECEIVED, self._row(stored=0)))
+        self._remember_head()
 
     def arrived(self, compartment: Compartment) -> Arrived:
         """What came, once it is committed; what the outcome says and takes along."""
         keeper, act = self.keeper, self.act
         act.also.append(partial(keeper.registry.put, schema.RECEIVED, self._row(stored=1)))
-        head, by = self.claim.head, self.verdict.sender.fingerprint
-        if head is not None and by is not None:
-            digest, audience = bytes.fromhex(self.claim.digest), self.claim.recipient or ""
-            act.also.append(
-                partial(witnessing.remember, keeper.registry, by, audience, head, digest=digest, now=keeper.now)
-            )
         for object_id in self.lost:
             remove_object(keeper.folder.objects, object_id)
         size = sum(staged.size_bytes for staged, _ in self.opening.arrivals)
@@ -233,6 +228,16 @@ class Storing:
             revises=there(arrival.revises),
             purpose=claim.purpose,
             terms=claim.terms,
+        )
+
+    def _remember_head(self) -> None:
+        """Before the file is stored: a crash after that must not take away what was shown, and the sender showed it anyhow."""
+        claim, by = self.claim, self.verdict.sender.fingerprint
+        if claim.head is None or by is None:
+            return
+        registry, digest, now = self.keeper.registry, bytes.fromhex(claim.digest), self.keeper.now
+        self.act.announced.append(
+            partial(witnessing.remember, registry, by, claim.recipient or "", claim.head, digest=digest, now=now)
         )
 
     def _row(self, *, stored: int) -> Row:

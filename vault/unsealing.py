@@ -11,7 +11,7 @@ import hashlib
 import io
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,7 +80,8 @@ def unseal(
     1. Its header is read; the intent is logged, and the service unwraps the file's key. For a file with a passphrase
        ``spoken`` is asked.
     2. The tag files are read and verified: signatures, digests, for whom it is.
-    3. The service judges the sender and whether the file came before. The same file again ends here.
+    3. The service judges the sender and whether the file came before. The same file again is read to its end, to see that it is
+       whole, and ends here.
     4. A sender who is not known, or whose log cannot be proved to go on from what was seen of it, is shown to ``accept``;
        without its yes it ends here.
     5. Each item streams into a staged object while both its digests are computed, and compared with the manifests.
@@ -91,8 +92,8 @@ def unseal(
     Where the file is refused after the fourth step, ``incomplete`` is told what it was to be, and how many items had come
     whole.
 
-    Raises ``NotForUs``, ``SealedFileRefused``, ``WrongFilePassphrase``, ``BadCard``, ``SenderUnproven``, ``LogNotConnected``,
-    ``PartnerChanged``, ``NoSuchCase``, ``CodeTaken``, ``NoSpace``, ``ReadOnly``.
+    Raises ``NotForUs``, ``SealedFileRefused`` (``DamagedCopy`` of what came before), ``WrongFilePassphrase``, ``BadCard``,
+    ``SenderUnproven``, ``LogNotConnected``, ``PartnerChanged``, ``NoSuchCase``, ``CodeTaken``, ``NoSpace``, ``ReadOnly``.
     """
     with SealedFile(path) as file:
         unsealing = _Unsealing(keeper, file, spoken, progress, stores=True)
@@ -127,9 +128,7 @@ class _Unsealing:
                 found = Found(self.file.outside, PLAIN, None, size, verdict, whole=True)
             else:
                 reader, tags, manifest, verdict = self._judged(grant, container)
-                for place, member in reader.items(tags, manifest.items):
-                    self._compare(manifest.items[place], *self._digests(member))
-                reader.finish(tags, manifest.items)
+                self._read_through(reader, tags, manifest)
                 found = Found(self.file.outside, manifest.kind, manifest, manifest.payload_bytes, verdict, whole=True)
             self.keeper.open_end(grant.intent, "done", size=found.size_bytes)
             self.grant = None
@@ -210,7 +209,12 @@ class _Unsealing:
         reader, tags, manifest, verdict = self._judged(grant, container)
         found = Found(self.file.outside, manifest.kind, manifest, manifest.payload_bytes, verdict)
         if verdict.again:
-            return found, self._known(grant, verdict)
+            try:
+                self._read_through(reader, tags, manifest)
+            except errors.SealedFileRefused as error:
+                kept = ", ".join(verdict.again)
+                raise errors.DamagedCopy(reason=error.fields["reason"], items=kept) from None
+            return replace(found, whole=True), self._known(grant, verdict)
         accepted = self._accepted(found, accept)
         self.admitted = found
         for place, member in reader.items(tags, manifest.items, admit=self._admit):
@@ -226,6 +230,12 @@ class _Unsealing:
         arrived = self.keeper.open_finish(grant.intent, str(staging.path), manifest.persons, accepted=accepted)
         self.grant = None
         return found, arrived
+
+    def _read_through(self, reader: BagReader, tags: Tags, manifest: SealedManifest) -> None:
+        """Read what follows the tag files to the end, and keep nothing of it. Raises ``SealedFileRefused``."""
+        for place, member in reader.items(tags, manifest.items):
+            self._compare(manifest.items[place], *self._digests(member))
+        reader.finish(tags, manifest.items)
 
     def _known(self, grant: OpenGrant, verdict: Verdict) -> Arrived:
         self.keeper.open_end(grant.intent, "done", reason="known", again=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from crypto import mldsa, sshsig
 from crypto.errors import CryptoError
@@ -18,24 +18,8 @@ from vault import bag, errors, log_proofs
 from vault.archive import refused
 from vault.arrivals import ShownHead
 from vault.bag import Tags
+from vault.log_proofs import SenderCard
 from vault.sealed import SealedManifest
-
-
-class SenderCard(Protocol):
-    """What is needed of a card whose own signatures hold."""
-
-    @property
-    def vault_id(self) -> bytes:
-        """The vault whose identity it is of."""
-
-    @property
-    def ed25519(self) -> bytes:
-        """One of the keys that verify."""
-
-    @property
-    def mldsa65(self) -> bytes:
-        """The other one."""
-
 
 C = TypeVar("C", bound=SenderCard)
 

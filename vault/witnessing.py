@@ -228,9 +228,16 @@ def _is_beyond(proved: list[int], size: int) -> bool:
     return len(proved) > _MOST_BEFORE_CONFIRMED and not older
 
 
-def gap_before(registry: Registry, sender: str, audience: str, head: ShownHead) -> int | None:
-    """The generation of a state, if an earlier one was shown last and nothing proves that this one holds all of it."""
-    shown = [row for row in _of_sender(registry, sender) if row["audience"] == audience and audience]
+def gap_before(registry: Registry, sender: str, audience: str, head: ShownHead, *, digest: bytes) -> int | None:
+    """The generation of a state, if an earlier one was shown last and nothing proves that this one holds all of it.
+
+    What the file with this ``digest`` has shown itself does not count: when it was not stored, the gap may not have been said.
+    """
+    shown = [
+        row
+        for row in _of_sender(registry, sender)
+        if audience and row["audience"] == audience and row["digest"] != digest
+    ]
     if not shown or any(integer(row, "generation") >= head.generation for row in shown):
         return None
     newest = max(shown, key=lambda row: (integer(row, "generation"), integer(row, "size")))

@@ -71,7 +71,7 @@ class Attack:
         index._rows, index._digests = {}, {}
         for table in schema.VAULT_TABLES:
             if table.name in index._present:
-                for record in index.store.execute(f"SELECT {', '.join(table.columns)} FROM {table.name}"):  # noqa: S608
+                for record in index.store.execute(f"SELECT {', '.join(table.columns)} FROM {table.name}"):  # noqa: S608 -- from the schema
                     index._remember(table, table.from_record(record))
         index.store.execute(
             "UPDATE head SET step = ?, frontier = ?, index_digest = ?",

@@ -291,7 +291,7 @@ def test_what_was_taken_in_is_kept_as_a_proof_that_others_can_verify(ours: Ours)
     ours.take(receipt(BEAR, ours.vault, ours.said()))
     row = ours.vault.keeper.registry.row(schema.SHARES, ours.first["share_id"])
     assert row is not None
-    kept = Parts.from_signed_bytes(bytes(row["receipt"]))  # type: ignore[arg-type]
+    kept = Parts.from_signed_bytes(bytes(row["receipt"]))  # type: ignore[arg-type]  # the column holds bytes
     found = kept.verified(Card.from_bytes(kept.card))
     assert found.digest == ours.first["digest"].hex()
 

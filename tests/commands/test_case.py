@@ -87,8 +87,13 @@ def test_a_case_is_deleted_only_by_its_code(harbour: Any) -> None:
 
 
 def test_on_a_terminal_the_code_must_be_typed(harbour: Any, terminal: Callable[..., Any], folder: Path) -> None:
-    for typed, status in (("yes", 15), ("", 15), ("harbour", 0)):
+    for typed, status in ((("yes", "QUAY", "y"), 15), (("no",), 15), (("",), 15), (("Harbor", "harbour"), 0)):
         screen = terminal(*harbour.options, "--yes", "case", "delete", "HARBOUR")
-        screen.answer("Type HARBOUR to delete it:", typed)
-        assert screen.finish()[0] == status
+        screen.answer("Type HARBOUR to delete it; Enter alone leaves it:", typed[0])
+        for again in typed[1:]:
+            screen.answer("That is not HARBOUR. Type it to delete it; Enter alone leaves it:", again)
+        ended, rest = screen.finish()
+        assert ended == status
+        assert ("Nothing was deleted." in rest) == (status == 15)
+        assert "error" not in rest
     assert harbour("case", "list", "--json").json == []

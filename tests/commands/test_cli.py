@@ -276,3 +276,23 @@ def test_each_kind_of_failure_has_its_status(error: Exception, status: int) -> N
     found, message, _hint = _errors.described(error)
     assert found == status
     assert message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (("seel",), "There is no command seel. Perhaps `casevault seal` is meant?"),
+        (("Seal",), "There is no command Seal. Perhaps `casevault seal` is meant?"),
+        (("case", "nwe"), "There is no command nwe. Perhaps `casevault case new` is meant?"),
+        (("log", "verfy"), "There is no command verfy. Perhaps `casevault log verify` is meant?"),
+        (("qwertz",), "There is no command qwertz\n"),
+        (("q\x1b[31m",), "There is no command q<U+001B>[31m\n"),
+        (("case", "list", "--jsno"), "There is no option --jsno. Perhaps --json is meant?"),
+        (("case", "list", "--qwertz"), "There is no option --qwertz\n"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_mistyped_word_is_answered_with_the_one_that_is_meant(cv: Any, line: tuple[str, ...], said: str) -> None:
+    done = cv(*line, status=2)
+    assert f"casevault: error: {said}" in done.stderr
+    assert done.stdout == ""

@@ -128,10 +128,15 @@ def test_a_number_that_is_the_label_of_another_way_in_removes_nothing(cv: Any) -
 def test_nothing_is_removed_that_was_not_confirmed(cv: Any, terminal: Callable[..., Any]) -> None:
     cv("key", "add", "--new-key-file", "one", "--label", "one")
     cv("key", "remove", "1", status=15)
-    for answer in ("", "no", "one"):
+    for answers in (("no",), ("", "one", "ja"), ("what?", "N")):
         screen = terminal(*cv.options, "key", "remove", "1")
-        screen.answer("Remove it? [yes/no]", answer)
-        assert screen.finish()[0] == 15
+        screen.answer("Remove it? [yes/no]", answers[0])
+        for again in answers[1:]:
+            screen.answer("Please type yes or no. Remove it? [yes/no]", again)
+        status, rest = screen.finish()
+        assert status == 15
+        assert "Nothing was done." in rest
+        assert "error" not in rest
     assert len(cv("key", "list").lines) == 2
     screen = terminal(*cv.options, "key", "remove")
     assert "1  one (key file)" in screen.answer("Which number or label?", "1")

@@ -105,12 +105,37 @@ def test_a_known_sender_needs_no_question(cv: Any, post: Post) -> None:
     assert len(done.lines) == len(CONTENTS) + 1
     assert "It is from Anna Petrova; both signatures hold." in done.stderr
     shown = cv("show", done.lines[0][0]).stdout
-    for expected in ("Anna Petrova", "HARBOUR/1", "5a5a5a5a", "in person"):
+    sender = cv("--json", "inspect", "anna.age").json["sender"]
+    spoken = " ".join(sender["words"]), " ".join(sender["digits"])
+    for expected in ("Anna Petrova", "HARBOUR/1", "5a5a5a5a", "in person", *spoken):
         assert expected in shown
+    assert sender["fingerprint"] not in shown
     again = cv("open", "anna.age")
     assert again.stdout == ""
     assert "opened before" in again.stderr
     assert cv("--json", "open", "anna.age").json["known"]
+
+
+def test_a_damaged_copy_of_what_came_before_is_no_file_that_was_opened_before(cv: Any, post: Post) -> None:
+    came = [line[0] for line in cv("open", "anna.age").lines]
+    whole = (cv.folder / "anna.age").read_bytes()
+    changed = bytearray(whole)
+    changed[-20] ^= 1
+    copies = {"cut.age": whole[:-70_000], "changed.age": bytes(changed), "longer.age": whole + b"x"}
+    for name, content in copies.items():
+        done = cv("open", cv.file(name, content), "--receipt", "receipt.age", status=22)
+        assert "This copy of a file that came before is damaged" in done.stderr
+        assert all(reference in done.stderr for reference in came[:-1])
+        assert "opened before" not in done.stderr
+        assert not (cv.folder / "receipt.age").exists()
+    done = cv("open", "anna.age")
+    assert "opened before" in done.stderr
+    entries = [each for each in cv("--json", "log").json if each["act"] == "open" and each["phase"] != "intent"]
+    assert [(each["phase"], each["reason"]) for each in entries] == [
+        ("done", None),
+        *[("failed", "DamagedCopy")] * 3,
+        ("done", "known"),
+    ]
 
 
 def test_an_unknown_sender_is_refused_unless_accepted(cv: Any, post: Post) -> None:
@@ -148,7 +173,9 @@ def test_on_a_terminal_the_fingerprint_is_shown_and_asked_about(
         shown = screen.answer("Store it as not verified?", answer)
         assert words in shown
         assert "Boris" in shown
-        assert screen.finish()[0] == status
+        ended, rest = screen.finish()
+        assert ended == status
+        assert ("Nothing of it was stored." in rest, "error" in rest) == (status == 15, False)
     assert len(cv("--json", "case", "list").json) == 1
 
 

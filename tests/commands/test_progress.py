@@ -1,6 +1,7 @@
 """Long work shows on a terminal how far it is, and of how much."""
 
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -43,9 +44,33 @@ def test_an_export_says_of_how_much(harbour: Any, bars: Callable[[], str], what:
     assert "3.0/3.0 MB" in bars()
 
 
-def test_plain_shows_no_bar(harbour: Any, bars: Callable[[], str]) -> None:
+def test_the_log_says_of_how_many_steps(harbour: Any, bars: Callable[[], str]) -> None:
+    options = [*map(str, harbour.options), "log"]
+    (harbour.folder / "out").mkdir()
+    counts: list[tuple[int, int]] = []
+    for line in (("verify",), ("verify",), ("verify", "--full"), ("export", "--to", str(harbour.folder / "out"))):
+        before = len(bars())
+        assert cli.main([*options, *line]) == 0
+        done, of = re.findall(r"(\d+)/(\d+)", bars()[before:])[-1]
+        assert done == of, line
+        counts.append((int(done), harbour("status", "--json").json["vault"]["log_steps"]))
+        assert ("verifying the log" if line[0] == "verify" else "exporting the log") in bars()[before:]
+    (first, _), (second, _), (full, steps), (exported, _) = counts
+    assert first > second > 0
+    assert first < full < steps
+    assert full < exported
+
+
+@pytest.mark.parametrize("option", ["--plain", "--json"])
+def test_whoever_asks_for_plain_lines_or_a_document_gets_no_bar(
+    harbour: Any, bars: Callable[[], str], option: str
+) -> None:
     harbour("add", "HARBOUR", harbour.file("film.mp4", bytes(3_000_000)))
     (harbour.folder / "out").mkdir()
-    line = ["--plain", "export", "HARBOUR", "--to", str(harbour.folder / "out")]
-    assert cli.main([*map(str, harbour.options), *line]) == 0
+    for line in (
+        ("export", "HARBOUR", "--to", str(harbour.folder / "out")),
+        ("log", "verify"),
+        ("check", "--read-data"),
+    ):
+        assert cli.main([*map(str, harbour.options), option, *line]) == 0
     assert bars() == ""

@@ -191,6 +191,39 @@ def test_a_text_from_the_keyboard_is_waited_for_and_its_end_is_explained(
     assert "Ctrl-D" not in harbour("add", "HARBOUR", "--text", "-", "--title", "-x", typed="piped").stderr
 
 
+@pytest.mark.parametrize(
+    ("line", "question"),
+    [
+        (("case", "new"), "Title of the case:"),
+        (("note", "HARBOUR"), "Note:"),
+        (("tag", "HARBOUR"), "Tag:"),
+        (("person", "add", "HARBOUR"), "Name:"),
+        (("search",), "Words:"),
+        (("add", "HARBOUR", "--text", "-"), "Title:"),
+    ],
+)
+def test_enter_alone_where_something_is_needed_is_asked_again_and_the_interrupt_key_ends_it(
+    harbour: Any, terminal: Callable[..., Any], line: tuple[str, ...], question: str
+) -> None:
+    screen = terminal(*harbour.options, *line)
+    screen.answer(question, "")
+    screen.answer("This is needed; Ctrl-C ends the command. " + question, "   ")
+    screen.expect("This is needed")
+    screen.interrupt()
+    assert screen.finish()[0] == 130
+
+
+@pytest.mark.parametrize("line", [("note", "HARBOUR/9"), ("tag", "HARBOUR/9"), ("note", "HARBUOR")])
+def test_nobody_types_something_about_what_is_not_there(
+    harbour: Any, terminal: Callable[..., Any], line: tuple[str, ...]
+) -> None:
+    status, shown = terminal(*harbour.options, *line).finish()
+    assert status == 14
+    assert ":" in shown
+    assert "Note:" not in shown
+    assert "Tag:" not in shown
+
+
 def test_an_arrow_key_never_becomes_a_part_of_a_name(harbour: Any, terminal: Callable[..., Any]) -> None:
     screen = terminal(*harbour.options, "case", "new", "--code", "QUAY")
     screen.answer("Title of the case:", b"Quay\x1b[D\x1b[D3")

@@ -266,7 +266,8 @@ def test_log_status_says_up_to_which_entry_how_many_partners_have_confirmed(ends
     )
 
 
-def test_two_histories_are_said_by_open_by_the_receipt_and_from_then_on_by_every_command(ends: Ends) -> None:
+def forked(ends: Ends) -> None:
+    """Bear has confirmed second.age; an older copy of our vault has gone on and sealed other.age."""
     older = ends.cv.folder / "older"
     shutil.copytree(ends.cv.vault, older)
     ends.seal("second.age")
@@ -274,6 +275,10 @@ def test_two_histories_are_said_by_open_by_the_receipt_and_from_then_on_by_every
     shutil.rmtree(ends.cv.vault)
     older.rename(ends.cv.vault)
     ends.seal("other.age")
+
+
+def test_two_histories_are_said_by_open_by_the_receipt_and_from_then_on_by_every_command(ends: Ends) -> None:
+    forked(ends)
     done = ends.theirs("open", "other.age", "--accept-unverified", status=22)
     assert "log" in done.stderr
     (fork,) = ends.theirs("--json", "log", "status").json["forks"]
@@ -282,3 +287,25 @@ def test_two_histories_are_said_by_open_by_the_receipt_and_from_then_on_by_every
     assert "two histories" in " ".join(ends.theirs("case", "list").stderr.split())
     assert "another history of this vault" in " ".join(ends.cv("receipt", "r.age", status=22).stderr.split())
     assert "never had" in " ".join(ends.cv("case", "list").stderr.split())
+
+
+def test_a_session_says_two_histories_at_every_unlock_and_status(ends: Ends) -> None:
+    forked(ends)
+    vault = ("--vault", ends.theirs.vault)
+
+    def warned(done: Any) -> bool:
+        return "two histories" in " ".join(done.stderr.split())
+
+    assert not warned(ends.theirs("unlock"))
+    try:
+        assert not warned(ends.theirs.bare(*vault, "status"))
+        ends.theirs.bare(*vault, "open", "other.age", "--accept-unverified", status=22)
+        assert warned(ends.theirs.bare(*vault, "status"))  # found in this session
+        assert ends.theirs.bare(*vault, "--json", "status").json["session"]["warnings"] == ["partner-log-forked"]
+        assert warned(ends.theirs.bare(*vault, "unlock"))
+        ends.theirs.bare(*vault, "lock")
+        assert warned(ends.theirs("status"))  # opened by the command itself
+        assert warned(ends.theirs("unlock"))
+        assert warned(ends.theirs.bare(*vault, "status", "--plain"))
+    finally:
+        ends.theirs("lock")

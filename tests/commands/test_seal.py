@@ -194,6 +194,26 @@ def test_purpose_and_terms_are_asked_for_and_may_be_empty(filled: Any, terminal:
     assert (manifest.purpose, manifest.terms) == ("hearing", None)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("--all", "--to", "Lean"), 14, "There is no partner Lean"),
+        (("--item", "9", "--to", "Bear"), 14, "There is no item HARBOUR/9"),
+        (("--item", "1", "--person", "p9", "--to", "Bear"), 14, "There is no person HARBOUR/p9"),
+        (("--item", "1", "--to", "Bear", "-o", "gone/x.age"), 14, "gone"),
+        (("--item", "1", "--to", "Bear", "-o", "film.mp4"), 15, "film.mp4"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_nobody_says_what_for_to_hear_that_it_cannot_be_sealed(
+    filled: Any, terminal: Any, arguments: tuple[str, ...], status: int, said: str
+) -> None:
+    ended, shown = terminal(*filled.options, "seal", "HARBOUR", *arguments).finish()
+    assert ended == status
+    assert said in shown
+    assert "What is it for?" not in shown
+
+
 @pytest.mark.parametrize("command", [("seal", "HARBOUR", "--all", "--to", "Bear", "--yes"), ("identity", "card")])
 def test_a_stick_that_is_not_in_gets_no_file_of_its_name(filled: Any, command: tuple[str, ...]) -> None:
     filled(*command, "-o", "stick/", status=14)
@@ -208,7 +228,8 @@ def test_a_no_and_an_interruption_seal_nothing(filled: Any, terminal: Any) -> No
     command = (*filled.options, "seal", "HARBOUR", "--all", "--to", "Crane", "--purpose", "x", "--terms", "y")
     shown = terminal(*command)
     shown.answer("Nobody has compared this card. Seal for it all the same?", "no")
-    assert shown.finish()[0] == 15
+    status, rest = shown.finish()
+    assert (status, "Nothing was done." in rest, "error" in rest) == (15, True, False)
     shown = terminal(*command)
     shown.expect("Seal for it all the same?")
     shown.interrupt()

@@ -19,10 +19,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
+import witness_tables
 from opened import opened
 from somebody import Somebody
 
@@ -199,6 +200,14 @@ def _receipt_take(vault: Vault, material: Path) -> None:
     vault.take_receipt(material / "receipt.age")
 
 
+def _open_forked(vault: Vault, material: Path) -> None:
+    try:
+        vault.open_file(material / "forked.age", spoken=_nobody_spoke, into="HARBOUR")
+    except errors.SealedFileRefused:
+        return
+    raise AssertionError("a file of another history was taken")
+
+
 def _nobody_spoke() -> str:
     raise AssertionError("the file has no passphrase")
 
@@ -224,6 +233,8 @@ ACTS: dict[str, Callable[[Vault, Path], None]] = {
     "open anew": _open_anew,
     "receipt make": _receipt_make,
     "receipt take": _receipt_take,
+    "open forked": _open_forked,
+    "receipt forked": _receipt_take,
 }
 
 
@@ -292,17 +303,19 @@ class Scenario:
         if act == "receipt make":
             with Vault.open(self._template, OLD, clock=clock) as vault:
                 _open(vault, self.material)
-        if act == "receipt take":
+        if act == "open forked":
+            self._be_shown_another_history()
+        if act in ("receipt take", "receipt forked"):
             self._be_confirmed()
         self.source = Fingerprint(self.material / "statement.mp4")
         self.both = self._seen(more=False)
         self.after_more = self._seen(more=True)
-        same = act in ("export", "seal", "change", "key add", "key remove") or self.confirms
+        same = act in ("export", "seal", "change", "key add", "key remove", "open forked") or self.confirms
         assert (self.both[0] == self.both[1]) is same
 
     @property
     def opens(self) -> bool:
-        """Whether the act takes in what somebody sealed."""
+        """Whether the act takes in what somebody sealed, or refuses it."""
         return self.act_name.startswith("open")
 
     @property
@@ -317,18 +330,44 @@ class Scenario:
         with Vault.open(self._template, OLD, clock=clock) as vault:
             _seal(vault, self.material)
             (row,) = vault.keeper.registry.rows(schema.SHARES)
-            content = receipts.said(PARTNER, vault.identity.show().fingerprint, row)
+            (file,) = (self.material / "exported").iterdir()
+            named = witness_tables.shown(opened(file, PARTNER.hybrid, PARTNER.fingerprint).tags)
+            if self.act_name == "receipt forked":
+                named = replace(named, root=bytes(32))
+            content = receipts.said(
+                PARTNER, vault.identity.show().fingerprint, row, checkpoint=named.to_bytes().decode()
+            )
             (self.material / "receipt.age").write_bytes(receipts.receipt(PARTNER, vault, content))
         self.clear_exported()
+
+    def _be_shown_another_history(self) -> None:
+        """A file was opened, and another one is there whose sender's log has another history."""
+        import bags
+        import sealing
+        from their_logs import TheirLog
+
+        sender = sealing.Sender()
+        log = TheirLog(sender)
+        with Vault.open(self._template, OLD, clock=clock) as vault:
+            to = sealing.To(vault)
+            for name, history in (("sealed", log), ("forked", log.copy("another"))):
+                manifest = sender.share(to.fingerprint, (LETTER,), purpose=name)
+                shown = history.share(manifest.to_bytes(), manifest.to)
+                members = sender.members(manifest, (LETTER,), replaced=shown)
+                (self.material / f"{name}.age").write_bytes(sealing.sealed(bags.packed(members), to.hybrid))
+            _open(vault, self.material)
 
     def verify_confirmed(self, path: Path, *, done: bool) -> str:
         """After `verify`: a receipt was taken in wholly or not at all; one that was written is whole or not there."""
         with Vault.open(path, OLD, clock=clock) as vault:
-            if self.act_name == "receipt take":
+            if self.act_name != "receipt make":
                 (share,) = vault.shares()
                 assert (share.state, share.complete is True) == ("sent", share.confirmed is not None)
                 is_there = share.confirmed is not None
+                if self.act_name == "receipt forked":
+                    assert vault.log_status().forks or not is_there, "the proof is kept before the receipt is taken"
                 assert vault.take_receipt(self.material / "receipt.age").again is is_there
+                assert len(vault.log_status().forks) == (self.act_name == "receipt forked")
             else:
                 is_there = self._is_written(Card.from_bytes(vault.identity.card()))
         assert is_there or not done, "what was reported as done is there"
@@ -363,6 +402,23 @@ class Scenario:
             assert [row["stored"] for row in rows] == [1] * state.startswith("after")
             _found, arrived = vault.open_file(self.material / "sealed.age", spoken=_nobody_spoke)
             assert arrived.known is state.startswith("after")
+
+    def verify_written(self, path: Path, state: str, *, done: bool) -> None:
+        """After `verify` of what wrote a receipt for a file that it had stored: whole or not there, and not before that."""
+        with Vault.open(path, OLD, clock=clock) as vault:
+            is_there = self._is_written(Card.from_bytes(vault.identity.card()))
+        assert is_there or not done, "what was reported as done is there"
+        assert state.startswith("after") or not is_there, "nothing is confirmed that was not stored"
+
+    def verify_refused(self, path: Path, *, done: bool) -> str:
+        """After `verify`: the proof of two histories is kept whenever the file was refused for it; nothing of it is stored."""
+        with Vault.open(path, OLD, clock=clock) as vault:
+            kept = len(vault.log_status().forks)
+            assert len(vault.keeper.registry.rows(schema.RECEIVED)) == 1
+            _open_forked(vault, self.material)
+            assert len(vault.log_status().forks) == 1, "the same again is the same proof"
+        assert kept or not done, "what was reported as refused is proved"
+        return "after" if kept else "before"
 
     def _seen(self, *, more: bool) -> tuple[Contents, Contents]:
         seen = []
@@ -399,6 +455,20 @@ class Scenario:
         """The name of the state before, where the act leaves the contents as they are."""
         return "before" if self.both[0] == self.both[1] else ""
 
+    def verify_more(self, path: Path, state: str, *, done: bool) -> str:
+        """After `verify`: what only this act leaves; the name of the state, where only that tells it. `done` was reported."""
+        if self.changes_keys:
+            return self.verify_keys(path, done=done)
+        if self.confirms:
+            return self.verify_confirmed(path, done=done)
+        if self.act_name == "seal":
+            return self.verify_sealed(path, done=done)
+        if self.act_name == "open forked":
+            return self.verify_refused(path, done=done)
+        if self.opens:
+            self.verify_received(path, state)
+        return state
+
     @property
     def changes_secret(self) -> bool:
         return self.act_name == "change"
@@ -413,15 +483,16 @@ class Scenario:
         found = sorted((self.material / "exported").iterdir())
         files = [each for each in found if each.suffix == ".age"]
         assert all(_PARTIAL.fullmatch(each.name) for each in found if each not in files)
+        assert len(files) <= 1
         with Vault.open(path, OLD, clock=clock) as vault:
             shares = vault.shares()
-        assert len(files) <= 1
-        assert len(shares) <= 1
-        for each in files:
-            manifest = opened(each, PARTNER.hybrid, PARTNER.fingerprint).manifest
-            (share,) = shares
-            assert (share.share_id, share.sequence, share.items) == (manifest.share_id, 1, (1, 2))
-            assert share.state in ("sent", "signed"), "a file that is there is never said to have failed"
+            assert len(shares) <= 1
+            for each in files:
+                found = opened(each, PARTNER.hybrid, PARTNER.fingerprint)
+                manifest, (share,) = found.manifest, shares
+                assert (share.share_id, share.sequence, share.items) == (manifest.share_id, 1, (1, 2))
+                assert share.state in ("sent", "signed"), "a file that is there is never said to have failed"
+                witness_tables.verify_shown(vault, manifest.share_id, found.tags)
         assert files or not any(share.state == "sent" for share in shares)
         assert files or not done, "what was reported as done is there"
         return "after" if files else "before"
@@ -474,7 +545,8 @@ def verify(
     order = [first, *(name for name in secrets if name != first)]
     vault = _open_any(path, order)
     with vault:
-        assert set(vault.warnings) <= EXPECTED_WARNINGS, vault.warnings
+        forked = witness_tables.verify(vault)
+        assert forked <= set(vault.warnings) <= EXPECTED_WARNINGS | forked, vault.warnings
         _verify_folder(path, vault)
         report = vault.check(read_data=True)
         assert report.findings == (), report.findings
@@ -486,7 +558,7 @@ def verify(
         _verify_outcomes(vault)
     verify_secret(path, secrets)
     with Vault.open(path, RECOVERY, clock=clock) as vault:
-        assert vault.warnings == (), "the first open settles everything"
+        assert set(vault.warnings) == forked, "the first open settles everything else"
         assert vault.info().cases == len(found)
     return names[0]
 

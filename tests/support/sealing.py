@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import bags
@@ -73,3 +76,12 @@ def opened(file: bytes, *identities: age.Identity) -> bytes:
 
 def header_size(file: bytes) -> int:
     return len(age.read_header(io.BytesIO(file)).text)
+
+
+def leftover(folder: Path, name: str, content: bytes = b"age-encryption.org/v1\n-> x", *, seconds: int = 3600) -> Path:
+    """What a crash left of a file that was being sealed, so many seconds ago."""
+    path = folder / name
+    path.write_bytes(content)
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+    return path

@@ -48,6 +48,20 @@ def mounted_stick(kind: Kind, *, size_mib: int = 64) -> Iterator[Path]:
         yield root
 
 
+@contextlib.contextmanager
+def small_disk(*, size_kib: int = 0, read_only: bool = False) -> Iterator[Path]:
+    """Yield the root of an empty disk in memory that is full soon, or can only be read. Raises CannotMount."""
+    umount, mount = shutil.which("umount", path=_PATH), shutil.which("mount", path=_PATH)
+    if sys.platform != "linux" or os.geteuid() != 0 or mount is None or umount is None:
+        raise CannotMount("a disk in memory is mounted on Linux, as root")
+    with tempfile.TemporaryDirectory(prefix="disk-") as folder:
+        _run(mount, "-t", "tmpfs", "-o", f"size={size_kib}k,{'ro' if read_only else 'rw'}", "tmpfs", folder)
+        try:
+            yield Path(folder)
+        finally:
+            _unmount(umount, Path(folder))
+
+
 def _tools(kind: Kind) -> dict[str, str]:
     if sys.platform != "linux":
         raise CannotMount("sticks are mounted on Linux only")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vault import archive
@@ -322,10 +322,18 @@ def test_a_name_is_either_plain_or_none(name: str) -> None:
 
 
 @given(st.integers(0, 511), st.integers(1, 255), st.sampled_from([0, 8**11]))
+@example(8, 1, 8**11)
 def test_no_bit_of_a_header_is_free(place: int, change: int, size_bytes: int) -> None:
     head = bytearray(archive.header("TOP-1/a", size_bytes))
     for start in range(0, len(head), 512):
         altered = bytearray(head)
         altered[start + place] ^= change
-        with pytest.raises(SealedFileRefused):
-            archive.ArchiveReader(io.BytesIO(altered + archive.END)).next_member()
+        try:
+            found = archive.ArchiveReader(io.BytesIO(altered + archive.END)).next_member()
+        except SealedFileRefused:
+            continue
+        # A size of 8 GiB or more has no checksum there; whoever reads compares it with the one that was signed.
+        assert start == 512
+        assert found is not None
+        assert found.size_bytes >= 8**11
+        assert found.size_bytes != size_bytes

@@ -172,6 +172,25 @@ def test_a_text_that_is_being_written_is_in_the_backup_as_it_was_last_saved(
     assert check(place) == ()
 
 
+def test_a_text_that_is_saved_while_the_drafts_are_listed_is_in_the_backup(
+    vault: Vault, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with vault.cases.get("HARBOUR").drafts.begin(text="She came") as writing:
+        saves = iter(["She came by the night train"])
+        known = snapshot.is_draft_name
+
+        def is_draft_name(name: str) -> bool:
+            for text in saves:  # from one of its two places to the other
+                writing.save(text)
+            return known(name)
+
+        monkeypatch.setattr(snapshot, "is_draft_name", is_draft_name)
+        vault.backup(place)
+        assert [path.name.partition("-")[0] for path in (place / "drafts").iterdir()] == [
+            path.name for path in (vault.path / "drafts").iterdir()
+        ]
+
+
 # The vault changes meanwhile
 
 

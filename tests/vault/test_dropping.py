@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from faults import Failure, bury, every_failure
-from sealing import opened
+from sealing import leftover, opened
 from somebody import Somebody
 
 from vault import bag, cards, dropping, errors, verifying
@@ -117,6 +117,21 @@ def test_without_room_nothing_is_begun(source: Path, tmp_path: Path, monkeypatch
     with pytest.raises(errors.NoSpace):
         dropping.drop([source], CARD, tmp_path / "f.age", clock=clock)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_what_a_crash_left_is_removed_by_the_next_one_there_and_nobodys_own_file(source: Path, tmp_path: Path) -> None:
+    gone = leftover(tmp_path, f"sealed-{'0' * 32}.partial")
+    own = leftover(tmp_path, "f.age.partial"), leftover(tmp_path, f"sealed-{'2' * 32}.partial", b"somebody's own")
+    dropping.drop([source], CARD, tmp_path / "f.age", clock=clock)
+    assert not gone.exists()
+    assert all(path.exists() for path in own)
+
+
+def test_no_file_is_read_for_a_folder_that_is_not_there(source: Path, tmp_path: Path) -> None:
+    read: list[int] = []
+    with pytest.raises(errors.NoSuchFolder):
+        dropping.drop([source], CARD, tmp_path / "gone" / "f.age", clock=clock, progress=read.append)
+    assert read == []
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="left out: named pipes")

@@ -41,6 +41,22 @@ def test_a_hardened_process_leaves_no_core_and_lets_nobody_attach() -> None:
 
 
 @linux_only
+@pytest.mark.parametrize("begun", ["Vault.create(Path('vault'), None)", "drop((), b'', None, clock=str)"])
+def test_what_makes_a_vault_or_seals_for_a_card_is_hardened_before_it_does_anything(begun: str) -> None:
+    code = f"""if True:
+        import ctypes
+        from pathlib import Path
+        from vault import Vault
+        from vault.dropping import drop
+        try:
+            {begun}
+        except Exception:
+            print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
+    """
+    assert python(code) == "0"
+
+
+@linux_only
 def test_a_system_that_refuses_hardening_is_reported_and_not_fatal(monkeypatch: pytest.MonkeyPatch) -> None:
     import ctypes
     import resource

@@ -45,7 +45,7 @@ def test_no_block_of_a_key_that_signed_can_be_found_on_the_raw_device(
     sealed = LogKey._sealed
 
     def remembered(self: LogKey, held: object) -> bytes:
-        block = sealed(self, held)  # type: ignore[arg-type]
+        block = sealed(self, held)  # type: ignore[arg-type]  # what it is given is passed on
         blocks.append(block)
         return block
 

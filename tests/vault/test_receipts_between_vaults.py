@@ -54,7 +54,7 @@ def test_nothing_but_the_sender_reads_anything_of_a_receipt(pair: Pair) -> None:
     assert [each.kind for each in header.stanzas] == [age.HYBRID]
     plain = io.BytesIO()
     seed = pair.ours.keeper.registry.rows(schema.IDENTITY)[0]["hybrid_seed"]
-    age.decrypt(io.BytesIO(data), plain, [age.HybridIdentity(bytes(seed))])  # type: ignore[arg-type]
+    age.decrypt(io.BytesIO(data), plain, [age.HybridIdentity(bytes(seed))])  # type: ignore[arg-type]  # the column holds bytes
     assert len(plain.getvalue()) == padded_size(len(plain.getvalue())) >= 64 << 10
     for known in ("HARBOUR", "Anna", "Bear", sent.share_id, "receipt", pair.ours.identity.show().fingerprint):
         assert known.encode() not in data
@@ -205,7 +205,7 @@ def test_a_receipt_goes_over_nothing_and_not_into_the_vault(pair: Pair) -> None:
         pair.theirs.path / "x.age": errors.Refused,
     }.items():
         with pytest.raises(error):
-            pair.theirs.verify_receipt_place(target)
+            pair.theirs.verify_place(target)
         with pytest.raises(error):
             pair.theirs.write_receipt(found, target)
     assert there.read_bytes() == b"mine"
@@ -314,7 +314,7 @@ def test_after_any_failure_of_the_disk_a_receipt_is_whole_or_not_there(pair: Pai
             if path.suffix == ".age":
                 with path.open("rb") as file:
                     seed = pair.ours.keeper.registry.rows(schema.IDENTITY)[0]["hybrid_seed"]
-                    age.decrypt(file, io.BytesIO(), [age.HybridIdentity(bytes(seed))])  # type: ignore[arg-type]
+                    age.decrypt(file, io.BytesIO(), [age.HybridIdentity(bytes(seed))])  # type: ignore[arg-type]  # the column holds bytes
             else:
                 assert path.suffix == ".partial"
             path.unlink()

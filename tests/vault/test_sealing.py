@@ -11,13 +11,13 @@ import random
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from faults import FaultyDisk, replaced
 from opened import opened
+from sealing import leftover
 from sessions import session
 from somebody import Somebody
 from vaults import FailingLog, clear_content, flip, key_file, make_vault, object_files, open_vault, write_rows
@@ -79,7 +79,7 @@ def vault(tmp_path: Path) -> Iterator[Vault]:
 
 def sealed(case: Case, target: Path, *, to: str | None = CANARIES["partner"], **more: object) -> Sealed:
     passphrase = None if to else "a-b-c-d-e"
-    with case.seal(to=to, **{"items": "all", **more}) as running:  # type: ignore[arg-type]
+    with case.seal(to=to, **{"items": "all", **more}) as running:  # type: ignore[arg-type]  # named as the method has them
         return running.write(target, passphrase=passphrase)
 
 
@@ -466,14 +466,6 @@ def test_errors_of_the_system_are_told_apart(tmp_path):
 
 
 # What a crash left
-
-
-def leftover(folder: Path, name: str, content: bytes = b"age-encryption.org/v1\n-> x", *, seconds: int = 3600) -> Path:
-    path = folder / name
-    path.write_bytes(content)
-    then = time.time() - seconds
-    os.utime(path, (then, then))
-    return path
 
 
 def test_what_a_crash_left_is_removed_by_the_next_seal_there_and_nothing_else(case, out):

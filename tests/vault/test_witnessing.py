@@ -322,6 +322,31 @@ def test_a_restored_vault_is_said_to_have_a_gap_and_goes_on(pair: Vaults) -> Non
     assert pair.ours.take_receipt(pair.theirs.write_receipt(pair.open(again.path), pair.out).path).log
 
 
+def test_what_a_file_showed_is_remembered_though_it_could_not_be_stored(
+    pair: Vaults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.open(pair.seal().path)
+    pair.ours.backup(pair.folder / "backup")
+    pair.open(pair.seal().path)
+    pair.ours.close()
+    Vault.restore(pair.folder / "backup", pair.folder / "again", key_file())
+    pair.ours = open_vault(pair.folder / "again")
+    sent = pair.seal()
+
+    def full(*_: object) -> None:
+        raise errors.NoSpace(path="the vault")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vault.storing.place", full)
+        with pytest.raises(errors.NoSpace):
+            pair.open(sent.path)
+    assert len(pair.theirs.keeper.registry.rows(schema.RECEIVED)) == 2
+    assert {row["generation"] for row in pair.theirs.keeper.registry.rows(schema.SEEN_HEADS)} == {1, 2}
+    # Whoever tries again hears of the gap, which nobody may have read before.
+    assert pair.open(sent.path).verdict.new_generation == 2
+    assert pair.open(pair.seal().path).verdict.new_generation is None
+
+
 # Somebody without a vault shows two histories
 
 

@@ -114,7 +114,8 @@ class Verdict:
 
     ``again`` are the items that came with the same file before and are still there. ``gap``: the file that it says came
     before it is not here. ``late``: a later one came already. ``rival``: another file has its number. ``new_generation``: the sender's log has
-    declared a gap since it was last seen here, as after a restore.
+    declared a gap since it was last seen here, as after a restore. ``unconnected``: how many entries the state had that was
+    seen of it here, and that lies too far from this one for a proof.
     """
 
     sender: Sender
@@ -124,6 +125,12 @@ class Verdict:
     rival: bool = False
     last_sequence: int | None = None
     new_generation: int | None = None
+    unconnected: int | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person must agree before anything of the file is stored."""
+        return self.sender.trust in (UNKNOWN, UNVERIFIED) or self.unconnected is not None
 
 
 @dataclass(frozen=True, slots=True)

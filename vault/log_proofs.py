@@ -27,7 +27,7 @@ from vault.leaves import Leaf, generation_statement, origin
 FORM = 1
 _ACT = "share"
 SHOWN = ("act", "digest", "recipients")
-MOST_EARLIER = 64
+MOST_EARLIER = 512
 _MOST_GENERATIONS = 128
 _MOST_HASHES = 64
 _DEEPEST = 6

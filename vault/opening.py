@@ -99,7 +99,7 @@ def open_vault(
     3. Try the secret on each copy, newest epoch first; check the header's MAC.
     4. Open that epoch's vault.db, and compare the header with the digest that it keeps.
     5. Compare the log with what this machine remembers, and its last step with the key that signs the next; where they
-       differ, ``accept_older`` begins a new generation of the log, records it there, and goes on.
+       differ, ``accept_older`` begins a new generation of the log, whose first entry says so, and goes on.
     6. See that the subfolders are the vault's own; make both copies of the header agree; remove what other epochs and
        dead processes left.
     7. Give every intent without an outcome its outcome.
@@ -159,18 +159,18 @@ def open_locked(
         later = mark.later_head(registry, state_dir, keeper.head_at_open) if older and state_dir else None
         if later is not None:
             heads.append(later)
-        if older or lost:
-            registry.signing.begin_generation(mark.next_generation(registry, state_dir, later))
         folder.make_subfolders()
+        if older or lost:
+            # Before anything else is written: the generation begins with the entry that says why.
+            registry.signing.begin_generation(mark.next_generation(registry, state_dir, later))
+            keeper.record_older_copy(*heads)
+            keeper.warn("older-than-last-time" if older else "log-key-lost")
         if folder.repair_headers(found):
             keeper.warn("header-repaired")
         _sweep(keeper)
         _settle(keeper)
         if not (older or lost) and "newer-files" not in keeper.warnings:
             _sweep_drafts(keeper)
-        if older or lost:
-            keeper.record_older_copy(*heads)
-            keeper.warn("older-than-last-time" if older else "log-key-lost")
         if not restored:
             with contextlib.suppress(errors.VaultError):  # the next open does it
                 keeper.certify_generations()

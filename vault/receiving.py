@@ -123,19 +123,24 @@ class Receiving(Sharing):
             )
         opening.claim, opening.verdict = claim, verdict
         if claim.head is not None and sender.fingerprint is not None:
-            self._see_head(opening, claim.head, sender)
+            unconnected = self._see_head(opening, claim.head, sender)
             gap = witnessing.gap_before(
                 self.registry, sender.fingerprint, claim.recipient or "", claim.head, digest=digest
             )
-            opening.verdict = verdict = replace(verdict, new_generation=gap)
+            opening.verdict = verdict = replace(verdict, new_generation=gap, unconnected=unconnected)
         return verdict
 
-    def _see_head(self, opening: Opening, head: ShownHead, sender: Sender) -> None:
-        """See that the sender's log goes on from what was seen of it. Raises ``SealedFileRefused``, with the proof kept."""
+    def _see_head(self, opening: Opening, head: ShownHead, sender: Sender) -> int | None:
+        """See that the sender's log goes on from what was seen of it. Raises ``SealedFileRefused``, with the proof kept.
+
+        Where the two lie too far from each other for a proof: how many entries that had which was seen.
+        """
         claim, by = opening.claim, sender.fingerprint or ""
         found = witnessing.judge(self.registry, by, claim.recipient or "" if claim else "", head)
         if found is None:
-            return
+            return None
+        if found.kind == witnessing.UNPROVED:
+            return integer(found.before, "size")
         keep = partial(
             witnessing.keep_fork,
             self.registry,
@@ -166,7 +171,7 @@ class Receiving(Sharing):
         verdict = self._opening(intent).verdict
         if verdict is None:
             raise errors.ReceiptRefused
-        senders.verify(verdict.sender, accepted=accepted)
+        senders.verify(verdict, accepted=accepted)
 
     def open_stage(self, intent: int, staged: Staged, arrival: Arrival) -> None:
         """One object that lies in the staging folder, in the order of the file; the last may be the proofs."""
@@ -177,14 +182,15 @@ class Receiving(Sharing):
     ) -> Arrived:
         """Store everything that was staged, in one transaction of the case: all of it or nothing.
 
-        1. The sender must be known, or ``accepted`` as not proven; a changed key never is.
+        1. The sender must be known and their log go on from what was seen of it, or that is ``accepted`` as not proven; a
+           changed key never is.
         2. A new case gets its compartment, which nobody sees before the outcome.
         3. Rows and keys are written inside the transaction.
         4. The second intent: states, object ids, the row of the file, and the state of the sender's log.
         5. The objects are put in their places, and the transaction commits.
         6. The outcome; a new case enters the index with it.
 
-        Raises ``SenderUnproven``, ``PartnerChanged``, ``SealedFileRefused``, ``NoSpace``, ``ReadOnly``.
+        Raises ``SenderUnproven``, ``LogNotConnected``, ``PartnerChanged``, ``SealedFileRefused``, ``NoSpace``, ``ReadOnly``.
         """
         opening = self._opening(intent)
         del self._openings[intent]
@@ -193,7 +199,7 @@ class Receiving(Sharing):
             claim, verdict = opening.claim, opening.verdict
             if claim is None or verdict is None or not opening.stores:
                 raise errors.ReceiptRefused
-            senders.verify(verdict.sender, accepted=accepted)
+            senders.verify(verdict, accepted=accepted)
             self._see_case(opening)
             try:
                 storing = Storing(

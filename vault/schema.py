@@ -366,8 +366,13 @@ WITNESSES = Table(
         "confirmed": NEEDED_TEXT,
     },
 )
+# The state of our log that the last receipt of a partner has named, if it was found in it.
+NAMED_HEADS = Table(
+    "named_heads",
+    {"fingerprint": NEEDED_TEXT, "generation": NEEDED_INTEGER, "size": NEEDED_INTEGER, "root": NEEDED_BLOB},
+)
 # States of the logs of others, as their files showed them to one of our fingerprints (`audience`; empty for a passphrase).
-# `evidence` is what their identity signed, kept with the newest one of each chain.
+# `evidence` is what their identity signed, kept with the newest one of each chain, and with one from which none leads on.
 SEEN_HEADS = Table(
     "seen_heads",
     {
@@ -403,7 +408,19 @@ FORKS = Table(
 )
 
 # Vaults of before have none of these tables until the first row of each.
-LATER_TABLES = (DRAFTS, IDENTITY, PARTNERS, SHARES, RECEIVED, GENERATIONS, SENT_HEADS, WITNESSES, SEEN_HEADS, FORKS)
+LATER_TABLES = (
+    DRAFTS,
+    IDENTITY,
+    PARTNERS,
+    SHARES,
+    RECEIVED,
+    GENERATIONS,
+    SENT_HEADS,
+    WITNESSES,
+    NAMED_HEADS,
+    SEEN_HEADS,
+    FORKS,
+)
 VAULT_TABLES = (SETTINGS, SLOTS, CASES, LOG_KEYS, DELETED_CASES, UNANSWERED, *LATER_TABLES)
 
 VAULT_SCHEMA = (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from crypto.encoding import canonical_json
 from crypto.signing import Checkpoint, checkpoint_note
 from crypto.tree import Tree, leaf_hash
-from vault import errors, schema, shares
+from vault import bag, errors, schema, shares
 from vault.leaves import Leaf, origin
 from vault.log_proofs import MOST_EARLIER, SHOWN, Certificate, Earlier, Included, LogProofs
 from vault.log_requests import LogFork, LogWitness
@@ -26,13 +26,18 @@ if TYPE_CHECKING:
     from vault.log import Announced
     from vault.registry import Registry
 
-# Two roots for one state; a state from which no proof leads to the other; a receipt with a state that our log never had.
+# Two roots for one state; a state that the sender should have proved to go on from another, and did not; a state which our
+# own identity has signed, and which our log never had.
 FORKED, UNCONNECTED, NOT_OURS = "forked", "unconnected", "not-ours"
-# What became of the state that a receipt names.
-CONFIRMED, LOST, FOREIGN = "confirmed", "lost", "not-ours"
+# No contradiction: the two states lie farther apart than a file has room to prove.
+UNPROVED = "unproved"
 
 _MOST_BEFORE_CONFIRMED = 8
-_MOST_FORKS = 8  # of one sender: one proves as much as a thousand
+_LEAST_WHEN_FULL = 64
+_ALWAYS = 2  # the state that was confirmed, and the one that the last receipt named
+# Of log-proofs.json, at most: an earlier state without its proof, a hash in a proof, a certificate, what else there is.
+_STATE_BYTES, _HASH_BYTES, _CERTIFICATE_BYTES, _REST_BYTES = 160, 67, 7800, 16 << 10
+_MOST_FORKS = 8  # of one sender, or from one partner: one proves as much as a thousand
 
 
 # Our log, for others
@@ -42,7 +47,7 @@ def expected_bytes(registry: Registry, recipient: str) -> int:
     """About how large log-proofs.json will be for a recipient."""
     proof = [bytes(32)] * max(1, registry.frontier.size.bit_length())
     earlier = [{"generation": 1, "proof": proof, "root": bytes(32), "size": 1} for _ in _to_prove(registry, recipient)]
-    certificates = 7800 * len(registry.rows(schema.GENERATIONS))
+    certificates = _CERTIFICATE_BYTES * len(registry.rows(schema.GENERATIONS))
     return len(canonical_json({"earlier": earlier, "key": proof, "share": proof})) + certificates + 3300
 
 
@@ -118,10 +123,44 @@ def _generation_of(registry: Registry, step: int) -> Row:
 
 def _to_prove(registry: Registry, recipient: str, but: bytes = b"") -> list[tuple[int, int, bytes]]:
     """Generation, size and root of what this recipient may have seen: the state that they last confirmed, all that was shown
-    since, and a few before, for one who goes on from a backup. At most 64, of which the newest stay.
+    since, and a few before, for one who goes on from a backup; and what their last receipt named. Where that is more than a
+    file has room for the newest stay, and what was confirmed and named.
     """
     if not recipient:
         return []
+    found = _shown_to(registry, recipient, but)
+    confirmed, named = _sizes(registry, recipient)
+    before = [size for size in sorted(found) if size < confirmed][-_MOST_BEFORE_CONFIRMED:]
+    wanted = {*before, *(size for size in found if size >= confirmed), *(size for size in (named,) if size in found)}
+    most = _most_earlier(registry)
+    if len(wanted) > most:
+        always = wanted & {confirmed, named}
+        wanted = always | set(sorted(wanted - always)[len(always) - most :])
+    return [found[size] for size in sorted(wanted)]
+
+
+def unconfirmed(registry: Registry, recipient: str) -> int:
+    """How many files a recipient was sent since the newest that they have confirmed."""
+    confirmed, _ = _sizes(registry, recipient)
+    return sum(size > confirmed for size in _shown_to(registry, recipient))
+
+
+def _sizes(registry: Registry, recipient: str) -> tuple[int, int]:
+    """How many entries the newest state has that a recipient confirmed, and the one that their last receipt named; or 0."""
+    rows = (registry.row(table, recipient) for table in (schema.WITNESSES, schema.NAMED_HEADS))
+    confirmed, named = (0 if row is None else integer(row, "size") for row in rows)
+    return confirmed, named
+
+
+def _most_earlier(registry: Registry) -> int:
+    """How many earlier states a file has room for, each with a proof as long as the longest."""
+    each_bytes = _STATE_BYTES + _HASH_BYTES * max(1, registry.frontier.size.bit_length())
+    left_bytes = bag.MAX_PROOFS_BYTES - _CERTIFICATE_BYTES * len(registry.rows(schema.GENERATIONS)) - _REST_BYTES
+    return max(_LEAST_WHEN_FULL, min(MOST_EARLIER, left_bytes // each_bytes))
+
+
+def _shown_to(registry: Registry, recipient: str, but: bytes = b"") -> dict[int, tuple[int, int, bytes]]:
+    """The states that files to a recipient have shown, by their sizes."""
     shown = {
         blob(row, "share_id")
         for row in registry.rows(schema.SHARES)
@@ -133,11 +172,7 @@ def _to_prove(registry: Registry, recipient: str, but: bytes = b"") -> list[tupl
             step = integer(row, "step")
             ((size, root),) = registry.store.execute("SELECT size, root FROM log_steps WHERE step = ?", (step,))
             found[size] = integer(_generation_of(registry, step), "generation"), size, root
-    witness = registry.row(schema.WITNESSES, recipient)
-    confirmed = integer(witness, "size") if witness else 0
-    before = [size for size in sorted(found) if size < confirmed][-_MOST_BEFORE_CONFIRMED:]
-    since = [size for size in sorted(found) if size >= confirmed]
-    return [found[size] for size in (before + since)[-MOST_EARLIER:]]
+    return found
 
 
 # Their logs, shown to us
@@ -175,12 +210,22 @@ def judge(registry: Registry, sender: str, audience: str, head: ShownHead) -> In
         return None
     newest = max(shown, key=lambda row: integer(row, "size"))
     size = integer(newest, "size")
-    earlier = {(generation, size) for generation, size, _root in head.earlier}
-    if head.size > size and (head.generation, size) not in earlier:
-        return Inconsistent(UNCONNECTED, newest)
-    if head.size < size and not any(row["size"] == head.size for row in shown):
-        return Inconsistent(UNCONNECTED, newest)
+    proved, seen = [each[1] for each in head.earlier], [integer(row, "size") for row in shown]
+    if head.size > size and (head.generation, size) not in {each[:2] for each in head.earlier}:
+        return Inconsistent(UNPROVED if _is_beyond(proved, size) else UNCONNECTED, newest)
+    if head.size < size and head.size not in seen:
+        return Inconsistent(UNPROVED if _is_beyond(seen, head.size) else UNCONNECTED, newest)
     return None
+
+
+def _is_beyond(proved: list[int], size: int) -> bool:
+    """Whether a state may be missing among those that were proved because there was no room for it: they all come later,
+    and are more than a sender proves at least; or they are as many as fill a file, where but two stay of what is older.
+    """
+    older = sum(each < size for each in proved)
+    if len(proved) >= _LEAST_WHEN_FULL:
+        return older <= _ALWAYS
+    return len(proved) > _MOST_BEFORE_CONFIRMED and not older
 
 
 def gap_before(registry: Registry, sender: str, audience: str, head: ShownHead, *, digest: bytes) -> int | None:
@@ -202,12 +247,17 @@ def gap_before(registry: Registry, sender: str, audience: str, head: ShownHead, 
 
 
 def remember(registry: Registry, sender: str, audience: str, head: ShownHead, *, digest: bytes, now: str) -> None:
-    """Keep a state, and those that it goes on from; inside a step."""
+    """Keep a state, and those that it goes on from; inside a step.
+
+    What proves that it was shown is kept for the newest state, and for each from which no proof leads to a newer one.
+    """
+    known = _of_chain(registry, sender, audience, head.generation)
     states = [(*each, b"") for each in head.earlier]
-    states.append((head.generation, head.size, head.root, head.evidence))
+    is_known = not audience or any(row["size"] == head.size for row in known)
+    is_held = is_known and any(integer(row, "size") > head.size for row in known)
+    states.append((head.generation, head.size, head.root, b"" if is_held else head.evidence))
     for generation, size, root, evidence in states:
         if registry.row(schema.SEEN_HEADS, sender, audience, generation, size) is None or evidence:
-            is_own = bool(evidence)
             registry.put(
                 schema.SEEN_HEADS,
                 {
@@ -216,29 +266,41 @@ def remember(registry: Registry, sender: str, audience: str, head: ShownHead, *,
                     "generation": generation,
                     "size": size,
                     "root": bytes.fromhex(root),
-                    "first_key": bytes.fromhex(head.first_key) if is_own else None,
+                    "first_key": bytes.fromhex(head.first_key) if evidence else None,
                     "digest": digest,
                     "seen": now,
                     "evidence": evidence or None,
                 },
             )
-    chain = [
-        row
-        for row in _of_sender(registry, sender)
-        if row["audience"] == audience and row["generation"] == head.generation and row["evidence"] is not None
-    ]
-    for row in sorted(chain, key=lambda row: integer(row, "size"))[:-1]:
-        registry.put(schema.SEEN_HEADS, {**row, "evidence": None})
+    held = {size for _generation, size, _root in head.earlier}
+    for row in known:
+        is_older = row["size"] in held or (not audience and integer(row, "size") < head.size)
+        if row["evidence"] is not None and is_older:
+            registry.put(schema.SEEN_HEADS, {**row, "evidence": None})
 
 
-def newest_seen(registry: Registry, sender: str, audience: str, vault_id: bytes) -> str | None:
-    """The newest state of a sender's log that was shown to us, as the text of a checkpoint."""
+def to_name(registry: Registry, sender: str, audience: str, vault_id: bytes) -> tuple[str, bytes | None] | None:
+    """The state of a sender's log that a receipt names, as the text of a checkpoint, and what proves that it was shown.
+
+    It is the newest that was shown to us; or, where no proof leads to that from an older one, the older: so the sender's own
+    log must have it, and the next file can prove it.
+    """
     shown = [row for row in _of_sender(registry, sender) if row["audience"] == audience]
     if not shown:
         return None
-    newest = max(shown, key=lambda row: (integer(row, "generation"), integer(row, "size")))
-    name = origin(vault_id, integer(newest, "generation"))
-    return Checkpoint(name, integer(newest, "size"), blob(newest, "root")).to_bytes().decode("ascii")
+    generation = max(integer(row, "generation") for row in shown)
+    latest = sorted(
+        (row for row in shown if row["generation"] == generation), key=lambda row: integer(row, "size"), reverse=True
+    )
+    named = next((row for row in reversed(latest) if row["evidence"] is not None), latest[0])
+    checkpoint = Checkpoint(origin(vault_id, generation), integer(named, "size"), blob(named, "root"))
+    return checkpoint.to_bytes().decode("ascii"), optional_blob(named, "evidence")
+
+
+def _of_chain(registry: Registry, sender: str, audience: str, generation: int) -> list[Row]:
+    return [
+        row for row in _of_sender(registry, sender) if row["audience"] == audience and row["generation"] == generation
+    ]
 
 
 def _of_sender(registry: Registry, sender: str) -> list[Row]:
@@ -262,8 +324,9 @@ def keep_fork(
             ),
             default=(0, None),
         )[1]
-    _put_fork(
+    put_fork(
         registry,
+        among=[row for row in registry.rows(schema.FORKS) if row["sender"] == sender],
         sender=sender,
         name=name,
         kind=found.kind,
@@ -274,9 +337,10 @@ def keep_fork(
     )
 
 
-def _put_fork(
+def put_fork(
     registry: Registry,
     *,
+    among: list[Row],
     sender: str,
     name: str | None,
     kind: str,
@@ -285,9 +349,9 @@ def _put_fork(
     first: tuple[int, bytes | None, bytes | None],
     second: tuple[int, bytes, bytes],
 ) -> None:
-    before = [row for row in registry.rows(schema.FORKS) if row["sender"] == sender]
-    same = any((row["second_size"], row["second_root"]) == second[:2] for row in before)
-    if same or len(before) >= _MOST_FORKS:
+    """Keep two states, unless the second is ``among`` those that are kept, or these are enough; inside a step."""
+    same = any((row["second_size"], row["second_root"]) == second[:2] for row in among)
+    if same or len(among) >= _MOST_FORKS:
         return
     registry.put(
         schema.FORKS,
@@ -308,76 +372,18 @@ def _put_fork(
     )
 
 
-# Our log, as others confirm it
-
-
-def judge_own(registry: Registry, named: Checkpoint) -> str:
-    """Whether our log has the state that a receipt names: confirmed; lost in a gap that is declared; or not ours."""
-    rows = _generations(registry)
-    for row, after in zip(rows, [*rows[1:], None], strict=True):
-        if named.origin != origin(registry.setting("vault_id"), integer(row, "generation")):
-            continue
-        if after is not None and named.size > integer(after, "size"):
-            return LOST
-        found = registry.store.execute(
-            "SELECT root FROM log_steps WHERE size = ? AND step >= ?", (named.size, integer(row, "first_step"))
-        )
-        return CONFIRMED if [root for (root,) in found] == [named.root] else FOREIGN
-    return FOREIGN
-
-
-def generation_of(registry: Registry, named: Checkpoint) -> int | None:
-    """The generation of our log that a checkpoint names; None where it is another vault's."""
-    beginning = origin(registry.setting("vault_id"), 0)[:-1]
-    number = named.origin.removeprefix(beginning)
-    is_ours = named.origin.startswith(beginning) and number.isascii() and number.isdecimal() and len(number) < 10
-    return int(number) if is_ours and origin(registry.setting("vault_id"), int(number)) == named.origin else None
-
-
-def confirm(registry: Registry, fingerprint: str, named: Checkpoint, *, now: str) -> None:
-    """Keep that a partner has confirmed a state of our log, unless they have confirmed a later one; inside a step."""
-    generation = generation_of(registry, named) or 0
-    before = registry.row(schema.WITNESSES, fingerprint)
-    if before is not None and (integer(before, "generation"), integer(before, "size")) >= (generation, named.size):
-        return
-    registry.put(
-        schema.WITNESSES,
-        {
-            "fingerprint": fingerprint,
-            "generation": generation,
-            "size": named.size,
-            "root": named.root,
-            "confirmed": now,
-        },
-    )
-
-
-def keep_own_fork(registry: Registry, named: Checkpoint, receipt: bytes, *, name: str, now: str) -> None:
-    """Keep a receipt that proves that our log was shown with another history; inside a step."""
-    _put_fork(
-        registry,
-        sender="",
-        name=name,
-        kind=NOT_OURS,
-        generation=generation_of(registry, named) or 0,
-        found=now,
-        first=(registry.frontier.size, registry.frontier.root(), None),
-        second=(named.size, named.root, receipt),
-    )
-
-
 # What is told
 
 
 def witnesses(registry: Registry) -> tuple[LogWitness, ...]:
     """Who has confirmed our log, and up to where; who came farthest first."""
-    names = {blob(row, "fingerprint").hex(): text(row, "name") for row in registry.rows(schema.PARTNERS)}
+    called = names(registry)
     rows: Iterable[Row] = sorted(
         registry.rows(schema.WITNESSES), key=lambda row: (-integer(row, "generation"), -integer(row, "size"))
     )
     return tuple(
         LogWitness(
-            partner=names.get(text(row, "fingerprint")),
+            partner=called.get(text(row, "fingerprint")),
             fingerprint=text(row, "fingerprint"),
             generation=integer(row, "generation"),
             entries=integer(row, "size"),
@@ -385,6 +391,17 @@ def witnesses(registry: Registry) -> tuple[LogWitness, ...]:
         )
         for row in rows
     )
+
+
+def names(registry: Registry) -> dict[str, str]:
+    """Our names of partners by the fingerprints, in hexadecimal, that they have, or had when a file was sealed for them."""
+    partners = {integer(row, "number"): row for row in registry.rows(schema.PARTNERS)}
+    sent = {
+        text(row, "recipient"): text(partners[integer(row, "partner")], "name")
+        for row in registry.rows(schema.SHARES)
+        if row["partner"] in partners
+    }
+    return sent | {blob(row, "fingerprint").hex(): text(row, "name") for row in partners.values()}
 
 
 def forks(registry: Registry) -> tuple[LogFork, ...]:

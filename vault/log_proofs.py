@@ -201,9 +201,7 @@ def verify(files: Mapping[str, bytes], *, card: SenderCard, to: str, digest: str
 def _verify_generations(generations: tuple[Certificate, ...], card: SenderCard) -> None:
     for before, after in itertools.pairwise(generations):
         if not (
-            before.generation < after.generation
-            and before.first_step < after.first_step
-            and before.size < after.size
+            before.generation < after.generation and before.first_step < after.first_step and before.size < after.size
         ):
             raise refused(reason=_NOT_ONE)
     for each in generations:

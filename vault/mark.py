@@ -79,9 +79,7 @@ def _read(registry: Registry, path: Path, context: bytes) -> dict[str, object] |
     except OSError:
         return None
     try:
-        value = parse_canonical_json(
-            decrypt_record(RecordKey(registry.setting(KEY_SETTING)), sealed, context=context)
-        )
+        value = parse_canonical_json(decrypt_record(RecordKey(registry.setting(KEY_SETTING)), sealed, context=context))
     except CryptoError:
         return None  # not ours, or damaged: then this machine remembers nothing
     return value if isinstance(value, dict) else None

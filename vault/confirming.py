@@ -157,6 +157,8 @@ class Confirming(Receiving):
     def _see_own_head(self, act: Act, said: Confirmation, parts: Parts) -> str | None:
         """What becomes of the state of our log that a receipt names. Raises ``BadReceipt`` for one of another log."""
         if said.checkpoint is None:
+            if parts.shown is not None:
+                raise errors.BadReceipt(reason="what it carries as signed by this vault is not")
             return None
         named = Checkpoint.from_bytes(said.checkpoint.encode("ascii"))
         found = own_heads.judge(self.registry, named, parts.shown)

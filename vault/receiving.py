@@ -111,6 +111,7 @@ class Receiving(Sharing):
         digest = bytes.fromhex(claim.digest)
         same = next((row for row in before if (row["digest"], row["kind"]) == (digest, claim.kind)), None)
         verdict = Verdict(sender=sender, again=() if same is None else self._still_there(opening.act, same))
+        numbers: set[int] = set()
         if claim.kind == SHARE and claim.recipient is not None and claim.sequence is not None:
             others = [row for row in before if row["recipient"] == claim.recipient and row["digest"] != digest]
             numbers = {integer(row, "sequence") for row in others}
@@ -123,20 +124,21 @@ class Receiving(Sharing):
             )
         opening.claim, opening.verdict = claim, verdict
         if claim.head is not None and sender.fingerprint is not None:
-            unconnected = self._see_head(opening, claim.head, sender)
+            unconnected = self._see_head(opening, sender, claim.head, others=numbers)
             gap = witnessing.gap_before(
                 self.registry, sender.fingerprint, claim.recipient or "", claim.head, digest=digest
             )
             opening.verdict = verdict = replace(verdict, new_generation=gap, unconnected=unconnected)
         return verdict
 
-    def _see_head(self, opening: Opening, head: ShownHead, sender: Sender) -> int | None:
+    def _see_head(self, opening: Opening, sender: Sender, head: ShownHead, *, others: set[int]) -> int | None:
         """See that the sender's log goes on from what was seen of it. Raises ``SealedFileRefused``, with the proof kept.
 
         Where the two lie too far from each other for a proof: how many entries that had which was seen.
         """
         claim, by = opening.claim, sender.fingerprint or ""
-        found = witnessing.judge(self.registry, by, claim.recipient or "" if claim else "", head)
+        audience, sequence = (claim.recipient or "", claim.sequence or 0) if claim else ("", 0)
+        found = witnessing.judge(self.registry, by, audience, head, sequence=sequence, others=others)
         if found is None:
             return None
         if found.kind == witnessing.UNPROVED:

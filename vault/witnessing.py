@@ -20,7 +20,7 @@ from vault.log_requests import LogFork, LogWitness
 from vault.tables import Row, blob, integer, optional_blob, optional_text, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from vault.arrivals import ShownHead
     from vault.log import Announced
@@ -193,8 +193,13 @@ class Inconsistent:
         return "its sender's log does not go on from where an earlier file showed it"
 
 
-def judge(registry: Registry, sender: str, audience: str, head: ShownHead) -> Inconsistent | None:
-    """Whether a state goes together with all that this sender has shown, above all with the newest to this fingerprint."""
+def judge(
+    registry: Registry, sender: str, audience: str, head: ShownHead, *, sequence: int, others: Collection[int]
+) -> Inconsistent | None:
+    """Whether a state goes together with all that this sender has shown, above all with the newest to this fingerprint.
+
+    ``sequence`` is the number of the file that shows it, ``others`` are those of the files that came here before.
+    """
     known = _of_sender(registry, sender)
     for generation, size, root in ((head.generation, head.size, head.root), *head.earlier):
         for row in known:
@@ -209,23 +214,24 @@ def judge(registry: Registry, sender: str, audience: str, head: ShownHead) -> In
     if not audience or not shown:
         return None
     newest = max(shown, key=lambda row: integer(row, "size"))
-    size = integer(newest, "size")
-    proved, seen = [each[1] for each in head.earlier], [integer(row, "size") for row in shown]
+    size, last = integer(newest, "size"), max(others, default=0)
     if head.size > size and (head.generation, size) not in {each[:2] for each in head.earlier}:
-        return Inconsistent(UNPROVED if _is_beyond(proved, size) else UNCONNECTED, newest)
-    if head.size < size and head.size not in seen:
-        return Inconsistent(UNPROVED if _is_beyond(seen, head.size) else UNCONNECTED, newest)
+        # It must be proved, unless there is no room: then some of the files before are not among what is proved at all.
+        is_cut = len(head.earlier) < sequence - 1 and _is_beyond([each[1] for each in head.earlier], size)
+        return Inconsistent(UNPROVED if is_cut and sequence > last else UNCONNECTED, newest)
+    if head.size < size and not any(row["size"] == head.size for row in shown):
+        # A file of before, which the newest one must go on from; but perhaps not all of these were ever proved.
+        is_cut = sum(row["audience"] == audience for row in known) < last
+        return Inconsistent(UNPROVED if is_cut and sequence < last and sequence not in others else UNCONNECTED, newest)
     return None
 
 
 def _is_beyond(proved: list[int], size: int) -> bool:
-    """Whether a state may be missing among those that were proved because there was no room for it: they all come later,
-    and are more than a sender proves at least; or they are as many as fill a file, where but two stay of what is older.
+    """Whether a sender whose file has no room for every state would have left out this one: the older go first, and only
+    two of them stay of what fills a file.
     """
     older = sum(each < size for each in proved)
-    if len(proved) >= _LEAST_WHEN_FULL:
-        return older <= _ALWAYS
-    return len(proved) > _MOST_BEFORE_CONFIRMED and not older
+    return not older or (len(proved) >= _LEAST_WHEN_FULL and older <= _ALWAYS)
 
 
 def gap_before(registry: Registry, sender: str, audience: str, head: ShownHead, *, digest: bytes) -> int | None:
@@ -252,26 +258,30 @@ def remember(registry: Registry, sender: str, audience: str, head: ShownHead, *,
     What proves that it was shown is kept for the newest state, and for each from which no proof leads to a newer one.
     """
     known = _of_chain(registry, sender, audience, head.generation)
-    states = [(*each, b"") for each in head.earlier]
-    is_known = not audience or any(row["size"] == head.size for row in known)
-    is_held = is_known and any(integer(row, "size") > head.size for row in known)
-    states.append((head.generation, head.size, head.root, b"" if is_held else head.evidence))
-    for generation, size, root, evidence in states:
-        if registry.row(schema.SEEN_HEADS, sender, audience, generation, size) is None or evidence:
-            registry.put(
-                schema.SEEN_HEADS,
-                {
-                    "sender": sender,
-                    "audience": audience,
-                    "generation": generation,
-                    "size": size,
-                    "root": bytes.fromhex(root),
-                    "first_key": bytes.fromhex(head.first_key) if evidence else None,
-                    "digest": digest,
-                    "seen": now,
-                    "evidence": evidence or None,
-                },
-            )
+    sizes = {integer(row, "size") for row in known}
+    is_held = (not audience or head.size in sizes) and any(size > head.size for size in sizes)
+
+    def keep(generation: int, size: int, root: str, *, first_key: bytes | None, evidence: bytes | None) -> None:
+        registry.put(
+            schema.SEEN_HEADS,
+            {
+                "sender": sender,
+                "audience": audience,
+                "generation": generation,
+                "size": size,
+                "root": bytes.fromhex(root),
+                "first_key": first_key,
+                "digest": digest,
+                "seen": now,
+                "evidence": evidence,
+            },
+        )
+
+    for generation, size, root in head.earlier:
+        if registry.row(schema.SEEN_HEADS, sender, audience, generation, size) is None:
+            keep(generation, size, root, first_key=None, evidence=None)
+    evidence = None if is_held else head.evidence
+    keep(head.generation, head.size, head.root, first_key=bytes.fromhex(head.first_key), evidence=evidence)
     held = {size for _generation, size, _root in head.earlier}
     for row in known:
         is_older = row["size"] in held or (not audience and integer(row, "size") < head.size)

@@ -285,7 +285,9 @@ def test_two_histories_are_said_by_open_by_the_receipt_and_from_then_on_by_every
     assert fork["partner"] == "Anna"
     assert "do not go together" in " ".join(ends.theirs("log", "status").stderr.split())
     assert "two histories" in " ".join(ends.theirs("case", "list").stderr.split())
-    assert "another history of this vault" in " ".join(ends.cv("receipt", "r.age", status=22).stderr.split())
+    told = " ".join(ends.cv("receipt", "r.age", status=22).stderr.split())
+    assert "its own keys have signed a state of its log for Bear" in told
+    assert "The proof is kept" in told
     assert "never had" in " ".join(ends.cv("case", "list").stderr.split())
 
 

@@ -30,9 +30,10 @@ _FOUND = (
     "late",
     "rival",
     "new_generation",
+    "beside",
     "unconnected",
 )
-_ALSO_OPENED = ("kind", "sender", "gap", "late", "rival", "new_generation", "unconnected")
+_ALSO_OPENED = ("kind", "sender", "gap", "late", "rival", "new_generation", "beside", "unconnected")
 
 
 def inspected(outside: Outside, found: Found | None) -> dict[str, Any]:
@@ -71,6 +72,7 @@ def _found_values(found: Found) -> dict[str, Any]:
         verdict.late,
         verdict.rival,
         verdict.new_generation,
+        verdict.beside,
         verdict.unconnected,
     )
     return dict(zip(_FOUND, told, strict=True))

@@ -320,6 +320,8 @@ INSPECTED = {
     "late": "whether a later file of the sender came before it",
     "rival": "whether another file of the sender has its number",
     "new_generation": "the generation of the sender's log, if it has declared a gap since it was last seen here, or null",
+    "beside": "the generation of another copy of the sender's log that was seen here last, where neither holds what the other "
+    "logged, or null",
     "unconnected": "how many entries of the sender's log were seen here, where it is too far from there for a proof, or null",
 }
 
@@ -339,6 +341,7 @@ OPENED = {
     "late": INSPECTED["late"],
     "rival": INSPECTED["rival"],
     "new_generation": INSPECTED["new_generation"],
+    "beside": INSPECTED["beside"],
     "unconnected": INSPECTED["unconnected"],
 }
 

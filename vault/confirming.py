@@ -54,7 +54,13 @@ class Confirming(Receiving):
         ) as act:
             own = self._identity(act)
             arrived = self._arrived(request, own.fingerprint.hex())
-            named = witnessing.to_name(self.registry, card.fingerprint.hex(), own.fingerprint.hex(), card.vault_id)
+            named = witnessing.to_name(
+                self.registry,
+                card.fingerprint.hex(),
+                own.fingerprint.hex(),
+                card.vault_id,
+                digest=bytes.fromhex(request.digest),
+            )
             checkpoint, evidence = named or (None, None)
             said = Confirmation(
                 by=own.fingerprint.hex(),

@@ -193,6 +193,10 @@ def verify(files: Mapping[str, bytes], *, card: SenderCard, to: str, digest: str
         size=checkpoint.size,
         root=checkpoint.root.hex(),
         first_key=now.first_key.hex(),
+        generations=tuple(
+            (each.generation, each.first_key.hex(), each.first_step, each.size, each.root.hex())
+            for each in proofs.generations
+        ),
         earlier=tuple((each.generation, each.size, each.root.hex()) for each in proofs.earlier),
         evidence=_evidence(files),
     )

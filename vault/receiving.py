@@ -111,27 +111,27 @@ class Receiving(Sharing):
         digest = bytes.fromhex(claim.digest)
         same = next((row for row in before if (row["digest"], row["kind"]) == (digest, claim.kind)), None)
         verdict = Verdict(sender=sender, again=() if same is None else self._still_there(opening.act, same))
-        numbers: set[int] = set()
+        numbers: dict[bytes, int] = {}
         if claim.kind == SHARE and claim.recipient is not None and claim.sequence is not None:
             others = [row for row in before if row["recipient"] == claim.recipient and row["digest"] != digest]
-            numbers = {integer(row, "sequence") for row in others}
+            numbers = {blob(row, "digest"): integer(row, "sequence") for row in others}
             verdict = replace(
                 verdict,
-                gap=claim.sequence > 1 and claim.previous not in {blob(row, "digest").hex() for row in others},
-                late=any(number > claim.sequence for number in numbers),
-                rival=claim.sequence in numbers,
-                last_sequence=max(numbers, default=None),
+                gap=claim.sequence > 1 and claim.previous not in {each.hex() for each in numbers},
+                late=any(number > claim.sequence for number in numbers.values()),
+                rival=claim.sequence in numbers.values(),
+                last_sequence=max(numbers.values(), default=None),
             )
         opening.claim, opening.verdict = claim, verdict
         if claim.head is not None and sender.fingerprint is not None:
             unconnected = self._see_head(opening, sender, claim.head, others=numbers)
-            gap = witnessing.gap_before(
+            new, beside = witnessing.told(
                 self.registry, sender.fingerprint, claim.recipient or "", claim.head, digest=digest
             )
-            opening.verdict = verdict = replace(verdict, new_generation=gap, unconnected=unconnected)
+            opening.verdict = verdict = replace(verdict, new_generation=new, beside=beside, unconnected=unconnected)
         return verdict
 
-    def _see_head(self, opening: Opening, sender: Sender, head: ShownHead, *, others: set[int]) -> int | None:
+    def _see_head(self, opening: Opening, sender: Sender, head: ShownHead, *, others: dict[bytes, int]) -> int | None:
         """See that the sender's log goes on from what was seen of it. Raises ``SealedFileRefused``, with the proof kept.
 
         Where the two lie too far from each other for a proof: how many entries that had which was seen.

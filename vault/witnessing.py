@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING
 from crypto.encoding import canonical_json
 from crypto.signing import Checkpoint, checkpoint_note
 from crypto.tree import Tree, leaf_hash
-from vault import bag, errors, schema, shares
+from vault import bag, errors, lineage, schema, shares
 from vault.leaves import Leaf, origin
 from vault.log_proofs import MOST_EARLIER, SHOWN, Certificate, Earlier, Included, LogProofs
 from vault.log_requests import LogFork, LogWitness
 from vault.tables import Row, blob, integer, optional_blob, optional_text, text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable, Mapping
 
     from vault.arrivals import ShownHead
     from vault.log import Announced
     from vault.registry import Registry
+    from vault.store import Value
 
 # Two roots for one state; a state that the sender should have proved to go on from another, and did not; a state which our
 # own identity has signed, and which our log never had.
@@ -194,35 +195,33 @@ class Inconsistent:
 
 
 def judge(
-    registry: Registry, sender: str, audience: str, head: ShownHead, *, sequence: int, others: Collection[int]
+    registry: Registry, sender: str, audience: str, head: ShownHead, *, sequence: int, others: Mapping[bytes, int]
 ) -> Inconsistent | None:
     """Whether a state goes together with all that this sender has shown, above all with the newest to this fingerprint.
 
-    ``sequence`` is the number of the file that shows it, ``others`` are those of the files that came here before.
+    ``sequence`` is the number of the file that shows it, ``others`` are those of the files that came here before,
+    by their digests; of them those count whose states are of the same generation.
     """
     known = _of_sender(registry, sender)
-    for generation, size, root in ((head.generation, head.size, head.root), *head.earlier):
-        for row in known:
-            if (row["generation"], row["size"]) == (generation, size) and blob(row, "root").hex() != root:
-                return Inconsistent(FORKED, row)
-    same = [row for row in known if row["generation"] == head.generation]
-    for row in same:
-        key = optional_blob(row, "first_key")
-        if key is not None and key.hex() != head.first_key:
-            return Inconsistent(FORKED, row)
+    contradicted = lineage.forked(registry, sender, head, known)
+    if contradicted is not None:
+        return Inconsistent(FORKED, contradicted)
+    same = [row for row in known if row["first_key"] == bytes.fromhex(head.first_key)]
     shown = [row for row in same if row["audience"] == audience]
     if not audience or not shown:
         return None
     newest = max(shown, key=lambda row: integer(row, "size"))
-    size, last = integer(newest, "size"), max(others, default=0)
+    numbers = {others[blob(row, "digest")] for row in same if row["digest"] in others}
+    size, last = integer(newest, "size"), max(numbers, default=0)
     if head.size > size and (head.generation, size) not in {each[:2] for each in head.earlier}:
         # It must be proved, unless there is no room: then some of the files before are not among what is proved at all.
         is_cut = len(head.earlier) < sequence - 1 and _is_beyond([each[1] for each in head.earlier], size)
         return Inconsistent(UNPROVED if is_cut and sequence > last else UNCONNECTED, newest)
     if head.size < size and not any(row["size"] == head.size for row in shown):
         # A file of before, which the newest one must go on from; but perhaps not all of these were ever proved.
-        is_cut = sum(row["audience"] == audience for row in known) < last
-        return Inconsistent(UNPROVED if is_cut and sequence < last and sequence not in others else UNCONNECTED, newest)
+        line = {bytes.fromhex(each[1]) for each in head.generations}
+        is_cut = sum(row["audience"] == audience and row["first_key"] in line for row in known) < last
+        return Inconsistent(UNPROVED if is_cut and sequence < last and sequence not in numbers else UNCONNECTED, newest)
     return None
 
 
@@ -234,22 +233,11 @@ def _is_beyond(proved: list[int], size: int) -> bool:
     return not older or (len(proved) >= _LEAST_WHEN_FULL and older <= _ALWAYS)
 
 
-def gap_before(registry: Registry, sender: str, audience: str, head: ShownHead, *, digest: bytes) -> int | None:
-    """The generation of a state, if an earlier one was shown last and nothing proves that this one holds all of it.
-
-    What the file with this ``digest`` has shown itself does not count: when it was not stored, the gap may not have been said.
-    """
-    shown = [
-        row
-        for row in _of_sender(registry, sender)
-        if audience and row["audience"] == audience and row["digest"] != digest
-    ]
-    if not shown or any(integer(row, "generation") >= head.generation for row in shown):
-        return None
-    newest = max(shown, key=lambda row: (integer(row, "generation"), integer(row, "size")))
-    held = {(generation, size, root) for generation, size, root in head.earlier}
-    place = integer(newest, "generation"), integer(newest, "size"), blob(newest, "root").hex()
-    return None if place in held else head.generation
+def told(
+    registry: Registry, sender: str, audience: str, head: ShownHead, *, digest: bytes
+) -> tuple[int | None, int | None]:
+    """What must be said of the generations of a state, see ``lineage.told``."""
+    return lineage.told(audience, head, _of_sender(registry, sender), digest=digest)
 
 
 def remember(registry: Registry, sender: str, audience: str, head: ShownHead, *, digest: bytes, now: str) -> None:
@@ -257,31 +245,34 @@ def remember(registry: Registry, sender: str, audience: str, head: ShownHead, *,
 
     What proves that it was shown is kept for the newest state, and for each from which no proof leads to a newer one.
     """
-    known = _of_chain(registry, sender, audience, head.generation)
-    sizes = {integer(row, "size") for row in known}
-    is_held = (not audience or head.size in sizes) and any(size > head.size for size in sizes)
+    own, keys = bytes.fromhex(head.first_key), {each[0]: bytes.fromhex(each[1]) for each in head.generations}
+    known = _of_chain(registry, sender, audience, own)
+    before = next((row for row in known if row["size"] == head.size), None)
+    is_held = (not audience or before is not None) and any(integer(row, "size") > head.size for row in known)
+    shown = registry.steps if before is None else before["shown"]
 
-    def keep(generation: int, size: int, root: str, *, first_key: bytes | None, evidence: bytes | None) -> None:
+    def keep(generation: int, size: int, root: str, *, shown: Value, evidence: bytes | None) -> None:
         registry.put(
             schema.SEEN_HEADS,
             {
                 "sender": sender,
                 "audience": audience,
-                "generation": generation,
+                "first_key": keys[generation],
                 "size": size,
+                "generation": generation,
                 "root": bytes.fromhex(root),
-                "first_key": first_key,
                 "digest": digest,
                 "seen": now,
+                "shown": shown,
                 "evidence": evidence,
             },
         )
 
     for generation, size, root in head.earlier:
-        if registry.row(schema.SEEN_HEADS, sender, audience, generation, size) is None:
-            keep(generation, size, root, first_key=None, evidence=None)
-    evidence = None if is_held else head.evidence
-    keep(head.generation, head.size, head.root, first_key=bytes.fromhex(head.first_key), evidence=evidence)
+        if registry.row(schema.SEEN_HEADS, sender, audience, keys[generation], size) is None:
+            keep(generation, size, root, shown=None, evidence=None)
+    keep(head.generation, head.size, head.root, shown=shown, evidence=None if is_held else head.evidence)
+    lineage.remember(registry, sender, head)
     held = {size for _generation, size, _root in head.earlier}
     for row in known:
         is_older = row["size"] in held or (not audience and integer(row, "size") < head.size)
@@ -289,28 +280,27 @@ def remember(registry: Registry, sender: str, audience: str, head: ShownHead, *,
             registry.put(schema.SEEN_HEADS, {**row, "evidence": None})
 
 
-def to_name(registry: Registry, sender: str, audience: str, vault_id: bytes) -> tuple[str, bytes | None] | None:
+def to_name(
+    registry: Registry, sender: str, audience: str, vault_id: bytes, *, digest: bytes
+) -> tuple[str, bytes | None] | None:
     """The state of a sender's log that a receipt names, as the text of a checkpoint, and what proves that it was shown.
 
-    It is the newest that was shown to us; or, where no proof leads to that from an older one, the older: so the sender's own
-    log must have it, and the next file can prove it.
+    It is the newest that was shown to us of the generation that the file with this ``digest`` is of; or, where no proof leads to
+    that from an older one, the older: so the sender's own log must have it, and the next file can prove it.
     """
     shown = [row for row in _of_sender(registry, sender) if row["audience"] == audience]
     if not shown:
         return None
-    generation = max(integer(row, "generation") for row in shown)
-    latest = sorted(
-        (row for row in shown if row["generation"] == generation), key=lambda row: integer(row, "size"), reverse=True
-    )
+    last = max(shown, key=lambda row: (row["digest"] == digest, integer(row, "generation"), integer(row, "size")))
+    generation, same = integer(last, "generation"), [row for row in shown if row["first_key"] == last["first_key"]]
+    latest = sorted(same, key=lambda row: integer(row, "size"), reverse=True)
     named = next((row for row in reversed(latest) if row["evidence"] is not None), latest[0])
     checkpoint = Checkpoint(origin(vault_id, generation), integer(named, "size"), blob(named, "root"))
     return checkpoint.to_bytes().decode("ascii"), optional_blob(named, "evidence")
 
 
-def _of_chain(registry: Registry, sender: str, audience: str, generation: int) -> list[Row]:
-    return [
-        row for row in _of_sender(registry, sender) if row["audience"] == audience and row["generation"] == generation
-    ]
+def _of_chain(registry: Registry, sender: str, audience: str, first_key: bytes) -> list[Row]:
+    return [row for row in _of_sender(registry, sender) if (row["audience"], row["first_key"]) == (audience, first_key)]
 
 
 def _of_sender(registry: Registry, sender: str) -> list[Row]:
@@ -330,7 +320,7 @@ def keep_fork(
                 for row in _of_sender(registry, sender)
                 if row["evidence"] is not None
                 and row["audience"] == first["audience"]
-                and row["generation"] == first["generation"]
+                and row["first_key"] == first["first_key"]
             ),
             default=(0, None),
         )[1]

@@ -53,8 +53,8 @@ class TheirLog:
     def tree(self) -> Tree:
         return Tree(map(leaf_hash, self.leaves))
 
-    def begin_generation(self, **values: Any) -> None:
-        number, step = len(self.certificates) + 1, len(self.leaves) + 1
+    def begin_generation(self, number: int | None = None) -> None:
+        number, step = number or len(self.certificates) + 1, len(self.leaves) + 1
         first_key = hashlib.sha256(f"{self.history} {number} {step}".encode()).digest()
         self.certificates.append(
             self.certified(
@@ -63,7 +63,6 @@ class TheirLog:
                 size=len(self.leaves),
                 root=self.tree.root(),
                 first_key=ed25519.public_key(first_key),
-                **values,
             )
         )
 

@@ -601,7 +601,7 @@ def test_a_receipt_that_names_another_log_is_not_taken(pair: Vaults) -> None:
     for checkpoint in (Checkpoint(f"casevault/{'0' * 64}/g1", 5, bytes(32)), Checkpoint("elsewhere", 5, bytes(32))):
         named = checkpoint.to_bytes().decode()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(witnessing, "to_name", lambda *_, named=named: (named, None))
+            patch.setattr(witnessing, "to_name", lambda *_, named=named, **__: (named, None))
             written = pair.theirs.write_receipt(found, pair.out).path
         with pytest.raises(errors.BadReceipt, match="another log"):
             pair.ours.take_receipt(written)

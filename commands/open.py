@@ -228,14 +228,14 @@ class _Asking:
         self._declined = False
 
     def accepts(self, found: Found) -> bool:
-        """Whether it was accepted."""
-        return self._accepts_log(found) and self._accepts_sender(found)
+        """Whether it was accepted. Raises ``LogNotConnected`` where that is what was not."""
+        if found.verdict.unconnected is not None and not self._accepts_log(found):
+            raise errors.LogNotConnected
+        return self._accepts_sender(found)
 
     def _accepts_log(self, found: Found) -> bool:
-        if found.verdict.unconnected is None or self._accept_unconnected:
-            return True
-        if not _terminal.can_ask():
-            return False
+        if self._accept_unconnected or not _terminal.can_ask():
+            return self._accept_unconnected
         _arrived.warn_of_log(found.verdict)
         self._declined = not _terminal.confirm(_("Store it all the same?"))
         return not self._declined

@@ -10,7 +10,7 @@ from crypto import fingerprints
 from crypto.labels import SignedKind
 from crypto.signing import Checkpoint
 from crypto.tree import Frontier
-from vault import errors, log_exporting, log_verifying, schema, witnessing
+from vault import errors, log_exporting, log_showing, log_verifying, schema, witnessing
 from vault.compartment import Clock
 from vault.door import Door
 from vault.folder import Folder
@@ -156,5 +156,5 @@ class Proving(Door):
             root=checkpoint.root.hex(),
             step=registry.steps,
             words=fingerprints.words(checkpoint.root),
-            note=witnessing.note(registry, registry.steps).decode(),
+            note=log_showing.note(registry, registry.steps).decode(),
         )

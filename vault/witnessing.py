@@ -1,4 +1,4 @@
-"""Partners as witnesses: what we show them of our log, what they show us of theirs, and what does not go together.
+"""Partners as witnesses: what they show us of their logs, what does not go together, and who has confirmed ours.
 
 A state of a log is a generation, a number of entries, and the root over them. Of one sender's log each chain of states, as
 it was shown to one of our fingerprints, must go on from the newest of it; and no two states with one name and size may have
@@ -10,12 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crypto.encoding import canonical_json
-from crypto.signing import Checkpoint, checkpoint_note
-from crypto.tree import Tree, leaf_hash
-from vault import bag, errors, lineage, schema, shares
-from vault.leaves import Leaf, origin
-from vault.log_proofs import MOST_EARLIER, SHOWN, Certificate, Earlier, Included, LogProofs
+from crypto.signing import Checkpoint
+from vault import lineage, log_showing, schema
+from vault.leaves import origin
 from vault.log_requests import LogFork, LogWitness
 from vault.tables import Row, blob, integer, optional_blob, optional_text, text
 
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from vault.arrivals import ShownHead
-    from vault.log import Announced
     from vault.registry import Registry
     from vault.store import Value
 
@@ -33,147 +29,7 @@ FORKED, UNCONNECTED, NOT_OURS = "forked", "unconnected", "not-ours"
 # No contradiction: the two states lie farther apart than a file has room to prove.
 UNPROVED = "unproved"
 
-_MOST_BEFORE_CONFIRMED = 8
-_LEAST_WHEN_FULL = 64
-_ALWAYS = 2  # the state that was confirmed, and the one that the last receipt named
-# Of log-proofs.json, at most: an earlier state without its proof, a hash in a proof, a certificate, what else there is.
-_STATE_BYTES, _HASH_BYTES, _CERTIFICATE_BYTES, _REST_BYTES = 160, 67, 7800, 16 << 10
 _MOST_FORKS = 8  # of one sender, or from one partner: one proves as much as a thousand
-
-
-# Our log, for others
-
-
-def expected_bytes(registry: Registry, recipient: str) -> int:
-    """About how large log-proofs.json will be for a recipient."""
-    proof = [bytes(32)] * max(1, registry.frontier.size.bit_length())
-    earlier = [{"generation": 1, "proof": proof, "root": bytes(32), "size": 1} for _ in _to_prove(registry, recipient)]
-    certificates = _CERTIFICATE_BYTES * len(registry.rows(schema.GENERATIONS))
-    return len(canonical_json({"earlier": earlier, "key": proof, "share": proof})) + certificates + 3300
-
-
-def note(registry: Registry, step: int) -> bytes:
-    """The checkpoint of a signed step, as a signed note."""
-    ((size, root, signature),) = registry.store.execute(
-        "SELECT size, root, signature FROM log_steps WHERE step = ?", (step,)
-    )
-    name = origin(registry.setting("vault_id"), integer(_generation_of(registry, step), "generation"))
-    return checkpoint_note(Checkpoint(name, size, root), signature, key_of(registry, step))
-
-
-def key_of(registry: Registry, step: int) -> bytes:
-    """The public key that a signed step was signed with."""
-    generation = _generation_of(registry, step)
-    if integer(generation, "first_step") == step:
-        return blob(generation, "first_key")
-    ((leaf,),) = registry.store.execute(
-        "SELECT leaf FROM log_entries WHERE number = (SELECT size - 1 FROM log_steps WHERE step = ?)", (step - 1,)
-    )
-    return Leaf.from_bytes(leaf).next_key or b""
-
-
-def proofs(registry: Registry, announced: Announced, share_id: bytes, recipient: str) -> bytes:
-    """log-proofs.json for a file that the last step announced.
-
-    Raises ``Refused`` where there are more generations than a file has room for.
-    """
-    leaves = [leaf for (leaf,) in registry.store.stream("SELECT leaf FROM log_entries ORDER BY number")]
-    tree = Tree(map(leaf_hash, leaves))
-    number = announced.number
-    begins = integer(_generation_of(registry, registry.steps), "first_step") == registry.steps
-
-    def included(index: int) -> Included:
-        return Included(leaves[index], tuple(tree.inclusion_proof(index)))
-
-    earlier = tuple(
-        Earlier(generation, size, root, tuple(tree.consistency_proof(size)))
-        for generation, size, root in _to_prove(registry, recipient, but=share_id)
-    )
-    found = LogProofs(
-        generations=tuple(_certificate(row) for row in _generations(registry)),
-        share=included(number),
-        fields=announced.disclosed(*SHOWN),
-        key=None if begins else included(number - 1),
-        earlier=earlier,
-    )
-    try:
-        return found.to_bytes()
-    except ValueError:
-        raise errors.Refused(reason="the log has more generations than a sealed file can prove") from None
-
-
-def _certificate(row: Row) -> Certificate:
-    return Certificate(
-        generation=integer(row, "generation"),
-        first_step=integer(row, "first_step"),
-        size=integer(row, "size"),
-        root=blob(row, "root"),
-        first_key=blob(row, "first_key"),
-        sshsig=blob(row, "sshsig"),
-        mldsa65=blob(row, "mldsa65"),
-    )
-
-
-def _generations(registry: Registry) -> list[Row]:
-    return sorted(registry.rows(schema.GENERATIONS), key=lambda row: integer(row, "generation"))
-
-
-def _generation_of(registry: Registry, step: int) -> Row:
-    return [row for row in _generations(registry) if integer(row, "first_step") <= step][-1]
-
-
-def _to_prove(registry: Registry, recipient: str, but: bytes = b"") -> list[tuple[int, int, bytes]]:
-    """Generation, size and root of what this recipient may have seen: the state that they last confirmed, all that was shown
-    since, and a few before, for one who goes on from a backup; and what their last receipt named. Where that is more than a
-    file has room for the newest stay, and what was confirmed and named.
-    """
-    if not recipient:
-        return []
-    found = _shown_to(registry, recipient, but)
-    confirmed, named = _sizes(registry, recipient)
-    before = [size for size in sorted(found) if size < confirmed][-_MOST_BEFORE_CONFIRMED:]
-    wanted = {*before, *(size for size in found if size >= confirmed), *(size for size in (named,) if size in found)}
-    most = _most_earlier(registry)
-    if len(wanted) > most:
-        always = wanted & {confirmed, named}
-        wanted = always | set(sorted(wanted - always)[len(always) - most :])
-    return [found[size] for size in sorted(wanted)]
-
-
-def unconfirmed(registry: Registry, recipient: str) -> int:
-    """How many files a recipient was sent since the newest that they have confirmed."""
-    confirmed, _ = _sizes(registry, recipient)
-    return sum(size > confirmed for size in _shown_to(registry, recipient))
-
-
-def _sizes(registry: Registry, recipient: str) -> tuple[int, int]:
-    """How many entries the newest state has that a recipient confirmed, and the one that their last receipt named; or 0."""
-    rows = (registry.row(table, recipient) for table in (schema.WITNESSES, schema.NAMED_HEADS))
-    confirmed, named = (0 if row is None else integer(row, "size") for row in rows)
-    return confirmed, named
-
-
-def _most_earlier(registry: Registry) -> int:
-    """How many earlier states a file has room for, each with a proof as long as the longest."""
-    each_bytes = _STATE_BYTES + _HASH_BYTES * max(1, registry.frontier.size.bit_length())
-    left_bytes = bag.MAX_PROOFS_BYTES - _CERTIFICATE_BYTES * len(registry.rows(schema.GENERATIONS)) - _REST_BYTES
-    return max(_LEAST_WHEN_FULL, min(MOST_EARLIER, left_bytes // each_bytes))
-
-
-def _shown_to(registry: Registry, recipient: str, but: bytes = b"") -> dict[int, tuple[int, int, bytes]]:
-    """The states that files to a recipient have shown, by their sizes."""
-    shown = {
-        blob(row, "share_id")
-        for row in registry.rows(schema.SHARES)
-        if row["recipient"] == recipient and row["state"] != shares.FAILED and row["share_id"] != but
-    }
-    found: dict[int, tuple[int, int, bytes]] = {}
-    for row in registry.rows(schema.SENT_HEADS):
-        if blob(row, "share_id") in shown:
-            step = integer(row, "step")
-            ((size, root),) = registry.store.execute("SELECT size, root FROM log_steps WHERE step = ?", (step,))
-            found[size] = integer(_generation_of(registry, step), "generation"), size, root
-    return found
 
 
 # Their logs, shown to us
@@ -230,7 +86,7 @@ def _is_beyond(proved: list[int], size: int) -> bool:
     two of them stay of what fills a file.
     """
     older = sum(each < size for each in proved)
-    return not older or (len(proved) >= _LEAST_WHEN_FULL and older <= _ALWAYS)
+    return bool(proved) and (not older or (len(proved) >= log_showing.LEAST_WHEN_FULL and older <= log_showing.ALWAYS))
 
 
 def told(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import os
@@ -15,7 +16,8 @@ from receipts import hybrid, members, packed, parts, said, sealed
 from somebody import Somebody
 from vaults import write_rows
 
-from vault import KeyFileUnlocker, Vault, dropping, schema
+from commands import seal
+from vault import KeyFileUnlocker, Vault, dropping, errors, log_showing, schema
 
 BEAR = Somebody(1)
 HOSTILE = "Bear\u202egnp \x1b[31m[red]x[/red]"
@@ -311,3 +313,74 @@ def test_a_session_says_two_histories_at_every_unlock_and_status(ends: Ends) -> 
         assert warned(ends.theirs.bare(*vault, "status", "--plain"))
     finally:
         ends.theirs("lock")
+
+
+def told(done: Any) -> str:
+    return " ".join(done.stderr.split())
+
+
+def test_what_a_partner_only_says_of_the_log_is_told_once_as_their_word(ends: Ends) -> None:
+    with ends.ours as here:
+        here.partners.add("Crane", card=BEAR.card(name="Crane"))
+        with here.cases.get("HARBOUR").seal(to="Crane", items=[1]) as sealing:
+            sealing.write(ends.cv.folder)
+        (row,) = (each for each in here.keeper.registry.rows(schema.SHARES) if each["partner"] == 2)
+        never = f"casevault/{here.info().vault_id}/g1\n5\n{'A' * 43}=\n"
+        for name, values in (("known.age", {}), ("unknown.age", {"share_id": "ab" * 16})):
+            content = said(BEAR, here.identity.show().fingerprint, row, items=1, checkpoint=never) | values
+            ends.cv.file(name, sealed(packed(members(parts(BEAR, content))), hybrid(here)))
+    refused = told(ends.cv("receipt", "unknown.age", status=22))
+    assert "the word of Crane alone" in refused
+    assert "open FILE --receipt" in refused
+    done = ends.cv("receipt", "known.age")
+    assert "their word alone" in told(done)
+    assert "Complete: yes" in done.stdout
+    assert "never had" not in told(ends.cv("log", "status"))
+    assert ends.cv("--json", "receipt", "known.age").json["log"] == "claimed"
+
+
+def test_files_that_lie_too_far_apart_are_asked_about_and_a_receipt_is_asked_for(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_showing, "MOST_EARLIER", 2)  # what our end has room for
+    monkeypatch.setattr(log_showing, "LEAST_WHEN_FULL", 2)
+    ends.theirs("open", "for-bear.age", "--accept-unverified")
+    for number in range(2, 6):
+        ends.seal(f"{number}.age")
+    refused = told(ends.theirs("open", "5.age", "--accept-unverified", "--yes", status=15))
+    assert "too far from what their other files have shown here" in refused
+    assert "--accept-unconnected" in refused
+    assert ends.theirs("--json", "inspect", "5.age").json["unconnected"] > 0
+    options = ("--accept-unverified", "--accept-unconnected")
+    done = ends.theirs("--json", "open", "5.age", *options)
+    assert done.json["unconnected"] > 0
+    assert "nothing proves that the log of this sender goes on" in told(done)
+    assert ends.theirs("--json", "log", "status").json["forks"] == []
+    ends.confirm("5.age")
+    assert ends.cv("--json", "receipt", "r.age").json["log"] == "confirmed"
+    ends.seal("sixth.age")
+    assert ends.theirs("--json", "open", "sixth.age", "--accept-unverified").json["unconnected"] is None
+
+
+def test_seal_says_when_a_receipt_is_overdue(ends: Ends) -> None:
+    with ends.ours as here, here.cases.get("HARBOUR").seal(to="Bear", items="all") as sealing:
+        assert sealing.plan.unconfirmed == 1
+        overdue = dataclasses.replace(sealing.plan, unconfirmed=256)
+        assert "Bear has not confirmed the last 256 files. Ask for a receipt" in " ".join(seal._preview(overdue))
+        assert "has not confirmed" not in " ".join(seal._preview(sealing.plan))
+    ends.confirm()
+    ends.cv("receipt", "r.age")
+    with ends.ours as here, here.cases.get("HARBOUR").seal(to="Bear", items="all") as sealing:
+        assert sealing.plan.unconfirmed == 0
+
+
+def test_a_receipt_by_the_keys_of_the_card_before_says_so(ends: Ends) -> None:
+    after = Somebody(9)
+    ends.confirm()
+    with ends.ours as here:
+        with contextlib.suppress(errors.PartnerChanged):
+            here.partners.add("Bear", card=after.card())
+        here.partners.get("Bear").verify(after.reads_out())
+    done = ends.cv("receipt", "r.age")
+    assert "Complete: yes" in done.stdout
+    assert "signed with the keys of the card that Bear had before" in told(done)

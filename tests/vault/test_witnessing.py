@@ -22,7 +22,7 @@ from crypto import mldsa, sshsig
 from crypto.encoding import canonical_json
 from crypto.labels import SignedKind
 from crypto.signing import Checkpoint
-from vault import Vault, bag, cards, errors, schema, witnessing
+from vault import Vault, bag, cards, errors, log_showing, schema, witnessing
 from vault.archive import ArchiveReader
 from vault.confirmations import Confirmation
 from vault.errors import SealedFileRefused
@@ -256,7 +256,7 @@ def test_after_a_confirmation_only_what_came_since_and_a_few_before_is_proved(pa
         sent = pair.seal()
         if number == 10:
             pair.ours.take_receipt(pair.confirm(sent.path).path)
-    assert len(witnessing._to_prove(registry, bear)) == 8 + 2
+    assert len(log_showing._to_prove(registry, bear)) == 8 + 2
     assert pair.open(sent.path).whole is False
 
 
@@ -381,8 +381,8 @@ def compared(pair: Vaults) -> None:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file has room for four earlier states."""
-    monkeypatch.setattr(witnessing, "MOST_EARLIER", 4)
-    monkeypatch.setattr(witnessing, "_LEAST_WHEN_FULL", 4)
+    monkeypatch.setattr(log_showing, "MOST_EARLIER", 4)
+    monkeypatch.setattr(log_showing, "LEAST_WHEN_FULL", 4)
 
 
 def proven(pair: Vaults) -> list[int]:
@@ -401,7 +401,7 @@ def test_hundreds_of_files_that_nobody_opened_or_confirmed_are_connected(pair: V
 
 def test_all_earlier_states_for_which_there_is_room_fit_into_a_file(pair: Vaults) -> None:
     registry = pair.ours.keeper.registry
-    assert witnessing._most_earlier(registry) == MOST_EARLIER == 512
+    assert log_showing._most_earlier(registry) == MOST_EARLIER == 512
     hashes = (bytes(32),) * 20
     log = TheirLog(SENDER)
     shown = LogProofs.from_bytes(log.share(b"file", "")[bag.LOG_PROOFS])
@@ -411,7 +411,7 @@ def test_all_earlier_states_for_which_there_is_room_fit_into_a_file(pair: Vaults
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(type(registry.frontier), "size", 10**6)
             patch.setattr(registry, "rows", lambda _table, count=count: [None] * count)
-            room = witnessing._most_earlier(registry)
+            room = log_showing._most_earlier(registry)
         assert room >= 64
         generations = shown.generations * count
         found = dataclasses.replace(shown, generations=generations, share=long, key=long, earlier=earlier[:room])

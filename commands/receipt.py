@@ -60,6 +60,14 @@ def _explain(taken: ReceiptTaken) -> None:
                 "put back and gone on from, the log was rewritten, or somebody else has these keys. The proof is kept"
             ).format(name=name)
         )
+    elif taken.log == "elsewhere":
+        _terminal.warn(
+            _(
+                "{name} was shown the log of another copy of this vault, signed by its own keys, as a generation that this one has "
+                "not: it was restored, or gone on from, more than once. If nobody of you did that, somebody else has a copy and "
+                "its keys"
+            ).format(name=name)
+        )
     elif taken.log == "claimed":
         _terminal.warn(
             _(

@@ -30,7 +30,7 @@ _BEGINNING = "receipt-"
 RECEIPT, SIGNATURE, MLDSA_SIGNATURE = "receipt.json", "receipt.json.sig", "receipt.json.mldsa65"
 CARD, SHOWN, PADDING = "sender.card", "shown.tar", "padding"
 ORDER = (RECEIPT, SIGNATURE, MLDSA_SIGNATURE, CARD)
-LARGEST_SHOWN_BYTES = 16 << 10
+LARGEST_SHOWN_BYTES = 32 << 10
 
 _MOST_BYTES = {
     RECEIPT: 4 << 10,
@@ -136,7 +136,7 @@ class Parts:
     """What is in a receipt, as it came: nothing in it is trusted yet.
 
     ``shown`` is what the one for whom the receipt is has signed of the state of their log that it names: an archive of
-    tagmanifest, both signatures and checkpoint, as they stood in a file. None where that is not at hand.
+    tagmanifest, both signatures and checkpoint, as they stood in a file, and the certificate of its generation. None where that is not at hand.
     """
 
     receipt: bytes

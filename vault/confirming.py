@@ -173,7 +173,7 @@ class Confirming(Receiving):
         act.outcome["heads"] = heads
         if found == own_heads.CONFIRMED:
             act.also.append(partial(own_heads.confirm, self.registry, said.by, named, now=self.now))
-        elif found in (own_heads.PROVEN, own_heads.CLAIMED):
+        elif found in (own_heads.PROVEN, own_heads.ELSEWHERE, own_heads.CLAIMED):
             name, keep = self._called(said.by), partial(_nothing)
             if found == own_heads.PROVEN:
                 keep = partial(
@@ -255,6 +255,11 @@ class Confirming(Receiving):
                 raise errors.OtherHistory(name=self._called(said.by)) from None
             if seen == own_heads.CLAIMED:
                 raise errors.UnprovenHistory(name=self._called(said.by)) from None
+            if seen == own_heads.ELSEWHERE:
+                raise errors.BadReceipt(
+                    reason="another copy of this vault has sealed the file that it is about, as a generation of its log that this one "
+                    "has not; if nobody restored or went on from a copy, somebody else has one, and its keys"
+                ) from None
             if seen != own_heads.LOST:
                 raise
         raise errors.BadReceipt(

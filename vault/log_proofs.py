@@ -209,14 +209,33 @@ def _verify_generations(generations: tuple[Certificate, ...], card: SenderCard) 
         ):
             raise refused(reason=_NOT_ONE)
     for each in generations:
-        statement = generation_statement(
-            card.vault_id, {name: getattr(each, name) for name in Certificate.__dataclass_fields__}
-        )
         try:
-            sshsig.verify(card.ed25519, statement, each.sshsig, kind=SignedKind.GENERATION)
-            mldsa.verify(card.mldsa65, statement, each.mldsa65, kind=SignedKind.GENERATION)
+            verify_certificate(each, vault_id=card.vault_id, ed25519=card.ed25519, mldsa65=card.mldsa65)
         except CryptoError:
             raise refused(reason="a generation of its sender's log is not certified by its sender") from None
+
+
+def verify_certificate(found: Certificate, *, vault_id: bytes, ed25519: bytes, mldsa65: bytes) -> None:
+    """Raises CryptoError unless both keys have signed that this generation of the log begins so."""
+    statement = generation_statement(
+        vault_id, {name: getattr(found, name) for name in Certificate.__dataclass_fields__}
+    )
+    sshsig.verify(ed25519, statement, found.sshsig, kind=SignedKind.GENERATION)
+    mldsa.verify(mldsa65, statement, found.mldsa65, kind=SignedKind.GENERATION)
+
+
+def last_certificate(proofs: bytes) -> bytes:
+    """The certificate of the generation that a log-proofs.json is of, as it stands there."""
+    value = _exactly(parse_canonical_json(proofs, max_depth=_DEEPEST), "earlier", "form", "generations", "key", "share")
+    return canonical_json(_list(value["generations"], _MOST_GENERATIONS, least=1)[-1])
+
+
+def read_certificate(data: bytes) -> Certificate:
+    """A certificate that stands by itself. Raises ValueError or CryptoError for every other form."""
+    try:
+        return _certificate(parse_canonical_json(data))
+    except TypeError:
+        raise ValueError from None
 
 
 def _step_key(share: Leaf, key: Leaf | None, now: Certificate, checkpoint: Checkpoint) -> bytes:

@@ -2,7 +2,8 @@
 
 What a receipt says of our log is its signer's word. That our log was once at a state which it never had is proven by
 ourselves alone: both keys of our identity have signed the tagmanifest of the file that showed it, and that lists the
-checkpoint.
+checkpoint. They have also certified the first key of its generation, so a copy of this vault that was declared elsewhere is
+told from one that was not.
 """
 
 from __future__ import annotations
@@ -20,17 +21,21 @@ from vault.archive import ArchiveReader, ArchiveWriter
 from vault.confirmations import LARGEST_SHOWN_BYTES, Confirmation, Parts
 from vault.identity import ONLY
 from vault.leaves import origin
+from vault.log_proofs import last_certificate, read_certificate, verify_certificate
 from vault.tables import Row, blob, integer
 
 if TYPE_CHECKING:
     from vault.registry import Registry
 
 # What becomes of the state that a receipt names: our log has it; a later generation was declared before it; our identity
-# has signed it, and our log never had it; the partner says so, and nothing proves it.
-CONFIRMED, LOST, PROVEN, CLAIMED = "confirmed", "lost", "not-ours", "claimed"
+# has signed it, and our log never had it; so, in a generation that another copy of this vault began; the partner says so,
+# and nothing proves it.
+CONFIRMED, LOST, PROVEN, ELSEWHERE, CLAIMED = "confirmed", "lost", "not-ours", "elsewhere", "claimed"
 
-# What of a file proves that its sender's identity has signed a state of the log.
+# What of a file proves that its sender's identity has signed a state of the log, and of which generation that is.
+_GENERATION = "log-generation.json"
 _SHOWN = (bag.TAGMANIFEST, bag.SIGNATURE, bag.MLDSA_SIGNATURE, bag.LOG_CHECKPOINT)
+_FIRST = 1  # the generation that nobody declares
 
 
 def shown(evidence: bytes) -> bytes:
@@ -40,25 +45,31 @@ def shown(evidence: bytes) -> bytes:
     writer = ArchiveWriter(sink)
     for name in _SHOWN:
         writer.write_member(name, files[name])
+    writer.write_member(_GENERATION, last_certificate(files[bag.LOG_PROOFS]))
     writer.finish()
     return sink.getvalue()
 
 
-def is_ours(registry: Registry, named: Checkpoint, proof: bytes) -> bool:
-    """Whether our own identity has signed a file that showed this state."""
+def certified(registry: Registry, named: Checkpoint, proof: bytes) -> bytes | None:
+    """The first key of the generation of a state, if our own identity has certified it and signed a file that showed this
+    state; else None.
+    """
     own = registry.row(schema.IDENTITY, ONLY)
     try:
         files = {each.name: each.read(LARGEST_SHOWN_BYTES) for each in ArchiveReader(io.BytesIO(proof))}
-        if own is None or tuple(files) != _SHOWN:
-            return False
+        if own is None or tuple(files) != (*_SHOWN, _GENERATION):
+            return None
         signed, note = files[bag.TAGMANIFEST], files[bag.LOG_CHECKPOINT]
         sshsig.verify(blob(own, "ed25519"), signed, files[bag.SIGNATURE], kind=SignedKind.SEALED_FILE)
         mldsa.verify(blob(own, "mldsa65"), signed, files[bag.MLDSA_SIGNATURE], kind=SignedKind.SEALED_FILE)
         checkpoint = Checkpoint.from_bytes(note.rpartition(b"\n\n")[0] + b"\n")
-    except (CryptoError, errors.SealedFileRefused):
-        return False
+        certificate, vault_id = read_certificate(files[_GENERATION]), registry.setting("vault_id")
+        verify_certificate(certificate, vault_id=vault_id, ed25519=blob(own, "ed25519"), mldsa65=blob(own, "mldsa65"))
+    except (CryptoError, ValueError, errors.SealedFileRefused):
+        return None
     listed = bag.manifest([(bag.LOG_CHECKPOINT, hashlib.sha256(note).hexdigest())])
-    return checkpoint == named and listed in signed.splitlines(keepends=True)
+    is_it = checkpoint == named and listed in signed.splitlines(keepends=True)
+    return certificate.first_key if is_it and named.origin == origin(vault_id, certificate.generation) else None
 
 
 def judge(registry: Registry, named: Checkpoint, proof: bytes | None) -> str:
@@ -68,10 +79,15 @@ def judge(registry: Registry, named: Checkpoint, proof: bytes | None) -> str:
     """
     if generation_of(registry, named) is None:
         raise errors.BadReceipt(reason="it names a state of another log than ours")
-    if proof is not None and not is_ours(registry, named, proof):
+    first_key = None if proof is None else certified(registry, named, proof)
+    if proof is not None and first_key is None:
         raise errors.BadReceipt(reason="what it carries as signed by this vault is not")
     found = find(registry, named)
-    return found or (CLAIMED if proof is None else PROVEN)
+    if found is not None or first_key is None:
+        return found or CLAIMED
+    is_declared = generation_of(registry, named) != _FIRST
+    own = {blob(row, "first_key") for row in registry.rows(schema.GENERATIONS)}
+    return ELSEWHERE if is_declared and first_key not in own else PROVEN
 
 
 def find(registry: Registry, named: Checkpoint) -> str | None:

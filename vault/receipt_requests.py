@@ -32,7 +32,8 @@ class ReceiptTaken:
     nothing: this receipt, or one that says as much, was taken before. ``confirmed`` is when. ``former_card``: they had the card
     whose keys signed it before the one that they have now. ``log`` is what became of the state of our log that it names, None
     where it names none: confirmed; lost in a declared gap; not-ours, which our own keys have signed and our log never had: the
-    proof of another history; claimed, which our log never had and nothing proves.
+    proof of another history; elsewhere, of a generation that another copy of this vault began; claimed, which our log never
+    had and nothing proves.
     """
 
     partner: str

@@ -13,7 +13,7 @@ from sealing import Sender, To, sealed
 from their_logs import TheirLog
 from vaults import copied, key_file, make_vault, open_vault
 
-from vault import Vault, schema
+from vault import Vault, errors, schema
 from vault.arrivals import Verdict
 from vault.errors import SealedFileRefused
 
@@ -157,6 +157,45 @@ def test_a_receipt_names_a_state_of_the_copy_that_sealed_its_file(pair: Copies) 
     pair.ours.close()
     pair.ours = open_vault(first)
     assert pair.ours.take_receipt(receipt).log == "confirmed"
+
+
+def test_a_receipt_from_another_declared_copy_accuses_nobody_and_says_where_to_take_it(pair: Copies) -> None:
+    pair.open(pair.seal().path)
+    pair.backup()
+    first, second = pair.restore("first"), pair.restore("second")
+    receipt = pair.confirm(pair.seal_in(first)).path
+    for path in (second, pair.path):
+        pair.ours.close()
+        pair.ours = open_vault(path)
+        with pytest.raises(errors.BadReceipt, match="another copy of this vault"):
+            pair.ours.take_receipt(receipt)
+        assert not pair.accused()
+        assert "own-log-forked" not in pair.ours.warnings
+        (entry,) = [each for each in pair.ours.log() if each.reason == "elsewhere"]
+        assert entry.act == "receipt-take"
+    pair.ours.close()
+    pair.ours = open_vault(first)
+    assert pair.ours.take_receipt(receipt).log == "confirmed"
+
+
+def test_a_declared_generation_that_is_rewritten_is_proven_to_ourselves_still(pair: Copies) -> None:
+    pair.open(pair.seal().path)
+    pair.backup()
+    again = pair.restore("again")
+    pair.open(pair.seal_in(again))
+    pair.ours.close()
+    older = copied(again, pair.folder / "older")
+    receipt = pair.confirm(pair.seal_in(again)).path
+    pair.ours.close()
+    shutil.rmtree(again)
+    copied(older, again)
+    pair.ours = open_vault(again)
+    pair.ours.cases.get("HARBOUR").note("another history")
+    pair.seal()
+    with pytest.raises(errors.OtherHistory):
+        pair.ours.take_receipt(receipt)
+    (fork,) = pair.ours.log_status().forks
+    assert (fork.kind, fork.sender) == ("not-ours", None)
 
 
 # Somebody without a vault, whose log can show anything

@@ -200,10 +200,8 @@ def verify(files: Mapping[str, bytes], *, card: SenderCard, to: str, digest: str
 
 def _verify_generations(generations: tuple[Certificate, ...], card: SenderCard) -> None:
     for before, after in itertools.pairwise(generations):
-        if after.generation != before.generation + 1 or (after.first_step, after.size) <= (
-            before.first_step,
-            before.size,
-        ):
+        is_later = after.first_step > before.first_step and after.size > before.size
+        if after.generation != before.generation + 1 or not is_later:
             raise refused(reason=_NOT_ONE)
     for each in generations:
         statement = generation_statement(

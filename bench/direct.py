@@ -118,40 +118,56 @@ class _Weightless(files.Disk):
 
 
 def log(folder: str, key_file: str, steps: str) -> None:
-    """Makes so many steps of the log, and prints how long verifying them takes and how much an entry adds to the file."""
-    import resource
-
-    from vault import platform
-
+    """Makes so many steps of the log, and prints how much an entry adds to the file."""
     unlocker, database = KeyFileUnlocker(Path(key_file).read_bytes()), Path(folder) / "vault-1.db"
     with Vault.open(Path(folder), unlocker) as vault:
         vault.cases.list()
     before = database.stat().st_size
     with Vault.open(Path(folder), unlocker) as vault:
-        real, files.disk = files.disk, _Weightless()
-        registry, entries = vault.keeper.registry, vault.info().log_entries
-        with registry.store.atomic():
-            for _ in range(int(steps) // 2 - 1):
-                vault.keeper.log.conclude(vault.keeper.log.intend("case-list").number, "done")
-        files.disk = real
+        entries, left = vault.info().log_entries, int(steps) // 2 - 1
+        while left > 0:
+            _act(vault, min(left, _IN_ONE_TRANSACTION))
+            left -= _IN_ONE_TRANSACTION
         vault.cases.list()
         added = vault.info().log_entries - entries
-    found: dict[str, object] = {"bytes_an_entry": (database.stat().st_size - before) / added}
-    with Vault.open(Path(folder), unlocker) as vault:
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        taken = {}
-        for cores in range(1, min(2, platform.usable_cores()) + 1):
-            if cores == 1 and hasattr(os, "sched_setaffinity"):
-                everything = os.sched_getaffinity(0)
-                os.sched_setaffinity(0, {min(everything)})
-            start = time.perf_counter()
-            vault.verify_log(full=True)
-            taken[str(cores)] = time.perf_counter() - start
-            if cores == 1 and hasattr(os, "sched_setaffinity"):
-                os.sched_setaffinity(0, everything)
-        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory
-    found |= {"verify": taken, "growth_mib": grown / 1024}
-    print(json.dumps(found))
+    print(json.dumps((database.stat().st_size - before) / added))
+
+
+_IN_ONE_TRANSACTION = 50_000
+
+
+def _act(vault: Vault, times: int) -> None:
+    """Intents and outcomes, each a step of its own; all durable together."""
+    real, files.disk = files.disk, _Weightless()
+    try:
+        with vault.keeper.registry.store.atomic():
+            for _ in range(times):
+                vault.keeper.log.conclude(vault.keeper.log.intend("case-list").number, "done")
+    finally:
+        files.disk = real
+
+
+def verify_log(folder: str, key_file: str, cores: str) -> None:
+    """Verifies the whole log on so many cores; prints the seconds that it takes, and by how many MiB memory grows."""
+    import resource
+
+    with Vault.open(Path(folder), KeyFileUnlocker(Path(key_file).read_bytes())) as vault:
+        vault.cases.list()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(cores)])
+        start = time.perf_counter()
+        vault.verify_log(full=True)
+        taken = time.perf_counter() - start
+    print(json.dumps([taken, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024]))
+
+
+def seal_often(folder: str, key_file: str, times: str) -> None:
+    """Seals the case so many times for the same partner, so that a later file proves from as many states; keeps no file."""
+    with Vault.open(Path(folder), KeyFileUnlocker(Path(key_file).read_bytes())) as vault:
+        for _ in range(int(times)):
+            with vault.cases.get(CASE).seal(to=PARTNER, items="all") as sealing:
+                sealing.write(Path(folder).with_name("sealed-often")).path.unlink()
 
 
 def disclose(folder: str, key_file: str, entries: str, target: str) -> None:
@@ -184,6 +200,5 @@ def argon2id(count: str) -> None:
 
 
 if __name__ == "__main__":
-    {each.__name__: each for each in (make, receiver, make_large, show, log, disclose, first_frame, argon2id)}[
-        sys.argv[1]
-    ](*sys.argv[2:])
+    _known = (make, receiver, make_large, show, log, verify_log, seal_often, disclose, first_frame, argon2id)
+    {each.__name__: each for each in _known}[sys.argv[1]](*sys.argv[2:])

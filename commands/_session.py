@@ -416,8 +416,9 @@ def warning(code: str) -> str:
             "known; the proof is kept"
         ),
         "partner-log-forked": _(
-            "a partner's log was shown here with two histories. Their vault was put back to an older copy, or somebody rewrote "
-            "it: `casevault log status` says whose; ask them by a way that you trust. The proof is kept"
+            "a partner's log was shown here with two histories, or with states that nothing connects. Their vault was put back "
+            "to an older copy, somebody rewrote it, or this vault was restored from one: `casevault log status` says whose log "
+            "and what to do. The proof is kept"
         ),
         "unsettled": _("a case does not open, so what was begun in it could not be settled: run `casevault check`"),
     }

@@ -164,10 +164,18 @@ def _fork(fork: LogFork) -> str:
             entries=fork.entries,
             number=fork.generation,
         )
-    return _(
-        "the log of {name} was shown here with {before} entries, and on {when} with {entries}, which do not go together. Both "
-        "signed states are kept as the proof; ask them by a way that you trust"
-    ).format(
+    if fork.kind == "unconnected":
+        said = _(
+            "the log of {name} was shown here with {before} entries, and on {when} with {entries}, and nothing proves that these "
+            "are one history. Where this vault was restored from a backup, open the files that came since then, in their order; "
+            "else ask them by a way that you trust. Both signed states are kept"
+        )
+    else:
+        said = _(
+            "the log of {name} was shown here with {before} entries, and on {when} with {entries}, which do not go together. Both "
+            "signed states are kept as the proof; ask them by a way that you trust"
+        )
+    return said.format(
         name=visible(fork.partner or fork.sender),
         before=fork.entries_before,
         when=moment(fork.found),

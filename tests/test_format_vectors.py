@@ -15,15 +15,32 @@ from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, Suite
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from crypto import chain, commitments, encoding, kdf, keys, labels, objects, padding, records, slots, tree
+from commands import _verify_log
+from crypto import (
+    chain,
+    commitments,
+    encoding,
+    kdf,
+    keys,
+    labels,
+    objects,
+    padding,
+    records,
+    signing,
+    slots,
+    sshsig,
+    tree,
+)
 from crypto.errors import NotCanonical
-from vault import header, registry
+from vault import header, leaves, log, logkey, registry
+from vault.leaves import Leaf
 
 VECTORS = Path(__file__).parent / "vectors" / "format"
 
@@ -286,8 +303,9 @@ def test_the_states_of_a_case_follow_from_its_changes() -> None:
 
 def test_the_log_follows_from_its_bodies() -> None:
     vector = load("log")
-    key, leaves = derived_key(bytes.fromhex(vector["case_key"]), "casevault/v1/case-log"), []
-    frontier = tree.Frontier()
+    key = derived_key(bytes.fromhex(vector["case_key"]), "casevault/v1/case-log")
+    frontier, hashed = tree.Frontier(), []
+    next_keys = {step["size"] - 1: step["next_key"] for step in vector["steps"]}
     for each in vector["entries"]:
         number = struct.pack(">Q", each["number"])
         context = prefixed(b"casevault/v1/log-body", bytes.fromhex(vector["vault_id"]), number)
@@ -295,15 +313,107 @@ def test_the_log_follows_from_its_bodies() -> None:
         assert opened(key, bytes.fromhex(each["sealed"]), context) == each["body"].encode()
         body = json.loads(each["body"])
         assert canonical(body) == each["body"].encode()
+        assert tuple(body["fields"]) == log.FIELDS
         commitment = commitment_of(bytes.fromhex(body["secret"]), body["fields"])
         assert commitment.hex() == each["commitment"]
         commitments.verify_commitment(commitment, bytes.fromhex(body["secret"]), body["fields"])
-        leaf = canonical({"c": commitment.hex(), "n": each["number"], "s": each["step"], "v": 1})
+        # The last entry of a step names the key of the next one, and no other does.
+        named = {"k": next_keys[each["number"]]} if each["number"] in next_keys else {}
+        leaf = canonical({"c": commitment.hex(), "n": each["number"], "s": each["step"], "v": 1} | named)
         assert leaf == each["leaf"].encode()
-        leaves.append(leaf)
+        found = Leaf.from_bytes(leaf)
+        assert found.to_bytes() == leaf
+        assert (found.next_key.hex() if found.next_key else None) == named.get("k")
+        hashed.append(leaf)
         frontier.append(tree.leaf_hash(leaf))
-        assert frontier_bytes(leaves).hex() == each["frontier"] == frontier.to_bytes().hex()
-        assert merkle_root(leaves).hex() == each["root"] == frontier.root().hex()
+        assert frontier_bytes(hashed).hex() == each["frontier"] == frontier.to_bytes().hex()
+        assert merkle_root(hashed).hex() == each["root"] == frontier.root().hex()
+
+
+def test_every_step_is_signed_by_the_key_that_the_step_before_named() -> None:
+    vector = load("log")
+    vault_id, roots = vector["vault_id"], [each["root"] for each in vector["entries"]]
+    begins = {each["first_step"]: each for each in vector["generations"]}
+    assert {1, 3} == set(begins)
+    expected = None
+    for each in vector["steps"]:
+        if each["step"] in begins:
+            expected = begins[each["step"]]["first_key"]
+        seed, size, root = bytes.fromhex(each["seed"]), each["size"], bytes.fromhex(roots[each["size"] - 1])
+        private = Ed25519PrivateKey.from_private_bytes(seed)
+        assert private.public_key().public_bytes_raw().hex() == each["public_key"] == expected
+        name = f"casevault/{vault_id}/g{each['generation']}"
+        text = f"{name}\n{size}\n{base64.b64encode(root).decode()}\n".encode()
+        signature = private.sign(text)
+        assert (text.decode(), signature.hex()) == (each["checkpoint"], each["signature"])
+        key_id = hashlib.sha256(f"{name}\n\x01".encode() + bytes.fromhex(expected)).digest()[:4]
+        note = text + f"\n\u2014 {name} {base64.b64encode(key_id + signature).decode()}\n".encode()
+        assert note.decode() == each["note"]
+        # The program signs and verifies the same bytes.
+        checkpoint = signing.Checkpoint(leaves.origin(bytes.fromhex(vault_id), each["generation"]), size, root)
+        key = keys.StepKey(seed)
+        assert checkpoint.to_bytes() == signing.Checkpoint.text_of(checkpoint.origin, size, root) == text
+        assert signing.sign_checkpoint(checkpoint, key) == signature
+        assert signing.checkpoint_note(checkpoint, signature, signing.step_public_key(key)) == note
+        signing.verify_checkpoint(text, signature, bytes.fromhex(expected))
+        expected = each["next_key"]
+
+
+def test_a_generation_is_certified_by_the_identity() -> None:
+    vector = load("log")
+    vault_id, seed = bytes.fromhex(vector["vault_id"]), bytes.fromhex(vector["identity_seed"])
+    roots = [hashlib.sha256(b"").hexdigest(), *(each["root"] for each in vector["entries"])]
+    for each in vector["generations"]:
+        assert each["root"] == roots[each["size"]]
+        signed = {name: each[name] for name in ("first_key", "first_step", "root", "size")}
+        signed |= {"origin": f"casevault/{vector['vault_id']}/g{each['generation']}", "v": 1}
+        assert canonical(signed).decode() == each["statement"]
+        row = each | {name: bytes.fromhex(each[name]) for name in ("first_key", "root")}
+        statement = leaves.generation_statement(vault_id, row)
+        assert statement.decode() == each["statement"]
+        key = keys.IdentityEd25519Key(seed)
+        assert sshsig.sign(key, statement, kind=labels.SignedKind.GENERATION).decode() == each["sshsig"]
+        sshsig.verify(sshsig.public_key(key), statement, each["sshsig"].encode(), kind=labels.SignedKind.GENERATION)
+
+
+def test_the_key_of_the_next_step_lies_in_a_block_of_its_own(tmp_path: Path) -> None:
+    vector = load("log")
+    held, vault_id = vector["logkey"], bytes.fromhex(vector["vault_id"])
+    block, seed = bytes.fromhex(held["block"]), bytes.fromhex(held["seed"])
+    places = (struct.pack(">Q", held["generation"]), struct.pack(">Q", held["step"]))
+    context = prefixed(b"casevault/v1/logkey", vault_id, *places)
+    assert context.hex() == held["context"]
+    assert len(block) == 4096
+    assert opened(
+        derived_key(bytes.fromhex(vector["vault_key"]), "casevault/v1/logkey"), block, context
+    ) == seed + bytes(4036)
+    (tmp_path / "logkey").write_bytes(bytes(4096) + block)
+    found = logkey.LogKey(tmp_path / "logkey", keys.VaultKey(bytes.fromhex(vector["vault_key"])))
+    place = logkey.Place(vault_id, held["generation"], held["step"])
+    assert found.find(place, bytes.fromhex(vector["steps"][-1]["next_key"]))
+
+
+def test_the_program_for_others_verifies_the_log_of_the_vectors(tmp_path: Path) -> None:
+    vector = load("log")
+    identity = sshsig.public_key(keys.IdentityEd25519Key(bytes.fromhex(vector["identity_seed"])))
+    names = ("first_key", "first_step", "generation", "root", "size", "sshsig")
+    header_line = {
+        "casevault": "log-public",
+        "generations": [{name: each[name] for name in names} | {"mldsa65": None} for each in vector["generations"]],
+        "identity": {"ed25519": identity.hex(), "mldsa65": ""},
+        "v": 1,
+        "vault_id": vector["vault_id"],
+    }
+    lines: list[dict[str, Any]] = [header_line]
+    for step in vector["steps"]:
+        leaves_of = [each["leaf"] for each in vector["entries"] if each["step"] == step["step"]]
+        lines.append({"leaves": leaves_of, "signature": step["signature"], "step": step["step"]})
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b"".join(canonical(line) + b"\n" for line in lines))
+    assert _verify_log.main([str(path)]) == 0
+    lines[2]["signature"] = vector["steps"][2]["signature"]
+    path.write_bytes(b"".join(canonical(line) + b"\n" for line in lines))
+    assert _verify_log.main([str(path)]) != 0
 
 
 def commitment_of(secret: bytes, fields: dict[str, Any]) -> bytes:

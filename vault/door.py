@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -100,6 +100,10 @@ class Door:
         """Keep what a person must hear, once."""
         if code not in self.warnings:
             self.warnings.append(code)
+
+    def warn_no_more(self, codes: Container[str]) -> None:
+        """Forget what has turned out not to be so."""
+        self.warnings = [each for each in self.warnings if each not in codes]
 
     @contextmanager
     def _act(

@@ -204,9 +204,8 @@ def verify(files: Mapping[str, bytes], *, card: SenderCard, to: str, digest: str
 
 def _verify_generations(generations: tuple[Certificate, ...], card: SenderCard) -> None:
     for before, after in itertools.pairwise(generations):
-        if not (
-            before.generation < after.generation and before.first_step < after.first_step and before.size < after.size
-        ):
+        is_later = after.first_step > before.first_step and after.size > before.size
+        if after.generation <= before.generation or not is_later:
             raise refused(reason=_NOT_ONE)
     for each in generations:
         try:

@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from vault.log import Announced
     from vault.registry import Registry
 
-# The state that was confirmed, and the one that the last receipt named: in every file. If not all others have room, as many
-# as this at least, the newest.
+# The state that was confirmed, and the one that the last receipt named: in every file. Of the others as many as this at
+# least, the newest.
 ALWAYS, LEAST_WHEN_FULL = 2, 64
-_MOST_BEFORE_CONFIRMED = 8
 # Of log-proofs.json, at most: an earlier state without its proof, a hash in a proof, a certificate, what else there is.
 _STATE_BYTES, _HASH_BYTES, _CERTIFICATE_BYTES, _REST_BYTES = 160, 67, 7800, 16 << 10
 
@@ -107,19 +106,18 @@ def _generation_of(registry: Registry, step: int) -> Row:
 
 
 def _to_prove(registry: Registry, recipient: str, but: bytes = b"") -> list[tuple[int, int, bytes]]:
-    """Generation, size and root of what this recipient may have seen: the state that they last confirmed, all that was shown
-    since, and a few before, for one who goes on from a backup; and what their last receipt named. Where that is more than a
-    file has room for the newest stay, and what was confirmed and named.
+    """Generation, size and root of what this recipient may have seen: the newest 64, also those that they have confirmed,
+    because whoever goes on from a backup knows only what was before; all since what they confirmed; and what their last
+    receipt named. Where a file has no room for so many the newest stay, and what was confirmed and named.
     """
     if not recipient:
         return []
     found = _shown_to(registry, recipient, but)
     confirmed, named = _sizes(registry, recipient)
-    before = [size for size in sorted(found) if size < confirmed][-_MOST_BEFORE_CONFIRMED:]
-    wanted = {*before, *(size for size in found if size >= confirmed), *(size for size in (named,) if size in found)}
+    always = {confirmed, named} & set(found)
+    wanted = always | set(sorted(found)[-LEAST_WHEN_FULL:]) | {size for size in found if size > confirmed}
     most = _most_earlier(registry)
     if len(wanted) > most:
-        always = wanted & {confirmed, named}
         wanted = always | set(sorted(wanted - always)[len(always) - most :])
     return [found[size] for size in sorted(wanted)]
 

@@ -213,6 +213,7 @@ class Receiving(Sharing):
                     storing.store(compartment)
                 arrived = storing.arrived(compartment)
                 self._end(act)
+                self.warn_no_more({"partner-log-forked"} - {*witnessing.warning(self.registry)})
             except errors.BadValue:
                 # What no case can hold, our own program would not have sealed.
                 raise errors.SealedFileRefused(reason="what it says of its content cannot be stored") from None

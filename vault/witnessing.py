@@ -47,7 +47,10 @@ class Inconsistent:
         """Why a file with it is refused."""
         if self.kind == FORKED:
             return "its sender's log has two histories, and this file is of another one than an earlier file"
-        return "its sender's log does not go on from where an earlier file showed it"
+        return (
+            "nothing in it proves that its sender's log goes on from where an earlier file showed it. Where this vault was "
+            "restored from a backup, open the files first that came since then, in their order; else the log has two histories"
+        )
 
 
 def judge(
@@ -76,7 +79,8 @@ def judge(
     if head.size < size and not any(row["size"] == head.size for row in shown):
         # A file of before, which the newest one must go on from; but perhaps not all of these were ever proved.
         line = {bytes.fromhex(each[1]) for each in head.generations}
-        is_cut = sum(row["audience"] == audience and row["first_key"] in line for row in known) < last
+        seen = sum(row["audience"] == audience and row["first_key"] in line for row in known)
+        is_cut = log_showing.LEAST_WHEN_FULL <= seen < last
         return Inconsistent(UNPROVED if is_cut and sequence < last and sequence not in numbers else UNCONNECTED, newest)
     return None
 
@@ -85,8 +89,7 @@ def _is_beyond(proved: list[int], size: int) -> bool:
     """Whether a sender whose file has no room for every state would have left out this one: the older go first, and only
     two of them stay of what fills a file.
     """
-    older = sum(each < size for each in proved)
-    return bool(proved) and (not older or (len(proved) >= log_showing.LEAST_WHEN_FULL and older <= log_showing.ALWAYS))
+    return len(proved) >= log_showing.LEAST_WHEN_FULL and sum(each < size for each in proved) <= log_showing.ALWAYS
 
 
 def told(
@@ -134,6 +137,20 @@ def remember(registry: Registry, sender: str, audience: str, head: ShownHead, *,
         is_older = row["size"] in held or (not audience and integer(row, "size") < head.size)
         if row["evidence"] is not None and is_older:
             registry.put(schema.SEEN_HEADS, {**row, "evidence": None})
+    if audience:
+        _settle_unconnected(registry, sender, audience, head)
+
+
+def _settle_unconnected(registry: Registry, sender: str, audience: str, head: ShownHead) -> None:
+    """Forget a suspicion that was refuted: of two states without a proof between them, both are now proven to be of one chain."""
+    known = _of_chain(registry, sender, audience, bytes.fromhex(head.first_key))
+    if sum(row["evidence"] is not None for row in known) > 1:
+        return  # there are states from which no proof leads on
+    chain = {(integer(row, "size"), blob(row, "root")) for row in known}
+    for row in registry.rows(schema.FORKS):
+        both = {(integer(row, f"{each}_size"), optional_blob(row, f"{each}_root")) for each in ("first", "second")}
+        if (row["sender"], row["kind"], row["generation"]) == (sender, UNCONNECTED, head.generation) and both <= chain:
+            registry.erase(schema.FORKS, row["number"])
 
 
 def to_name(

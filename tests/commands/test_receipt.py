@@ -11,13 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import bags
 import pytest
 from receipts import hybrid, members, packed, parts, said, sealed
+from sealing import Sender as Partner
+from sealing import To
 from somebody import Somebody
+from their_logs import TheirLog
 from vaults import write_rows
 
 from commands import seal
-from vault import KeyFileUnlocker, Vault, dropping, errors, log_showing, schema
+from vault import KeyFileUnlocker, Vault, dropping, errors, schema
 
 BEAR = Somebody(1)
 HOSTILE = "Bear\u202egnp \x1b[31m[red]x[/red]"
@@ -339,27 +343,34 @@ def test_what_a_partner_only_says_of_the_log_is_told_once_as_their_word(ends: En
     assert ends.cv("--json", "receipt", "known.age").json["log"] == "claimed"
 
 
-def test_files_that_lie_too_far_apart_are_asked_about_and_a_receipt_is_asked_for(
-    ends: Ends, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(log_showing, "MOST_EARLIER", 2)  # what our end has room for
-    monkeypatch.setattr(log_showing, "LEAST_WHEN_FULL", 2)
-    ends.theirs("open", "for-bear.age", "--accept-unverified")
-    for number in range(2, 6):
-        ends.seal(f"{number}.age")
-    refused = told(ends.theirs("open", "5.age", "--accept-unverified", "--yes", status=15))
+def test_files_that_lie_too_far_apart_are_asked_about_and_never_called_another_history(cv: Any) -> None:
+    anna, key = Partner(7), KeyFileUnlocker(cv.key_file.read_bytes())
+    log = TheirLog(anna)
+    with Vault.open(cv.vault, key) as here:
+        to = To(here)
+        here.partners.add("Anna", card=anna.card())
+        here.partners.get("Anna").verify(anna.reads_out(), in_person=True)
+
+    def file(number: int) -> Path:
+        values = {"sequence": number, "previous": "00" * 32 if number > 1 else None}
+        manifest = anna.share(to.fingerprint, (b"a letter",), **values)
+        members = anna.members(manifest, (b"a letter",), replaced=log.share(manifest.to_bytes(), manifest.to))
+        return cv.file(f"{number}.age", sealed(bags.packed(members), to.hybrid))
+
+    cv("open", file(1))
+    for _ in range(70):  # files that nobody opened here
+        log.append({"act": "share"})
+        log.sent[to.fingerprint.hex()].append((1, len(log.leaves), log.tree.root()))
+    far = file(72)
+    refused = told(cv("open", far, "--yes", "--accept-unverified", status=15))
     assert "too far from what their other files have shown here" in refused
     assert "--accept-unconnected" in refused
-    assert ends.theirs("--json", "inspect", "5.age").json["unconnected"] > 0
-    options = ("--accept-unverified", "--accept-unconnected")
-    done = ends.theirs("--json", "open", "5.age", *options)
-    assert done.json["unconnected"] > 0
-    assert "nothing proves that the log of this sender goes on" in told(done)
-    assert ends.theirs("--json", "log", "status").json["forks"] == []
-    ends.confirm("5.age")
-    assert ends.cv("--json", "receipt", "r.age").json["log"] == "confirmed"
-    ends.seal("sixth.age")
-    assert ends.theirs("--json", "open", "sixth.age", "--accept-unverified").json["unconnected"] is None
+    assert cv("--json", "inspect", far).json["unconnected"] == 4
+    done = cv("--json", "open", far, "--accept-unconnected")
+    assert done.json["unconnected"] == 4
+    assert "nothing proves that the log of this sender goes on from the 4 entries" in told(done)
+    assert cv("--json", "open", file(73)).json["unconnected"] is None
+    assert cv("--json", "log", "status").json["forks"] == []
 
 
 def test_seal_says_when_a_receipt_is_overdue(ends: Ends) -> None:

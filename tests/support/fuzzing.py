@@ -8,19 +8,22 @@ import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import bags
 import receipts
 from somebody import Somebody
+from their_logs import TheirLog
 
 from crypto import age
 from crypto.age_header import covered_bytes, end_of_header
 from crypto.encoding import canonical_json
 from crypto.errors import HeaderFailure
-from vault import archive, bag, errors
+from vault import archive, bag, errors, log_proofs
 from vault.cards import Card
 from vault.confirmations import Confirmation
+from vault.log_proofs import LogProofs
 from vault.sealed import SealedManifest
 from vault.tables import Row
 from vault.verifying import verify_tags
@@ -77,6 +80,42 @@ def receipt(data: bytes) -> None:
     _same(Confirmation.from_bytes(data).to_bytes(), data)
 
 
+@cache
+def _shown() -> tuple[dict[str, bytes], ...]:
+    """The tag files of two shares: one with what it goes on from, and the first of a generation."""
+    manifest = bags.share()
+    log = TheirLog(bags.Sender())
+    log.share(b"a file before", manifest.to)
+    begun = TheirLog(bags.Sender())
+    begun.begin_generation()
+    return tuple(bags.tags_of(manifest, replaced=each.share(manifest.to_bytes(), manifest.to)) for each in (log, begun))
+
+
+def _verify_shown(name: str, data: bytes) -> None:
+    """In the place of what one of the two has shown."""
+    refused: Exception | None = None
+    for files in _shown():
+        digest = hashlib.sha256(files[bag.SEALED]).hexdigest()
+        try:
+            log_proofs.verify(
+                {**files, name: data}, card=Card.from_bytes(files[bag.CARD]), to=bags.TO.hex(), digest=digest
+            )
+        except errors.SealedFileRefused as error:
+            refused = error
+        else:
+            return
+    raise refused or ReadDifferently
+
+
+def log_proofs_(data: bytes) -> None:
+    _same(LogProofs.from_bytes(data).to_bytes(), data)
+    _verify_shown(bag.LOG_PROOFS, data)
+
+
+def log_checkpoint(data: bytes) -> None:
+    _verify_shown(bag.LOG_CHECKPOINT, data)
+
+
 @dataclass(frozen=True)
 class Target:
     """A reader, the errors by which it may refuse, and bytes that it takes."""
@@ -119,6 +158,12 @@ TARGETS = {
     "bag": Target(bag_, (errors.SealedFileRefused, errors.NotForUs), lambda: [bags.share_bytes(), bags.drop_bytes()]),
     "sealed": Target(sealed, (errors.SealedFileRefused,), lambda: [bags.share().to_bytes(), bags.drop().to_bytes()]),
     "receipt": Target(receipt, (errors.BadReceipt,), _receipt_seeds),
+    "log-proofs": Target(
+        log_proofs_, (errors.SealedFileRefused,), lambda: [files[bag.LOG_PROOFS] for files in _shown()]
+    ),
+    "log-checkpoint": Target(
+        log_checkpoint, (errors.SealedFileRefused,), lambda: [files[bag.LOG_CHECKPOINT] for files in _shown()]
+    ),
     "card": Target(card, (errors.BadCard,), lambda: [bags.Sender().card(name="Anna", classical=True)]),
 }
 

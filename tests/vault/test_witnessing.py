@@ -107,6 +107,13 @@ def mismatched(log: TheirLog) -> dict[str, Any]:
     return {"generations": (dataclasses.replace(log.certificates[0], first_step=2),)}
 
 
+def shrunk(log: TheirLog) -> dict[str, Any]:
+    """Later by its step, and before fewer entries."""
+    given = {name: getattr(log.certificates[0], name) for name in ("root", "first_key")}
+    before = log.certified(**given, generation=0, first_step=0, size=7)
+    return {"generations": (before, *log.certificates)}
+
+
 WRONG: dict[str, Callable[[TheirLog], dict[str, Any]]] = {
     "another file": lambda _: {"fields": {"digest": "00" * 32}},
     "another recipient": lambda _: {"fields": {"recipients": [SENDER.fingerprint.hex()]}},
@@ -122,6 +129,7 @@ WRONG: dict[str, Callable[[TheirLog], dict[str, Any]]] = {
     "a generation that is not the certified one": mismatched,
     "a generation of later": lambda log: certified(log, first_step=9, size=8),
     "a generation of another number": lambda log: certified(log, generation=2),
+    "a generation of fewer entries than the one before": shrunk,
     "a generation twice": lambda log: {"generations": (*log.certificates, *log.certificates)},
     "an earlier state with another root": lambda log: earlier_of(log, root=bytes(32)),
     "an earlier state with another size": lambda log: earlier_of(log, size=3),
@@ -250,14 +258,55 @@ def test_the_log_goes_on_between_files_and_late_ones_are_taken(pair: Vaults) -> 
     assert len([row for row in pair.theirs.keeper.registry.rows(schema.SEEN_HEADS) if row["evidence"]]) == 1
 
 
-def test_after_a_confirmation_only_what_came_since_and_a_few_before_is_proved(pair: Vaults) -> None:
+def restored(pair: Vaults) -> Vault:
+    """The partner goes on from their backup."""
+    pair.theirs.close()
+    Vault.restore(pair.folder / "backup", pair.folder / "restored", key_file())
+    return open_vault(pair.folder / "restored")
+
+
+def test_a_partner_who_goes_on_from_an_old_backup_is_not_locked_out(pair: Vaults) -> None:
+    pair.open(pair.seal().path)
+    pair.theirs.backup(pair.folder / "backup")
+    for _ in range(10):
+        pair.ours.take_receipt(pair.confirm(pair.seal().path).path)
+    last = pair.seal()
+    pair.theirs = restored(pair)
+    pair.open(last.path)
+    assert pair.theirs.log_status().forks == ()
+
+
+def test_of_what_is_proved_the_newest_stays(pair: Vaults, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_showing, "MOST_EARLIER", 3)
+    monkeypatch.setattr(log_showing, "LEAST_WHEN_FULL", 3)
+    for _ in range(5):
+        pair.seal()
     registry, bear = pair.ours.keeper.registry, pair.theirs.identity.show().fingerprint
-    for number in range(12):
-        sent = pair.seal()
-        if number == 10:
-            pair.ours.take_receipt(pair.confirm(sent.path).path)
-    assert len(log_showing._to_prove(registry, bear)) == 8 + 2
-    assert pair.open(sent.path).whole is False
+    ((newest,),) = registry.store.execute("SELECT max(size) FROM log_steps WHERE step IN (SELECT step FROM sent_heads)")
+    found = log_showing._to_prove(registry, bear)
+    assert (len(found), found[-1][1]) == (3, newest)
+
+
+def test_a_backup_older_than_what_is_proved_goes_on_with_the_files_since_then_and_the_suspicion_ends(
+    pair: Vaults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.open(pair.seal().path)
+    pair.theirs.backup(pair.folder / "backup")
+    with monkeypatch.context() as patch:  # a sender who proves less than a file has room for
+        patch.setattr(log_showing, "MOST_EARLIER", 3)
+        patch.setattr(log_showing, "LEAST_WHEN_FULL", 3)
+        since = [pair.seal().path for _ in range(6)]
+    for path in since:
+        pair.ours.take_receipt(pair.confirm(path).path)
+    pair.theirs = restored(pair)
+    with pytest.raises(SealedFileRefused, match=r"restored from a backup, open the files first that came since then"):
+        pair.open(since[-1])
+    (fork,) = pair.theirs.log_status().forks
+    assert (fork.kind, pair.theirs.warnings[-1]) == (witnessing.UNCONNECTED, "partner-log-forked")
+    for path in since:
+        pair.open(path)
+    assert pair.theirs.log_status().forks == ()
+    assert "partner-log-forked" not in pair.theirs.warnings
 
 
 def test_files_by_other_ways_do_not_break_the_chain(pair: Vaults) -> None:
@@ -482,6 +531,7 @@ def test_a_history_that_goes_on_from_an_older_copy_is_found_though_a_file_has_no
     assert pair.theirs.log_status().forks
 
 
+@pytest.mark.usefixtures("few")
 def test_a_partner_restored_from_an_old_backup_can_go_on_and_its_receipt_connects_them_again(pair: Vaults) -> None:
     compared(pair)
     pair.open(pair.seal().path)
@@ -572,6 +622,34 @@ def test_no_gap_is_hidden_by_an_earlier_state_of_a_generation_that_never_was(tmp
         again.certificates = list(log.certificates)
         again.begin_generation()
         assert vault.open_file(file(again, 2), accept=lambda _: True)[0].verdict.new_generation == 2
+
+
+def test_a_state_that_nothing_connects_stays_suspect_while_the_other_history_goes_on(tmp_path: Path) -> None:
+    anna = Partner(7)
+    with make_vault(tmp_path / "v") as vault:
+        to = To(vault)
+        vault.partners.add("Anna", card=anna.card())
+        log = TheirLog(anna)
+        other = log.copy("other")
+        for _ in range(3):
+            other.append({})
+
+        def file(history: TheirLog, number: int) -> Path:
+            manifest = anna.share(
+                to.fingerprint, sequence=number, previous=f"{number - 1:064x}" if number > 1 else None
+            )
+            proofs = history.share(manifest.to_bytes(), manifest.to)
+            path = tmp_path / f"{history.history}{number}.age"
+            path.write_bytes(sealed(bags.packed(anna.members(manifest, replaced=proofs)), to.hybrid))
+            return path
+
+        vault.open_file(file(log, 1), accept=lambda _: True)
+        with pytest.raises(SealedFileRefused, match="nothing in it proves"):
+            vault.open_file(file(other, 2), accept=lambda _: True)
+        for number in range(2, 6):
+            vault.open_file(file(log, number), accept=lambda _: True)
+        (fork,) = vault.log_status().forks
+        assert fork.kind == witnessing.UNCONNECTED
 
 
 def test_a_stranger_who_names_the_vault_of_a_partner_accuses_nobody(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Write tests/vectors/format/*.json: `python tests/vectors/make/format.py`, from the checkout.
+"""Write tests/vectors/format/*.json but log.json: `python tests/vectors/make/format.py`, from the checkout.
 
 The vectors belong to format 1. They are made once and kept: what needs randomness (slots, records) comes out different in
 every run, so run this only when the format changes, and then say so in docs/format.md and CHANGELOG.md.
@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from crypto import chain, commitments, encoding, kdf, keys, labels, objects, padding, records, slots, tree
-from vault import header, log, registry
+from crypto import chain, encoding, kdf, keys, labels, objects, padding, records, slots
+from vault import header, registry
 
 TARGET = Path(__file__).parents[1] / "format"
 
@@ -26,7 +26,6 @@ def pattern(size: int, start: int = 0) -> bytes:
 
 
 FOLDER_ID, SALT, CASE_ID, OBJECT_ID = pattern(32, 1), pattern(16, 40), pattern(16, 60), pattern(16, 80)
-VAULT_ID = pattern(32, 100)
 VAULT_KEY, CASE_KEY = keys.VaultKey(pattern(32, 140)), keys.CaseKey(pattern(32, 180))
 
 
@@ -154,36 +153,6 @@ def changes() -> object:
     return {"case_id": CASE_ID.hex(), "first_state": chain.first_state(CASE_ID).hex(), "changes": found}
 
 
-def log_entries() -> object:
-    """Three entries in two steps: fields, commitment, leaf, sealed body, frontier and root."""
-    key = keys.derive(CASE_KEY, labels.CASE_LOG, keys.RecordKey)
-    frontier, found = tree.Frontier(), []
-    for number, step in enumerate((1, 2, 2)):
-        fields: dict[str, object] = dict.fromkeys(log.FIELDS)
-        fields |= {"act": "item-show", "phase": "intent", "case": "HARBOUR", "item": "3", "entry": number + 1}
-        fields |= {"purpose": "слушание", "wall_time": "2026-11-22T08:15:00.000Z", "monotonic_ms": 1000 + number}
-        secret = pattern(32, 30 + number)
-        commitment = commitments.commit(secret, fields)
-        leaf = encoding.canonical_json({"c": commitment, "n": number, "s": step, "v": 1})
-        body = encoding.canonical_json({"fields": fields, "secret": secret})
-        context = encoding.length_prefixed(labels.LOG_BODY, VAULT_ID, number.to_bytes(8, "big"))
-        frontier.append(tree.leaf_hash(leaf))
-        found.append(
-            {
-                "number": number,
-                "step": step,
-                "body": body.decode(),
-                "commitment": commitment.hex(),
-                "leaf": leaf.decode(),
-                "context": context.hex(),
-                "sealed": records.encrypt_record(key, body, context=context).hex(),
-                "frontier": frontier.to_bytes().hex(),
-                "root": frontier.root().hex(),
-            }
-        )
-    return {"vault_id": VAULT_ID.hex(), "case_key": CASE_KEY.raw.hex(), "entries": found}
-
-
 def sealed_values() -> object:
     """The other records: a title of the index, a wrapped log key, a high-water mark."""
     earlier, mark_key = keys.RecordKey(pattern(32, 50)), keys.RecordKey(pattern(32, 55))
@@ -265,7 +234,6 @@ FILES = {
     "keys": derived,
     "objects": streams,
     "changes": changes,
-    "log": log_entries,
     "records": sealed_values,
     "sizes": sizes,
     "canonical_json": canonical,

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from opened import opened
-from receipts import another_history, receipt, said, shown
+from receipts import GENERATION, another_history, packed, receipt, said, shown
 from somebody import Somebody
 from vaults import make_vault, open_vault
 
+from crypto import mldsa, sshsig
+from crypto.encoding import canonical_json
+from crypto.labels import SignedKind
 from crypto.signing import Checkpoint
-from vault import bag, errors, schema
+from vault import bag, errors, log_proofs, schema
+from vault.archive import ArchiveReader
+from vault.confirmations import LARGEST_SHOWN_BYTES
+from vault.leaves import generation_statement
 from vault.tables import Row
 
 BEAR, CRANE = Somebody(1), Somebody(2)
@@ -110,8 +117,28 @@ def test_a_receipt_may_carry_what_our_log_has(ours: Ours) -> None:
     assert ours.vault.check().findings == ()
 
 
+def members(proof: bytes) -> list[tuple[str, bytes]]:
+    return [(each.name, each.read(LARGEST_SHOWN_BYTES)) for each in ArchiveReader(io.BytesIO(proof))]
+
+
+def certified_as(ours: Ours, proof: bytes, *, by: Somebody | None = None, **values: object) -> bytes:
+    """The same proof, with another certificate: altered after it was signed, or signed by somebody else."""
+    *rest, (name, data) = members(proof)
+    now = log_proofs.read_certificate(data)
+    given = {each: getattr(now, each) for each in ("generation", "first_step", "size", "root", "first_key")} | values
+    signed = {"sshsig": now.sshsig, "mldsa65": now.mldsa65}
+    if by is not None:
+        statement = generation_statement(bytes.fromhex(ours.vault.info().vault_id), given)
+        signed = {
+            "sshsig": sshsig.sign(by.ed25519, statement, kind=SignedKind.GENERATION),
+            "mldsa65": mldsa.sign(by.mldsa65, statement, kind=SignedKind.GENERATION),
+        }
+    return packed([*rest, (name, canonical_json(given | signed | {"sshsig": signed["sshsig"].decode()}))])
+
+
 def test_what_our_keys_have_not_signed_proves_nothing(ours: Ours) -> None:
     named, proof = another_history(ours.vault, ours.tags[BEAR])
+    assert certified_as(ours, proof) == proof
     files = dict(ours.tags[BEAR])
     mallory = make_vault(ours.folder / "mallory")
     mallory.identity.card()
@@ -126,6 +153,13 @@ def test_what_our_keys_have_not_signed_proves_nothing(ours: Ours) -> None:
         ),  # that is not in what is signed
         shown(files | {bag.SIGNATURE: b""}),
         shown(files | {bag.MLDSA_SIGNATURE: bytes(3309)}),
+        certified_as(ours, proof, first_key=bytes(32)),
+        certified_as(ours, proof, generation=2),
+        certified_as(ours, proof, by=CRANE),
+        certified_as(ours, proof, by=CRANE, first_key=bytes(32)),
+        packed(members(proof)[:-1]),
+        packed([*members(proof)[:-1], (GENERATION, b"{}")]),
+        packed([*members(proof)[:-1], (GENERATION, b"no JSON")]),
         proof[:-512],
         b"",
         bytes(1024),

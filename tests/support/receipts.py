@@ -16,9 +16,11 @@ from crypto.labels import SignedKind
 from crypto.signing import Checkpoint
 from vault import Vault, archive, bag, schema
 from vault.confirmations import CARD, MLDSA_SIGNATURE, PADDING, RECEIPT, SHOWN, SIGNATURE
+from vault.log_proofs import last_certificate
 from vault.tables import Row
 
 PROOF = (bag.TAGMANIFEST, bag.SIGNATURE, bag.MLDSA_SIGNATURE, bag.LOG_CHECKPOINT)
+GENERATION = "log-generation.json"
 TOP = "receipt-0123456789abcdef"
 
 
@@ -53,8 +55,9 @@ def parts(
 
 
 def shown(files: Mapping[str, bytes]) -> bytes:
-    """What a receipt carries of a file's own signatures, from its tag files."""
-    return packed([(name, files[name]) for name in PROOF])
+    """What a receipt carries of a file's own signatures, and of its generation, from its tag files."""
+    certificate = last_certificate(files[bag.LOG_PROOFS])
+    return packed([*((name, files[name]) for name in PROOF), (GENERATION, certificate)])
 
 
 def another_history(vault: Vault, files: Mapping[str, bytes], number: int = 0) -> tuple[str, bytes]:
@@ -71,6 +74,7 @@ def another_history(vault: Vault, files: Mapping[str, bytes], number: int = 0) -
             bag.SIGNATURE: sshsig.sign(keys[0], signed, kind=SignedKind.SEALED_FILE),
             bag.MLDSA_SIGNATURE: mldsa.sign(keys[1], signed, kind=SignedKind.SEALED_FILE),
             bag.LOG_CHECKPOINT: note,
+            bag.LOG_PROOFS: files[bag.LOG_PROOFS],
         }
     )
 

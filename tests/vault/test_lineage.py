@@ -6,15 +6,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import bags
 import pytest
 from pairs import Pair
-from sealing import Sender, To, sealed
+from shown_logs import Shown, next_generation, recertified
 from their_logs import TheirLog
 from vaults import copied, key_file, make_vault, open_vault
 
 from vault import Vault, errors, schema
-from vault.arrivals import Verdict
 from vault.errors import SealedFileRefused
 
 # Two vaults, and copies of one
@@ -201,38 +199,10 @@ def test_a_declared_generation_that_is_rewritten_is_proven_to_ourselves_still(pa
 # Somebody without a vault, whose log can show anything
 
 
-class Shown:
-    """What a vault makes of files of one sender, from any of their logs."""
-
-    def __init__(self, folder: Path, vault: Vault) -> None:
-        self.folder, self.vault, self.anna, self.to, self.number = folder, vault, Sender(7), To(vault), 0
-        vault.partners.add("Anna", card=self.anna.card())
-
-    def open(self, log: TheirLog) -> Verdict:
-        self.number += 1
-        manifest = self.anna.share(
-            self.to.fingerprint,
-            sequence=self.number,
-            purpose=str(self.number),
-            previous="00" * 32 if self.number > 1 else None,
-        )
-        files = self.anna.members(manifest, replaced=log.share(manifest.to_bytes(), manifest.to))
-        path = self.folder / f"{self.number}.age"
-        path.write_bytes(sealed(bags.packed(files), self.to.hybrid))
-        return self.vault.open_file(path, accept=lambda _: True)[0].verdict
-
-
 @pytest.fixture
 def shown(tmp_path: Path) -> Iterator[Shown]:
     with make_vault(tmp_path / "v") as vault:
         yield Shown(tmp_path, vault)
-
-
-def next_generation(log: TheirLog, history: str) -> TheirLog:
-    other = log.copy(history)
-    other.announced = {}
-    other.begin_generation()
-    return other
 
 
 def test_after_a_second_generation_the_first_does_not_go_on_unheard(shown: Shown) -> None:
@@ -259,17 +229,6 @@ def test_numbers_of_generations_may_skip(shown: Shown) -> None:
     log.begin_generation(5)
     assert shown.open(log).new_generation is None
     assert {row["generation"] for row in shown.vault.keeper.registry.rows(schema.SEEN_GENERATIONS)} == {1, 5}
-
-
-def recertified(**values: object) -> Callable[[TheirLog], TheirLog]:
-    def change(log: TheirLog) -> TheirLog:
-        now = log.certificates[-1]
-        given = {name: getattr(now, name) for name in ("generation", "first_step", "size", "root", "first_key")}
-        log.certificates[-1] = log.certified(**(given | values))
-        log.sent.clear()
-        return log
-
-    return change
 
 
 def without_the_second(log: TheirLog) -> TheirLog:

@@ -60,10 +60,11 @@ def judge(
     ``sequence`` is the number of the file that shows it, ``others`` are those of the files that came here before.
     """
     known = _of_sender(registry, sender)
-    for generation, size, root in ((head.generation, head.size, head.root), *head.earlier):
-        for row in known:
-            if (row["generation"], row["size"]) == (generation, size) and blob(row, "root").hex() != root:
-                return Inconsistent(FORKED, row)
+    roots = {each[:2]: each[2] for each in ((head.generation, head.size, head.root), *head.earlier)}
+    for row in known:
+        place = integer(row, "generation"), integer(row, "size")
+        if roots.get(place, blob(row, "root").hex()) != blob(row, "root").hex():
+            return Inconsistent(FORKED, row)
     same = [row for row in known if row["generation"] == head.generation]
     for row in same:
         key = optional_blob(row, "first_key")

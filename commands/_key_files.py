@@ -11,7 +11,8 @@ from pathlib import Path
 
 from commands import _terminal
 from commands._errors import REFUSED, Stop
-from commands._session import lies_in, read_key_file
+from commands._places import lies_in
+from commands._session import read_key_file
 from commands._terminal import visible
 from commands._text import _
 from vault import errors

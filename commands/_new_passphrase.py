@@ -28,8 +28,8 @@ def new_passphrase(file: str | None, *, insist: bool) -> str:
         except (errors.WeakPassphrase, errors.UnusablePassphrase) as error:
             if not left:
                 raise
-            hint = _(entry(type(error))[1])
-            _terminal.say(_("{message}. {hint}.").format(message=message_of(error), hint=hint))
+            _terminal.say(_("{message}.").format(message=message_of(error)))
+            _terminal.say(_("casevault: hint: {hint}").format(hint=_(entry(type(error))[1])))
             continue
         if ask_passphrase(_("Once more:")) == typed:
             return typed

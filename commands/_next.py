@@ -7,7 +7,8 @@ from pathlib import Path
 from commands._errors import described
 from commands._options import Settings
 from commands._output import Output
-from commands._session import attached, runtime_folders, vault_path
+from commands._places import runtime_folders
+from commands._session import attached, vault_path
 from commands._terminal import visible
 from commands._text import _
 from vault import errors

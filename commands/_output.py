@@ -25,8 +25,9 @@ Fact = tuple[str, str | None]
 _BAR_AFTER_SECONDS = 0.4
 _SIZES = ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "JUPYTER_LINES")
 _SIZE = re.compile(r"[1-9][0-9]{0,3}")
-# Between two columns of a table, and how long a word in it is before it may be broken; then where room is short.
-_GAPS = ((3, 20), (1, 12))
+_GAPS = (3, 1)  # between two columns of a table; then where room is short
+_LONGEST_WORD = 40  # in a table; what is longer is a digest or an address, which nobody reads as a word
+_INDENT = 2
 _TAKEN = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?Z")
 
 
@@ -140,7 +141,9 @@ class Output:
         from rich.text import Text
 
         console = _console()
-        shown = [[visible(cell) for cell in row] for row in rows]
+        said = [at for at in range(len(headings)) if any(row[at] for row in rows)]
+        headings = [headings[at] for at in said]
+        shown = [[visible(row[at]) for at in said] for row in rows]
         found = column_widths([list(headings), *shown], console.width)
         if found is None:
             for row in shown:
@@ -161,15 +164,11 @@ class Output:
         if not self.rich:
             self._print("\n".join(f"{name}: {line}" for name, line in shown))
             return
-        from rich.table import Table
         from rich.text import Text
 
-        grid = Table.grid(padding=(0, 2))
-        grid.add_column(no_wrap=True)
-        grid.add_column(overflow="fold")
-        for name, line in shown:
-            grid.add_row(Text(name, style="dim"), Text(line))
-        _console().print(grid)
+        console = _console()
+        for name, row in placed_facts(shown, console.width):
+            console.print(Text.assemble((name, "dim"), row), soft_wrap=True)
 
     def marked(self, *cells: Sequence[tuple[str, bool]]) -> None:
         """Cells on a line, in pieces of which some stand out where there are colours. They may come from anywhere."""
@@ -183,6 +182,7 @@ class Output:
             for text, strong in cell:
                 line.append(visible(text), style="bold" if strong else "")
             line.append("  ")
+        line.rstrip()
         _console().print(line)
 
     def picture(self, rows: Sequence[str]) -> None:
@@ -195,7 +195,23 @@ class Output:
                 _console().print(Text(row, style="black on bright_white"))
 
     def _print(self, text: str) -> None:
-        sys.stdout.write(text + "\n")
+        sys.stdout.write((text if self.json else _terminal.fitted_to(sys.stdout, text)) + "\n")
+
+
+def placed_facts(facts: Sequence[tuple[str, str]], room: int) -> Iterator[tuple[str, str]]:
+    """Names and values in rows of so many columns: side by side; or, where a word would be broken there, the value below."""
+    from rich.cells import cell_len
+
+    left = max((cell_len(name) for name, _value in facts), default=0) + _INDENT
+    beside = room - left
+    for name, value in facts:
+        first, *rest = _terminal.fitted(value, beside).split("\n")
+        if beside >= _terminal.FEWEST_COLUMNS and all(cell_len(row) <= beside for row in (first, *rest)):
+            yield name + " " * (left - cell_len(name)), first
+            yield from ((" " * left, row) for row in rest)
+        else:
+            yield name, ""
+            yield from ((" " * _INDENT, row) for row in _terminal.fitted(value, room - _INDENT).split("\n"))
 
 
 def column_widths(rows: Sequence[Sequence[str]], room: int) -> tuple[list[int], int] | None:
@@ -205,8 +221,10 @@ def column_widths(rows: Sequence[Sequence[str]], room: int) -> tuple[list[int], 
     from rich.cells import cell_len
 
     columns = list(zip(*rows, strict=True))
-    for gap, longest in _GAPS:
-        least = [max(min(cell_len(word), longest) for cell in each for word in [*cell.split(), ""]) for each in columns]
+    for gap in _GAPS:
+        least = [
+            max(min(cell_len(word), _LONGEST_WORD) for cell in each for word in [*cell.split(), ""]) for each in columns
+        ]
         widths = [min(max(map(cell_len, column)), room) for column in columns]
         left = room - gap * (len(columns) - 1)
         if sum(least) > left:

@@ -11,7 +11,8 @@ import click
 from commands import _terminal
 from commands._errors import REFUSED, Stop
 from commands._options import asked
-from commands._session import lies_in, locked
+from commands._places import lies_in
+from commands._session import locked
 from commands._text import _
 
 _ASKED_BACK = 3

@@ -17,6 +17,7 @@ import click
 from commands import _terminal
 from commands._errors import LOCKED, NO_VAULT, Stop, message_of
 from commands._options import Settings
+from commands._places import runtime_folders, state_folder
 from commands._terminal import visible
 from commands._text import _
 from vault import errors, platform, references
@@ -53,33 +54,6 @@ def vault_path(settings: Settings) -> Path:
         ) from None
 
 
-def state_folder() -> Path | None:
-    """Where this machine remembers how far a vault's log had come; None for a user without a home."""
-    import platformdirs
-
-    try:
-        return platformdirs.user_state_path("casevault", appauthor=False)
-    except RuntimeError:
-        return None
-
-
-def runtime_folders() -> Iterator[Path]:
-    """Where a session's socket may lie, the first choice first; none where no agent can run.
-
-    The place that the system gives each user for such things, if it is theirs alone, else one of our own.
-    """
-    if not platform.can_meet():
-        return
-    given = os.environ.get("XDG_RUNTIME_DIR")
-    if given and Path(given).is_absolute():
-        with contextlib.suppress(OSError):
-            if platform.is_private(Path(given).lstat()):
-                yield Path(given) / "casevault"
-    state = state_folder()
-    if state is not None:
-        yield state / "run"
-
-
 def attached(path: Path, *, only_look: bool = False) -> Vault | None:
     """The vault as a session keeps it open; None where there is no session. Raises ``SessionOver``, ``SessionRefused``."""
     from vault import Vault
@@ -95,42 +69,6 @@ def attached(path: Path, *, only_look: bool = False) -> Vault | None:
     if died is not None:
         raise died
     return None
-
-
-def lies_in(path: Path, folder: Path) -> bool:
-    """Whether a path leads into a folder, or to it."""
-    # Not Path.resolve: it raises for links that lead in a circle.
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
-
-
-def make_for_owner(folder: Path) -> Path:
-    """Make a folder and what is missing above it. Raises ``AlreadyThere``, ``SourceMissing``, ``ReadOnly``."""
-    # Each by itself: `mkdir` with parents would leave the upper ones open to other users.
-    try:
-        for each in reversed([folder, *folder.parents]):
-            if not each.exists():
-                each.mkdir(mode=0o700, exist_ok=True)
-    except NotADirectoryError:
-        raise errors.SourceMissing(path=str(folder)) from None
-    except PermissionError:
-        raise errors.ReadOnly(path=str(folder)) from None
-    except FileExistsError:
-        raise errors.AlreadyThere(path=str(folder)) from None
-    if not folder.is_dir():
-        raise errors.AlreadyThere(path=str(folder))
-    return folder
-
-
-def make_inside(folder: Path, name: str) -> Path:
-    """Make a folder inside one that is there; it may be there itself. Raises ``AlreadyThere``, ``ReadOnly``, OSError."""
-    path = folder / name
-    try:
-        path.mkdir(mode=0o700, exist_ok=True)
-    except PermissionError:
-        raise errors.ReadOnly(path=str(path)) from None
-    except FileExistsError:
-        raise errors.AlreadyThere(path=str(path)) from None
-    return path
 
 
 # Secrets
@@ -317,7 +255,9 @@ def opened(settings: Settings) -> Iterator[Session]:
 
         return Vault.open(path, unlocker, state_dir=state_folder(), accept_older=settings.accept_older_copy)
 
-    vault, way = ask_until_right(settings, named_key_file(settings), open_here)
+    # Why it is asked: a session that ended without use leaves no trace that could be told of.
+    question = _("The vault is locked. Passphrase:")
+    vault, way = ask_until_right(settings, named_key_file(settings), open_here, question=question)
     with contextlib.ExitStack() as at_end:
         at_end.enter_context(vault)
         if died:
@@ -358,8 +298,11 @@ def named_key_file(settings: Settings) -> bytes | None:
     return read_key_file(settings.key_file) if settings.key_file else None
 
 
-def ask_until_right(settings: Settings, key_file: bytes | None, use: Opener[Opened]) -> tuple[Opened, Way]:
+def ask_until_right(
+    settings: Settings, key_file: bytes | None, use: Opener[Opened], *, question: str = ""
+) -> tuple[Opened, Way]:
     """Give ``use`` the secret that was named, or ask for it up to three times, until it is not refused as wrong."""
+    question = question or _("Passphrase:")
     name = passphrase_file(settings)
     if key_file is not None:
         from vault import KeyFileUnlocker
@@ -371,7 +314,8 @@ def ask_until_right(settings: Settings, key_file: bytes | None, use: Opener[Open
             if name is None and not _terminal.can_ask():
                 raise
     for left in reversed(range(1 if name else _TRIES)):
-        text = read_passphrase(name) if name else ask_passphrase(_("Passphrase:"))
+        text = read_passphrase(name) if name else ask_passphrase(question)
+        question = _("Passphrase:")
         try:
             secret = _Secret(text, key_file)
         except errors.UnusablePassphrase as error:

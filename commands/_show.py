@@ -10,7 +10,6 @@ from commands._output import Fact, Output, exact_size, moment
 from commands._terminal import visible
 from commands._text import _, ngettext
 from commands._words import word
-from vault.sharing_requests import fingerprint_digits, fingerprint_words
 
 if TYPE_CHECKING:
     from vault.arrivals import Origin
@@ -189,8 +188,7 @@ def _origin_facts(origin: Origin) -> list[Fact]:
     return [
         (_("Came in a"), kinds.get(origin.kind, origin.kind)),
         (_("Sender"), sender),
-        (_("Sender's fingerprint in words"), origin.sender and " ".join(fingerprint_words(origin.sender))),
-        (_("Sender's fingerprint in digits"), origin.sender and " ".join(fingerprint_digits(origin.sender))),
+        *_fingerprint_facts(origin.sender),
         (_("There it is"), origin.reference if origin.kind == "share" else None),
         (_("There a later version of"), origin.revises),
         (_("Stored there"), moment(origin.added)),
@@ -199,6 +197,17 @@ def _origin_facts(origin: Origin) -> list[Fact]:
         (_("Terms"), origin.terms),
         (_("Id of the sealed file"), origin.share_id),
         (_("Digest of its list"), origin.file_digest if origin.share_id is not None else None),
+    ]
+
+
+def _fingerprint_facts(fingerprint: str | None) -> list[Fact]:
+    if fingerprint is None:
+        return []
+    from vault import fingerprints  # few items came from others
+
+    return [
+        (_("Sender in words"), fingerprints.words(fingerprint)),
+        (_("Sender in digits"), fingerprints.digits(fingerprint)),
     ]
 
 

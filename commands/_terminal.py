@@ -30,7 +30,7 @@ _HIDDEN |= {chr(number) for number in (*range(0xFE00, 0xFE10), *range(0xE0100, 0
 _TRIES = 3  # of an answer that is neither yes nor no
 _MARKS = frozenset({"Mn", "Me"})
 _MOST_MARKS = 4
-_FEWEST_COLUMNS = 20  # below that, lines broken by us are no better than those that the terminal breaks
+FEWEST_COLUMNS = 20  # below that, lines broken by us are no better than those that the terminal breaks
 _PIECE = re.compile(r"(?:`[^`\n]*`|[^ ])+")
 
 
@@ -171,7 +171,7 @@ def warn(message: str) -> None:
 def _write(text: str) -> None:
     # A closed stderr must not change what the command does.
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(fitted(text, _columns(sys.stderr)))
+        sys.stderr.write(fitted_to(sys.stderr, text))
         sys.stderr.flush()
 
 
@@ -183,11 +183,16 @@ def _columns(stream: TextIO) -> int:
         return 0
 
 
+def fitted_to(stream: TextIO, text: str) -> str:
+    """Text as it is written to a stream: broken between words for a terminal, as it is for anything else."""
+    return fitted(text, _columns(stream))
+
+
 def fitted(text: str, columns: int) -> str:
     """Lines that are too long for so many columns, broken between words; never within `a command`, so that it can be
     copied. For 0 columns nothing is broken.
     """
-    if columns < _FEWEST_COLUMNS:
+    if columns < FEWEST_COLUMNS:
         return text
     return "\n".join(_broken(line, columns) for line in text.split("\n"))
 
@@ -245,7 +250,7 @@ def ask(question: str) -> str:
     """
     with _terminal() as (keyboard, screen):
         while True:
-            screen.write(f"{question} ")
+            screen.write(fitted_to(screen, question) + " ")
             screen.flush()
             try:
                 line = keyboard.readline()
@@ -271,7 +276,7 @@ def ask_secret(question: str) -> str:
         # Where echo cannot be switched off nothing secret is asked for.
         warnings.simplefilter("error", getpass.GetPassWarning)
         try:
-            line = getpass.getpass(f"{question} ")
+            line = getpass.getpass(fitted_to(sys.stderr, question) + " ")
         except EOFError:
             raise KeyboardInterrupt from None
         except getpass.GetPassWarning:
@@ -320,7 +325,7 @@ class Aside:
         """Show text in place of what was shown before."""
         if self.leaves_nothing:
             self.screen.write("\x1b[2J\x1b[H")
-        self.screen.write(text + "\n\n" if text else "")
+        self.screen.write(fitted_to(self.screen, text) + "\n\n" if text else "")
         self.screen.flush()
 
 
@@ -357,7 +362,7 @@ class Lines:
 
     def say(self, message: str) -> None:
         """A message where the lines are typed."""
-        self._screen.write(message + "\n")
+        self._screen.write(fitted_to(self._screen, message) + "\n")
         self._screen.flush()
 
     def next(self, question: str = "") -> str | None:

@@ -15,10 +15,11 @@ import click
 from commands import _terminal
 from commands._described import describing, description
 from commands._documents import ADDED, REVISED
-from commands._errors import OTHER, REFUSED, Stop, message_of, status_of
+from commands._errors import OTHER, REFUSED, Stop, entry, message_of, status_of
 from commands._options import PathName, Settings, command, complete_files, needed, pass_settings, stdin_is_free
-from commands._output import Output, exact_size, progress, values
-from commands._session import Session, lies_in, opened, vault_path
+from commands._output import Output, human_size, progress, values
+from commands._places import lies_in
+from commands._session import Session, opened, vault_path
 from commands._show import stored as show_stored
 from commands._terminal import visible
 from commands._text import _, ngettext
@@ -144,6 +145,7 @@ class _Adding:
         self.output = Output(settings)
         self.stored: list[dict[str, Any]] = []
         self.failed: list[dict[str, Any]] = []
+        self._hinted: set[str] = set()
         self.skipped: list[dict[str, Any]] = []
         self.originals: list[Path] = []
 
@@ -238,6 +240,10 @@ class _Adding:
     def _fail(self, path: Path, error: errors.VaultError) -> None:
         self.failed.append({"path": _text_of(path), "error": message_of(error), "status": status_of(error)})
         _terminal.say(_("casevault: error: {message}").format(message=message_of(error)))
+        hint = entry(type(error))[1]
+        if hint and hint not in self._hinted:  # of a thousand files that fail alike, the first says what to do
+            self._hinted.add(hint)
+            _terminal.say(_("casevault: hint: {hint}").format(hint=_(hint)))
 
     def _skip(self, path: Path, why: str) -> None:
         self.skipped.append({"path": _text_of(path), "why": why})
@@ -248,7 +254,7 @@ class _Adding:
         if self.output.json:
             self.output.answer({"stored": self.stored, "failed": self.failed, "skipped": self.skipped})
         if len(self.stored) + len(self.failed) + len(self.skipped) > 1:
-            size = exact_size(sum(each["size_bytes"] for each in self.stored))
+            size = human_size(sum(each["size_bytes"] for each in self.stored))
             _terminal.say(
                 _("Stored {stored} ({size}), failed {failed}, left out {skipped}.").format(
                     stored=len(self.stored), size=size, failed=len(self.failed), skipped=len(self.skipped)

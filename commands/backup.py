@@ -12,7 +12,8 @@ from commands._documents import BACKED_UP, RESTORED
 from commands._errors import DAMAGE, DONE
 from commands._options import PathName, Settings, command, pass_settings
 from commands._output import Output, exact_size, moment, progress
-from commands._session import ask_until_right, make_for_owner, named_key_file, opened, state_folder, vault_path
+from commands._places import make_for_owner, state_folder
+from commands._session import ask_until_right, named_key_file, opened, vault_path
 from commands._terminal import visible
 from commands._text import _, ngettext
 from vault import errors, platform

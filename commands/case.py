@@ -8,7 +8,7 @@ from commands import _terminal
 from commands._confirm import confirm
 from commands._documents import CASE, CASE_DELETED, CASE_DETAILS
 from commands._options import Settings, command, fill_in, group, optional, pass_settings, refuse_unasked, required
-from commands._output import Output, exact_size, moment
+from commands._output import Output, human_size, moment
 from commands._session import Session, opened
 from commands._show import case_facts, say_who_has
 from commands._terminal import visible
@@ -139,7 +139,7 @@ def delete(settings: Settings, code: str, confirmed: str | None) -> None:
         _terminal.say(
             "  "
             + ngettext("{number} item, {size}", "{number} items, {size}", summary.items).format(
-                number=summary.items, size=exact_size(details.size_bytes)
+                number=summary.items, size=human_size(details.size_bytes)
             )
         )
         _terminal.say(

@@ -9,7 +9,7 @@ from commands._confirm import confirm
 from commands._described import person_or_text
 from commands._documents import DISPOSAL, ITEM_DETAILS, NOTE, TAGS
 from commands._options import Settings, command, fill_in, optional, pass_settings, refuse_unasked, required, several
-from commands._output import Output, exact_size, values
+from commands._output import Output, human_size, values
 from commands._session import Session, opened
 from commands._show import item_facts
 from commands._terminal import visible
@@ -178,7 +178,7 @@ def delete(settings: Settings, reference: str, reason: str | None, confirmed: st
                 reference=summary.reference,
                 title=visible(summary.title),
                 kind=word(summary.kind),
-                size=exact_size(summary.size_bytes),
+                size=human_size(summary.size_bytes),
             )
         )
         if details.revisions:

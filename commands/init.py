@@ -14,7 +14,8 @@ from commands._documents import MADE
 from commands._new_passphrase import new_passphrase
 from commands._options import PathName, Settings, command, pass_settings
 from commands._output import Output
-from commands._session import make_for_owner, passphrase_file, state_folder, vault_path
+from commands._places import make_for_owner, state_folder
+from commands._session import passphrase_file, vault_path
 from commands._terminal import visible
 from commands._text import _
 from vault import errors, platform

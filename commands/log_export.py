@@ -12,7 +12,8 @@ from commands._documents import LOG_EXPORTED
 from commands._errors import REFUSED, Stop
 from commands._options import PathName, Settings, command, optional, pass_settings
 from commands._output import Output, counted
-from commands._session import Session, lies_in, make_inside, opened, vault_path
+from commands._places import lies_in, make_inside
+from commands._session import Session, opened, vault_path
 from commands._terminal import visible
 from commands._text import _
 from commands.read import must_take_files

@@ -12,14 +12,13 @@ from commands import _terminal
 from commands._documents import LOCKED, UNLOCKED
 from commands._options import Settings, command, pass_settings
 from commands._output import Fact, Output, length, moment
+from commands._places import runtime_folders, state_folder
 from commands._session import (
     ask_until_right,
     attached,
     look_before_asking,
     named_key_file,
-    runtime_folders,
     say_session_died,
-    state_folder,
     vault_path,
     warning,
 )

@@ -76,20 +76,6 @@ class PartnerVerified:
     took: str
 
 
-def fingerprint_words(fingerprint: str) -> tuple[str, ...]:
-    """The words in which people compare a fingerprint, of its hexadecimal text; they stand for its first half."""
-    from crypto import fingerprints
-
-    return fingerprints.words(bytes.fromhex(fingerprint))
-
-
-def fingerprint_digits(fingerprint: str) -> tuple[str, ...]:
-    """The groups of digits in which people compare a fingerprint, of its hexadecimal text."""
-    from crypto import fingerprints
-
-    return fingerprints.digits(bytes.fromhex(fingerprint))
-
-
 def folded_name(name: str) -> str:
     """A partner's name as it is compared: under two names that fold alike there are never two partners."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.strip()).casefold())

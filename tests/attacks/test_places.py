@@ -8,7 +8,7 @@ import platformdirs
 import pytest
 from program import Program
 
-from commands._session import state_folder
+from commands._places import state_folder
 from commands.cli import main
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="left out: links and pipes of POSIX")

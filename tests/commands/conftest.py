@@ -212,19 +212,26 @@ class Terminal:
 
 @pytest.fixture
 def terminal(folder: Path) -> Iterator[Callable[..., Terminal]]:
-    """Starts the program on a terminal; further arguments redirect stdin or stdout away from it."""
+    """Starts the program on a terminal, of so many columns; further arguments redirect stdin or stdout away from it."""
     if sys.platform == "win32":
         pytest.skip("left out: there are no pseudo-terminals on Windows")
+    import fcntl
     import pty
+    import struct
+    import termios
 
     opened: list[Terminal] = []
 
-    def begin(*arguments: str | Path, stdout: Any = None, term: str = "dumb", **variables: str) -> Terminal:
+    def begin(
+        *arguments: str | Path, stdout: Any = None, term: str = "dumb", columns: int = 0, **variables: str
+    ) -> Terminal:
         screen, program_side = pty.openpty()
+        if columns:
+            fcntl.ioctl(program_side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         process = subprocess.Popen(
             [sys.executable, "-c", ON_TERMINAL, *map(os.fspath, arguments)],
             cwd=folder,
-            env=environment(TERM=term, COLUMNS="400", **variables),
+            env=environment(TERM=term, COLUMNS=str(columns or 400), **variables),
             stdin=program_side,
             stdout=program_side if stdout is None else stdout,
             stderr=program_side,

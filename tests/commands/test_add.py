@@ -251,3 +251,14 @@ def test_a_source_that_changes_under_our_hands_is_not_stored(harbour: Any) -> No
     assert b"changed while it was read" in stderr
     assert harbour("items", "HARBOUR", "--json").json == []
     path.unlink()
+
+
+def test_what_to_do_is_said_once_of_files_that_fail_alike(harbour: Any) -> None:
+    for name in ("a", "b"):
+        (harbour.folder / name).mkdir()
+    done = harbour("add", "HARBOUR", "a", "b", "gone", harbour.file("c.txt", b"c"), status=1)
+    assert done.stdout == "HARBOUR/1\tc.txt\n"
+    assert done.stderr.count("is not a file") == 2
+    assert done.stderr.count("a folder is added with `-r`") == 1
+    assert done.stderr.count("hint: look at the path") == 1
+    assert "Stored 1 (1 byte), failed 3, left out 0." in done.stderr

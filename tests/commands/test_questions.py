@@ -98,7 +98,7 @@ def test_no_command_asks_anything_or_reads_anything_before_the_vault_is_open(
         happened.clear()
         _options._said_once.clear()
         status = cli.main(["--vault", str(harbour.vault), *line])
-        assert happened in (["Passphrase:"], []), (line, happened)
+        assert happened in (["The vault is locked. Passphrase:"], ["Passphrase:"], []), (line, happened)
         assert happened or status != 130, line
         tried += bool(happened)
     assert tried >= 40
@@ -108,7 +108,7 @@ def test_a_wrong_passphrase_does_not_cost_what_would_have_been_typed(
     cv: Any, locked: Path, terminal: Callable[..., Any]
 ) -> None:
     screen = terminal("--vault", locked, "case", "new", "--code", "HARBOUR")
-    screen.answer("Passphrase:", "CANARY typed in haste")
+    screen.answer("The vault is locked. Passphrase:", "CANARY typed in haste")
     screen.answer("Passphrase:", "seven quiet herons over the harbour at dawn")
     screen.answer("Title of the case:", "Harbour Street")
     screen.succeed(unseen=(b"CANARY",))

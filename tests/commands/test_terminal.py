@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commands._output import column_widths, document, exact_size, human_size, moment
+from commands._output import column_widths, document, exact_size, human_size, moment, placed_facts
 from commands._terminal import fitted, hidden, visible
 
 
@@ -120,3 +120,34 @@ def test_columns_of_a_table_are_narrowed_where_no_word_is_broken() -> None:
     assert sum(narrow[0]) + 2 * narrow[1] == 40
     assert narrow[0][1] >= len("2026-11-22")
     assert column_widths(rows, 18) is None
+
+
+def test_a_long_name_of_a_file_stays_whole_in_a_table() -> None:
+    name = "Screenshot_20200827-231612.jpg"
+    rows = [["Item", "Title", "Stored"], ["HARBOUR/1", name, "2026-11-22 11:12:51 UTC"]]
+    found = column_widths(rows, 60)
+    assert found is not None
+    assert found[0][1] == len(name)
+    assert column_widths(rows, 45) is None
+
+
+def test_a_value_lies_beside_its_name_or_below_where_it_stays_whole() -> None:
+    digest = "9b0710a4" * 8
+    facts = [
+        ("Title", "a film of the road"),
+        ("SHA-256", digest),
+        ("Sender in words", "tiger velvet north corn behind"),
+    ]
+    assert list(placed_facts(facts, 100)) == [
+        ("Title            ", "a film of the road"),
+        ("SHA-256          ", digest),
+        ("Sender in words  ", "tiger velvet north corn behind"),
+    ]
+    assert list(placed_facts(facts, 40)) == [
+        ("Title            ", "a film of the road"),
+        ("SHA-256", ""),
+        ("  ", digest),
+        ("Sender in words  ", "tiger velvet north corn"),
+        ("                 ", "behind"),
+    ]
+    assert list(placed_facts([], 40)) == []

@@ -21,7 +21,7 @@ from typing import Any
 import pyte
 import pytest
 
-from commands._session import state_folder
+from commands._places import state_folder
 from vault import Case, KeyFileUnlocker, Vault, errors
 
 if sys.platform == "win32":

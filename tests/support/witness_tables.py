@@ -32,7 +32,10 @@ def verify(vault: Vault) -> set[str]:
         for row in registry.rows(schema.RECEIVED)
         if row["kind"] == SHARE and row["sender"] and row["stored"]
     }
-    own = {row["digest"] for row in registry.rows(schema.SEEN_HEADS) if row["first_key"] is not None}
+    seen = registry.rows(schema.SEEN_HEADS)
+    begun = {(row["sender"], row["first_key"]) for row in registry.rows(schema.SEEN_GENERATIONS)}
+    assert {(row["sender"], row["first_key"]) for row in seen} <= begun, "no state without the certificate of its generation"
+    own = {row["digest"] for row in seen}
     assert own >= stored, "no file is stored whose sender's log was not remembered before"
     ours, states = bytes(registry.setting("vault_id")), _states(vault)
     named = {}

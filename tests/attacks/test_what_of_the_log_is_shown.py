@@ -4,10 +4,11 @@ under a head that the log never had.
 
 from __future__ import annotations
 
-import io
 import json
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from vaults import (
@@ -24,7 +25,7 @@ from vaults import (
 
 from crypto.encoding import canonical_json
 from crypto.records import encrypt_record
-from vault import Vault, errors, log_exporting, platform
+from vault import Vault, errors, platform
 from vault.log import Log
 
 BOOT_ID = "6d1f6a0e-2f4b-4c58-9a52-3c2f60a1b7aa"
@@ -40,6 +41,12 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         vault.cases.new("Bridge", code="BRIDGE")
         vault.cases.get("BRIDGE").items.add_text("other words")
     return tmp_path / "v"
+
+
+def disclosed(vault: Vault, **chosen: Any) -> str:
+    target = vault.path.parent / f"{secrets.token_hex(8)}.jsonl"
+    vault.disclose_log(target, **chosen)
+    return target.read_text(encoding="utf-8")
 
 
 def lines(text: str) -> Iterator[dict[str, object]]:
@@ -61,8 +68,8 @@ def test_no_name_on_the_disk_and_no_start_of_the_machine_is_disclosed(path: Path
         vault.cases.get("BRIDGE").delete(key_file())
         vault.backup(path.parent / "backup")
         size = vault.log_head().size
-        told = [vault.disclose_log(case="HARBOUR"), vault.disclose_log(entries=tuple(range(4)))]
-        told.append(vault.disclose_log(entries=tuple(n for n in range(size) if n in readable(vault))))
+        told = [disclosed(vault, case="HARBOUR"), disclosed(vault, entries=tuple(range(4)))]
+        told.append(disclosed(vault, entries=tuple(n for n in range(size) if n in readable(vault))))
     shown = [fields for text in told for fields in lines(text)]
     assert {"item-add", "case-delete", "backup"} <= {fields["act"] for fields in shown}
     for fields in shown:
@@ -89,8 +96,8 @@ def readable(vault: Vault) -> set[int]:
 )
 def test_a_field_is_hidden_together_with_what_tells_it(path: Path, hidden: str, gone: set[str]) -> None:
     with open_vault(path) as vault:
-        before = next(lines(vault.disclose_log(case="HARBOUR")))
-        after = next(lines(vault.disclose_log(case="HARBOUR", hidden=(hidden,))))
+        before = next(lines(disclosed(vault, case="HARBOUR")))
+        after = next(lines(disclosed(vault, case="HARBOUR", hidden=(hidden,))))
     assert before.keys() - after.keys() == gone
 
 
@@ -144,9 +151,9 @@ def test_nothing_is_proved_under_a_head_that_the_log_never_had(path: Path, damag
     written_by_hand(path, damage)
     with open_vault(path) as vault:
         for ask in (
-            lambda: vault.disclose_log(entries=(2,)),
-            lambda: vault.disclose_log(case="BRIDGE"),
-            lambda: log_exporting.export(vault.keeper, io.BytesIO().write),
+            lambda: disclosed(vault, entries=(2,)),
+            lambda: disclosed(vault, case="BRIDGE"),
+            lambda: vault.export_log(path.parent / "log.jsonl"),
         ):
             with pytest.raises(errors.OlderCopy):
                 ask()
@@ -158,7 +165,7 @@ def test_a_case_is_disclosed_whole_or_not_at_all(path: Path) -> None:
     taken_out = copied(path, path.parent / "taken-out")
     written_by_hand(taken_out, "UPDATE cases SET entries = entries + 1 WHERE code = 'HARBOUR'")
     with open_vault(taken_out) as vault, pytest.raises(errors.OlderCopy):
-        vault.disclose_log(case="HARBOUR")
+        disclosed(vault, case="HARBOUR")
 
 
 def test_a_body_that_is_not_the_one_that_was_logged_is_not_disclosed(path: Path) -> None:
@@ -175,4 +182,4 @@ def test_a_body_that_is_not_the_one_that_was_logged_is_not_disclosed(path: Path)
     with open_vault(path) as vault:
         assert vault.log()[number].actor == "somebody else"
         with pytest.raises(errors.DatabaseDamaged):
-            vault.disclose_log(entries=(number,))
+            disclosed(vault, entries=(number,))

@@ -166,6 +166,27 @@ def _warn_of_chain(verdict: Verdict) -> None:
                 "a backup, or its log lost its key. What it logged between is not in it any more. Ask them"
             ).format(number=verdict.new_generation)
         )
+    if verdict.beside is not None:
+        _terminal.warn(
+            _(
+                "the log of this sender goes on in more than one copy: another one (generation {number}) was seen here last, and "
+                "neither holds what the other logged. Their vault was restored more than once, or beside the one that went on, or "
+                "this file was sealed before a restore and came late; or somebody else uses a copy of their vault. Ask them"
+            ).format(number=verdict.beside)
+        )
+    warn_of_log(verdict)
+
+
+def warn_of_log(verdict: Verdict) -> None:
+    """Where what was seen of the sender's log lies too far from what the file shows."""
+    if verdict.unconnected is not None:
+        _terminal.warn(
+            _(
+                "nothing proves that the log of this sender goes on from the {number} entries that were seen of it here: very many "
+                "of their files were not opened here, or this vault was restored from an old backup, or their log was rewritten. "
+                "Send them a receipt (`open FILE --receipt`): their next file can prove it then"
+            ).format(number=verdict.unconnected)
+        )
 
 
 def explain(found: Found, arrived: Arrived, file: Path) -> None:

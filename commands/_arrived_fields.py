@@ -30,7 +30,10 @@ _FOUND = (
     "late",
     "rival",
     "new_generation",
+    "beside",
+    "unconnected",
 )
+_ALSO_OPENED = ("kind", "sender", "gap", "late", "rival", "new_generation", "beside", "unconnected")
 
 
 def inspected(outside: Outside, found: Found | None) -> dict[str, Any]:
@@ -69,6 +72,8 @@ def _found_values(found: Found) -> dict[str, Any]:
         verdict.late,
         verdict.rival,
         verdict.new_generation,
+        verdict.beside,
+        verdict.unconnected,
     )
     return dict(zip(_FOUND, told, strict=True))
 
@@ -77,7 +82,7 @@ def opened(found: Found, arrived: Arrived) -> dict[str, Any]:
     """What `open` says of a file that it took in."""
     said = _found_values(found)
     document: dict[str, Any] = values(arrived)
-    return document | {name: said[name] for name in ("kind", "sender", "gap", "late", "rival", "new_generation")}
+    return document | {name: said[name] for name in _ALSO_OPENED}
 
 
 def _text_of(path: Path) -> str:

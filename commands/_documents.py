@@ -320,6 +320,9 @@ INSPECTED = {
     "late": "whether a later file of the sender came before it",
     "rival": "whether another file of the sender has its number",
     "new_generation": "the generation of the sender's log, if it has declared a gap since it was last seen here, or null",
+    "beside": "the generation of another copy of the sender's log that was seen here last, where neither holds what the other "
+    "logged, or null",
+    "unconnected": "how many entries of the sender's log were seen here, where it is too far from there for a proof, or null",
 }
 
 OPENED = {
@@ -338,6 +341,8 @@ OPENED = {
     "late": INSPECTED["late"],
     "rival": INSPECTED["rival"],
     "new_generation": INSPECTED["new_generation"],
+    "beside": INSPECTED["beside"],
+    "unconnected": INSPECTED["unconnected"],
 }
 
 DROPPED = {
@@ -375,8 +380,10 @@ RECEIPT = {
     "items": "how many items came whole",
     "confirmed": "when the receipt that counts was taken in (UTC)",
     "again": "whether it changed nothing, because as much was confirmed before",
+    "former_card": "whether it was signed with the keys of a card that the partner had before",
     "log": "what became of the state of our log that it names: confirmed, lost (in a declared gap), not-ours (proof of another "
-    "history), or null where it names none",
+    "history, signed by our own keys), elsewhere (signed by them in another copy of this vault, as a generation that this one "
+    "has not), claimed (our log never had it, and nothing proves it), or null where it names none",
 }
 
 GRANT = {

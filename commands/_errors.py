@@ -209,6 +209,21 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
         "nothing was changed; ask the partner to make it again with `open FILE --receipt`. What was sealed for you is taken in "
         "with `casevault open`",
     ),
+    errors.OtherHistory: (
+        PROOF,
+        "an older copy of this vault was put back and gone on from, its log was rewritten, or somebody else has its keys. The "
+        "proof is kept, and `casevault log status` tells of it; ask who has, or had, a copy of this vault",
+    ),
+    errors.UnprovenHistory: (
+        PROOF,
+        "nothing was changed but the log, which says that it came. If it is true, the partner can prove it: ask them by a way "
+        "that you trust to open the file again with `open FILE --receipt`, which sends your own signature back",
+    ),
+    errors.LogNotConnected: (
+        REFUSED,
+        "open the files first that they sent in between, if you have them, the oldest first. If there are none, "
+        "`--accept-unconnected` stores it; a receipt then lets their next file prove it",
+    ),
     errors.NoReceipt: (
         REFUSED,
         "a receipt goes to a partner whose card you have, for a file that they signed and sealed for your card; what was stored "

@@ -355,8 +355,9 @@ def warning(code: str) -> str:
         ),
         "recovered": _("the last command did not end; what it had not finished was taken back, and the log says so"),
         "own-log-forked": _(
-            "a partner has signed a state of this vault's log that this log never had: an older copy was put back and gone on "
-            "from, or the log was rewritten. `casevault log status` says what is known; the proof is kept"
+            "a partner has what this vault's own keys have signed of a state of its log that this log never had: an older copy was "
+            "put back and gone on from, the log was rewritten, or somebody else has these keys. `casevault log status` says what is "
+            "known; the proof is kept"
         ),
         "partner-log-forked": _(
             "a partner's log was shown here with two histories, or with states that nothing connects. Their vault was put back "

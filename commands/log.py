@@ -155,8 +155,9 @@ def _confirmed(witnesses: tuple[LogWitness, ...]) -> list[Fact]:
 def _fork(fork: LogFork) -> str:
     if fork.sender is None:
         return _(
-            "on {when} {name} has confirmed {entries} entries of this log that it never had so, in generation {number}: an older "
-            "copy was put back and gone on from, or the log was rewritten. The receipt is kept as the proof"
+            "on {when} {name} has shown that this vault's own keys have signed a state of {entries} entries, in generation {number}, "
+            "that this log never had: an older copy was put back and gone on from, the log was rewritten, or somebody else has these "
+            "keys. The proof is kept"
         ).format(
             when=moment(fork.found),
             name=visible(fork.partner or _("a partner")),

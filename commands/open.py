@@ -91,6 +91,11 @@ def _inspected(settings: Settings, file: Path, outside: Outside, spoken_file: st
     "--accept-unverified", is_flag=True, help="Store it although nobody compared the sender's key; it is marked so."
 )
 @click.option(
+    "--accept-unconnected",
+    is_flag=True,
+    help="Store it although nothing proves that its sender's log goes on from what was seen of it here.",
+)
+@click.option(
     "--receipt",
     "receipt",
     type=NewFile(),
@@ -105,6 +110,7 @@ def open_(
     into: str | None,
     code: str | None,
     accept_unverified: bool,
+    accept_unconnected: bool,
     receipt: Path | None,
     spoken_file: str | None,
 ) -> None:
@@ -123,7 +129,7 @@ def open_(
     size = file.stat().st_size if file.is_file() else None
     output = Output(settings)
 
-    asking = _Asking(settings, accept_unverified=accept_unverified)
+    asking = _Asking(settings, accept_unverified=accept_unverified, accept_unconnected=accept_unconnected)
     with opened(settings) as session:
         if receipt is not None:
             receipt = session.vault.verify_place(receipt)
@@ -216,15 +222,32 @@ def _spoken(name: str | None) -> Spoken:
 
 
 class _Asking:
-    """Whether a file of somebody whose key nobody compared is to be stored: said before, or asked."""
+    """Whether a file is to be stored of somebody whose key nobody compared, or whose log nobody can say whether it is still
+    the one that was seen: said before, or asked.
+    """
 
-    def __init__(self, settings: Settings, *, accept_unverified: bool) -> None:
+    def __init__(self, settings: Settings, *, accept_unverified: bool, accept_unconnected: bool) -> None:
         self._settings, self._accept_unverified = settings, accept_unverified
+        self._accept_unconnected = accept_unconnected
         self._declined = False
 
     def accepts(self, found: Found) -> bool:
-        """Whether it was accepted."""
+        """Whether it was accepted. Raises ``LogNotConnected`` where that is what was not."""
+        if found.verdict.unconnected is not None and not self._accepts_log(found):
+            raise errors.LogNotConnected
+        return self._accepts_sender(found)
+
+    def _accepts_log(self, found: Found) -> bool:
+        if self._accept_unconnected or not _terminal.can_ask():
+            return self._accept_unconnected
+        _arrived.warn_of_log(found.verdict)
+        self._declined = not _terminal.confirm(_("Store it all the same?"))
+        return not self._declined
+
+    def _accepts_sender(self, found: Found) -> bool:
         sender = found.verdict.sender
+        if sender.trust not in ("unknown", "unverified"):
+            return True
         if self._accept_unverified or (self._settings.yes and sender.trust == "unverified"):
             return True
         if not _terminal.can_ask():
@@ -246,7 +269,7 @@ class _Asking:
         """A file that the person did not want is refused with that said, and not as an error. Raises ``Declined``."""
         try:
             yield
-        except errors.SenderUnproven:
+        except (errors.SenderUnproven, errors.LogNotConnected):
             if self._declined:
                 raise Declined(_("Nothing of it was stored.")) from None
             raise

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 def receipt(settings: Settings, file: Path) -> None:
     """Take in a partner's receipt for a file that you sealed for them.
 
-    It counts only when both keys of the card that you have of this partner signed it, and when it is about a file that was
-    sealed for that card. Anything else is refused and changes nothing.
+    It counts only when both keys of the partner's card signed it, and when it is about a file that was sealed for that card.
+    Anything else is refused and changes nothing; but what proves that this vault's log has another history is kept.
     """
     with opened(settings) as session:
         taken = session.vault.take_receipt(file)
@@ -50,33 +50,48 @@ def receipt(settings: Settings, file: Path) -> None:
 
 
 def _explain(taken: ReceiptTaken) -> None:
+    name = visible(taken.partner)
+    if taken.former_card:
+        _terminal.say(_("It is signed with the keys of the card that {name} had before.").format(name=name))
     if taken.log == "not-ours":
         _terminal.warn(
             _(
-                "{name} was shown a state of this vault's log that this log never had: an older copy was put back and gone on "
-                "from, or the log was rewritten. The receipt proves it, and is kept"
-            ).format(name=visible(taken.partner))
+                "{name} has what this vault's own keys have signed of a state of its log that this log never had: an older copy was "
+                "put back and gone on from, the log was rewritten, or somebody else has these keys. The proof is kept"
+            ).format(name=name)
+        )
+    elif taken.log == "elsewhere":
+        _terminal.warn(
+            _(
+                "{name} was shown the log of another copy of this vault, signed by its own keys, as a generation that this one has "
+                "not: it was restored, or gone on from, more than once. If nobody of you did that, somebody else has a copy and "
+                "its keys"
+            ).format(name=name)
+        )
+    elif taken.log == "claimed":
+        _terminal.warn(
+            _(
+                "{name} says to have been shown a state of this vault's log that this log never had. It is their word alone: it is "
+                "not true, or an older copy was put back, or the log was rewritten. Ask them by a way that you trust to open the file "
+                "again with `open FILE --receipt`, which sends your own signature back and proves it"
+            ).format(name=name)
         )
     elif taken.log == "lost":
         _terminal.warn(
             _(
-                "{name} has seen more of this vault's log than it holds since it was restored: what was logged between is lost"
-            ).format(name=visible(taken.partner))
+                "{name} says to have seen more of this vault's log than it holds since it was restored: what was logged between is lost"
+            ).format(name=name)
         )
     if taken.again:
         _terminal.say(_("This was confirmed before, on {when}; nothing changed.").format(when=moment(taken.confirmed)))
     elif not taken.complete:
         _terminal.warn(
             _("the file did not come whole, and nothing of it was stored there: send it to {name} again").format(
-                name=visible(taken.partner)
+                name=name
             )
         )
     else:
-        _terminal.say(
-            _("{name} has signed that all of it came. When is what their clock said.").format(
-                name=visible(taken.partner)
-            )
-        )
+        _terminal.say(_("{name} has signed that all of it came. When is what their clock said.").format(name=name))
 
 
 @command("grants", example="casevault grants HARBOUR", fields=GRANT, many=True)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from vault.sealing_requests import SharePlan
 
 _INCLUDES = ("names", "notes", "tags", "circumstances")
+# Half of what a file has room to prove.
+_MANY_UNCONFIRMED = 256
 _HYBRID, _CLASSICAL, _PASSPHRASE = "mlkem768x25519", "X25519", "scrypt"
 _LIMITS = {"mail": 25_000_000, "signal": 100_000_000, "fat32": 2**32 - 1}  # the largest size that is taken
 
@@ -219,6 +221,11 @@ def _preview(plan: SharePlan) -> Iterable[str]:
         yield "  " + _("Terms: {text}").format(text=visible(plan.terms))
     yield "  " + _("Size of the file: {size}").format(size=exact_size(plan.size_bytes))
     yield from ("  " + _limit(name) for name in exceeded(plan.size_bytes))
+    if plan.unconfirmed >= _MANY_UNCONFIRMED:
+        yield "  " + _(
+            "{name} has not confirmed the last {number} files. Ask for a receipt (`open FILE --receipt`): without one their casevault "
+            "cannot tell much longer that the log of this vault was not rewritten."
+        ).format(name=visible(plan.partner or ""), number=plan.unconfirmed)
 
 
 def _recipient(plan: SharePlan) -> str:

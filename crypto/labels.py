@@ -33,6 +33,7 @@ LOG_BODY: Final = b"casevault/v1/log-body"
 OBJECT: Final = b"casevault/v1/object"
 MARK: Final = b"casevault/v1/mark"
 DRAFT: Final = b"casevault/v1/draft-text"
+GENERATIONS: Final = b"casevault/v1/generations"
 BACKUP: Final = b"casevault/v1/backup"
 
 # Hashes

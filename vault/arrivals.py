@@ -60,6 +60,7 @@ class OpenGrant:
 class ShownHead:
     """A state of the sender's log, as a file shows it after its proofs hold; roots and keys in hexadecimal.
 
+    ``generations`` are number, first key, first step, size and root of every one that is certified; the last is its own.
     ``earlier`` are generation, size and root of states that are proven to be beginnings of it. ``evidence`` is what proves to
     others that the sender showed it.
     """
@@ -68,6 +69,7 @@ class ShownHead:
     size: int
     root: str
     first_key: str
+    generations: tuple[tuple[int, str, int, int, str], ...]
     earlier: tuple[tuple[int, int, str], ...]
     evidence: bytes = field(repr=False)
 
@@ -114,7 +116,9 @@ class Verdict:
 
     ``again`` are the items that came with the same file before and are still there. ``gap``: the file that it says came
     before it is not here. ``late``: a later one came already. ``rival``: another file has its number. ``new_generation``: the sender's log has
-    declared a gap since it was last seen here, as after a restore.
+    declared a gap since it was last seen here, as after a restore. ``beside``: the generation of a copy of the sender's log that was
+    seen here, where neither holds what the other logged. ``unconnected``: how many entries the state had that was
+    seen of it here, and that lies too far from this one for a proof.
     """
 
     sender: Sender
@@ -124,6 +128,13 @@ class Verdict:
     rival: bool = False
     last_sequence: int | None = None
     new_generation: int | None = None
+    beside: int | None = None
+    unconnected: int | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person must agree before anything of the file is stored."""
+        return self.sender.trust in (UNKNOWN, UNVERIFIED) or self.unconnected is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,17 @@ LARGEST_FILE_BYTES = 256 << 10
 _BEGINNING = "receipt-"
 
 RECEIPT, SIGNATURE, MLDSA_SIGNATURE = "receipt.json", "receipt.json.sig", "receipt.json.mldsa65"
-CARD, PADDING = "sender.card", "padding"
+CARD, SHOWN, PADDING = "sender.card", "shown.tar", "padding"
 ORDER = (RECEIPT, SIGNATURE, MLDSA_SIGNATURE, CARD)
+LARGEST_SHOWN_BYTES = 32 << 10
 
-_MOST_BYTES = {RECEIPT: 4 << 10, SIGNATURE: 4 << 10, MLDSA_SIGNATURE: mldsa.SIGNATURE_SIZE, CARD: cards.LARGEST_BYTES}
+_MOST_BYTES = {
+    RECEIPT: 4 << 10,
+    SIGNATURE: 4 << 10,
+    MLDSA_SIGNATURE: mldsa.SIGNATURE_SIZE,
+    CARD: cards.LARGEST_BYTES,
+    SHOWN: LARGEST_SHOWN_BYTES,
+}
 _NAME_BYTES = 8
 _TOP = re.compile(rf"{_BEGINNING}[0-9a-f]{{{2 * _NAME_BYTES}}}")
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -126,12 +133,17 @@ def _is_checkpoint(said: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What is in a receipt, as it came: nothing in it is trusted yet."""
+    """What is in a receipt, as it came: nothing in it is trusted yet.
+
+    ``shown`` is what the one for whom the receipt is has signed of the state of their log that it names: an archive of
+    tagmanifest, both signatures and checkpoint, as they stood in a file, and the certificate of its generation. None where that is not at hand.
+    """
 
     receipt: bytes
     sshsig: bytes
     mldsa65: bytes
     card: bytes
+    shown: bytes | None = None
 
     def verified(self, card: Card) -> Confirmation:
         """What it says, now that both keys of this card have signed it. Raises ``BadReceipt``."""
@@ -143,10 +155,10 @@ class Parts:
         return Confirmation.from_bytes(self.receipt)
 
     def signed_bytes(self) -> bytes:
-        """Receipt and signatures in an archive without name and padding, to be kept as the proof that they are."""
+        """All of it in an archive without name and padding, to be kept as the proof that it is."""
         sink = io.BytesIO()
         writer = ArchiveWriter(sink)
-        for name, data in zip(ORDER, self._in_order(), strict=True):
+        for name, data in self._members():
             writer.write_member(name, data)
         writer.finish()
         return sink.getvalue()
@@ -158,14 +170,14 @@ class Parts:
             found = {each.name: each.read(cards.LARGEST_BYTES) for each in ArchiveReader(io.BytesIO(data))}
         except errors.SealedFileRefused as error:
             raise errors.BadReceipt(reason=error.fields["reason"]) from None
-        if tuple(found) != ORDER:
+        if tuple(found) not in (ORDER, (*ORDER, SHOWN)):
             raise _not_one()
         return cls(*found.values())
 
     def pack(self, sink: archive.Sink) -> None:
         """Write the archive as it travels. Raises what the sink raises."""
         top = f"{_BEGINNING}{secrets.token_hex(_NAME_BYTES)}"
-        members = [(f"{top}/{name}", data) for name, data in zip(ORDER, self._in_order(), strict=True)]
+        members = [(f"{top}/{name}", data) for name, data in self._members()]
         layout = bag.padded([(name, len(data)) for name, data in members], f"{top}/{PADDING}")
         writer = ArchiveWriter(sink)
         for name, data in members:
@@ -178,7 +190,7 @@ class Parts:
     def unpack(cls, source: Source) -> Parts:
         """Read an archive to its end. Raises ``BadReceipt`` for every other form; what the source raises."""
         try:
-            return cls._unpacked(ArchiveReader(source, max_members=len(ORDER) + 1))
+            return cls._unpacked(ArchiveReader(source, max_members=len(ORDER) + 2))
         except errors.SealedFileRefused as error:
             raise errors.BadReceipt(reason=error.fields["reason"]) from None
 
@@ -186,26 +198,32 @@ class Parts:
     def _unpacked(cls, reader: ArchiveReader) -> Parts:
         found: list[bytes] = []
         members: list[tuple[str, int]] = []
+        is_ended = False
         for member in reader:
             top, _, name = member.name.partition("/")
             if not members and not (_TOP.fullmatch(top) and name == RECEIPT):
                 raise _not_one()
             first, _, _ = members[0][0].partition("/") if members else (top, "", "")
-            if len(members) == len(ORDER):
+            expected = (*ORDER, SHOWN)[len(found)] if len(found) <= len(ORDER) else PADDING
+            if is_ended or top != first or name not in (expected, PADDING):
+                raise _not_one()
+            if name == PADDING:
+                if len(found) < len(ORDER):
+                    raise _not_one()
                 if (member.name, member.size_bytes) != bag.padded(members, f"{first}/{PADDING}").members[-1]:
                     raise _not_one()
                 member.read_zeros()
-            elif (top, name) != (first, ORDER[len(members)]):
-                raise _not_one()
+                is_ended = True
             else:
                 found.append(member.read(_MOST_BYTES[name]))
             members.append((member.name, member.size_bytes))
-        if len(members) != len(ORDER) + 1:
+        if not is_ended:
             raise _not_one()
         return cls(*found)
 
-    def _in_order(self) -> tuple[bytes, ...]:
-        return self.receipt, self.sshsig, self.mldsa65, self.card
+    def _members(self) -> list[tuple[str, bytes]]:
+        members = list(zip(ORDER, (self.receipt, self.sshsig, self.mldsa65, self.card), strict=True))
+        return members if self.shown is None else [*members, (SHOWN, self.shown)]
 
 
 def is_beginning(start: bytes) -> bool:

@@ -1,27 +1,29 @@
 """Requests about receipts: ours, for a file that came, and those of partners for what we sent.
 
 A receipt is small, so all of it is made and read here, where the private keys are. What a partner's receipt says is
-believed only when both keys of the card that lies here have signed it, and when it is about a file that was sealed for
-that card.
+believed only when both keys of a card that is known here have signed it, and when it is about a file that was sealed
+for that card.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from crypto import age
 from crypto.errors import AgeFailure, HeaderFailure
 from crypto.signing import Checkpoint
-from vault import confirmations, errors, identity, partners, schema, senders, shares, witnessing
+from vault import confirmations, errors, identity, own_heads, partners, schema, senders, shares, witnessing
 from vault.arrivals import CHANGED, SHARE
 from vault.cards import Card
 from vault.confirmations import Confirmation, Parts
 from vault.door import Act
 from vault.receipt_requests import ReceiptMade, ReceiptRequest, ReceiptTaken
 from vault.receiving import Receiving
+from vault.registry import case_grant
 from vault.sharing_requests import CARD
 from vault.tables import Row, blob, integer, optional_text, text
 
@@ -56,6 +58,14 @@ class Confirming(Receiving):
         with self._concluding(act):
             own = self._identity(act)
             arrived = self._arrived(request, own.fingerprint.hex())
+            named = witnessing.to_name(
+                self.registry,
+                card.fingerprint.hex(),
+                own.fingerprint.hex(),
+                card.vault_id,
+                digest=bytes.fromhex(request.digest),
+            )
+            checkpoint, evidence = named or (None, None)
             said = Confirmation(
                 by=own.fingerprint.hex(),
                 to=card.fingerprint.hex(),
@@ -66,13 +76,12 @@ class Confirming(Receiving):
                 complete=request.came is None,
                 arrived=arrived,
                 made=self.now,
-                checkpoint=witnessing.newest_seen(
-                    self.registry, card.fingerprint.hex(), own.fingerprint.hex(), card.vault_id
-                ),
+                checkpoint=checkpoint,
             )
             signed = said.to_bytes()
             signatures = own.sign(confirmations.KIND, signed)
-            parts = Parts(signed, signatures.sshsig, signatures.mldsa65, own.card_bytes(date=self.now[:10]))
+            shown = None if evidence is None else own_heads.shown(evidence)
+            parts = Parts(signed, signatures.sshsig, signatures.mldsa65, own.card_bytes(date=self.now[:10]), shown)
             file = _sealed(parts, card)
             whole = logged | {"size": len(file), "digest": hashlib.sha256(file).hexdigest()}
             self.log.announce(act.receipt, (), lambda: None, **whole)
@@ -124,19 +133,22 @@ class Confirming(Receiving):
     # Those of partners
 
     def receipt_take(self, file: bytes) -> ReceiptTaken:
-        """Take in a partner's receipt for a file that we sent, or refuse it: then nothing changes but the log.
+        """Take in a partner's receipt for a file that we sent, or refuse it: then nothing changes but the log, and what
+        proves another history of it is kept.
 
         1. It has one stanza of the hybrid kind, opens with our key, and is read to its end.
-        2. The card in it is one that a partner has or had here, and both keys of the card that lies here signed it.
+        2. The card in it is that of a partner, or one for which a file was sealed, and both keys of this card signed it.
         3. It has the one form.
         4. It was made for us, by the one whose card it is.
-        5. The state that it names is one of our log's. If our log never had it, the receipt is kept as the proof.
-        6. It is about a file that we sealed for this card, with the digests that this file had.
+        5. The state that it names is one of our log. If our log never had it, and our own identity signed it, it is kept as
+           the proof; without that it is the partner's word, and the log alone says that it was given.
+        6. It is about a file that we sealed for this card, with the digests that this file had, and as many items.
         7. Whoever has said before that all of it came says nothing new; else the row of the file is marked.
 
-        Raises ``NotForUs``, ``BadReceipt``, ``PartnerChanged``.
+        Raises ``NotForUs``, ``BadReceipt``, ``PartnerChanged``, ``OtherHistory``, ``UnprovenHistory``.
         """
-        with self._act("receipt-take", grants=(identity.GRANT,)) as act:
+        cases = map(case_grant, self.registry.cases())
+        with self._act("receipt-take", grants=(identity.GRANT, *cases)) as act:
             act.outcome["digest"] = hashlib.sha256(file).hexdigest()
             parts = self._opened_receipt(act, file)  # 1
             card = self._card_of(parts)  # 2
@@ -147,10 +159,16 @@ class Confirming(Receiving):
                 raise errors.BadReceipt(reason="it names another vault than the one that signed it")
             seen = self._see_own_head(act, said, parts)  # 5
             row = self._sent_as_seen(said, seen)  # 6
+            self._compare_items(act, row, said)
             before = shares.confirmation(row)
             again = before is not None and (before.complete or not said.complete)  # 7
             if not again:
-                row = {**row, "state": shares.SENT, "confirmed": self.now, "receipt": parts.signed_bytes()}
+                row = {
+                    **row,
+                    "state": shares.SENT,
+                    "confirmed": self.now,
+                    "receipt": replace(parts, shown=None).signed_bytes(),
+                }
                 act.also.append(partial(self.registry.put, schema.SHARES, row))
             taken = self._taken(row, said if before is None or not again else before, again=again, log=seen)
             act.outcome |= {
@@ -164,25 +182,32 @@ class Confirming(Receiving):
     def _see_own_head(self, act: Act, said: Confirmation, parts: Parts) -> str | None:
         """What becomes of the state of our log that a receipt names. Raises ``BadReceipt`` for one of another log."""
         if said.checkpoint is None:
+            if parts.shown is not None:
+                raise errors.BadReceipt(reason="what it carries as signed by this vault is not")
             return None
         named = Checkpoint.from_bytes(said.checkpoint.encode("ascii"))
-        generation = witnessing.generation_of(self.registry, named)
-        if generation is None:
-            raise errors.BadReceipt(reason="it names a state of another log than ours")
-        found = witnessing.judge_own(self.registry, named)
-        act.outcome["heads"] = [{"generation": generation, "root": named.root, "size": named.size}]
-        if found == witnessing.CONFIRMED:
-            act.also.append(partial(witnessing.confirm, self.registry, said.by, named, now=self.now))
-        elif found == witnessing.FOREIGN:
-            partner = partners.by_fingerprint(self.registry, bytes.fromhex(said.by))
-            name = "" if partner is None else text(partner, "name")
-            keep = partial(
-                witnessing.keep_own_fork, self.registry, named, parts.signed_bytes(), name=name, now=self.now
+        found = own_heads.judge(self.registry, named, parts.shown)
+        generation = own_heads.generation_of(self.registry, named)
+        heads = [{"generation": generation, "root": named.root, "size": named.size}]
+        act.outcome["heads"] = heads
+        if found == own_heads.CONFIRMED:
+            act.also.append(partial(own_heads.confirm, self.registry, said.by, named, now=self.now))
+        elif found in (own_heads.PROVEN, own_heads.ELSEWHERE, own_heads.CLAIMED):
+            name, keep = self._called(said.by), partial(_nothing)
+            if found == own_heads.PROVEN:
+                keep = partial(
+                    own_heads.keep, self.registry, named, parts.signed_bytes(), by=said.by, name=name, now=self.now
+                )
+            self.log.announce(
+                act.receipt, (), keep, reason=found, recipients=[said.by], counterparty=name or None, heads=heads
             )
-            self.log.announce(act.receipt, (), keep, reason=found, recipients=[said.by], counterparty=name or None)
             for code in witnessing.warning(self.registry):
                 self.warn(code)
         return found
+
+    def _called(self, fingerprint: str) -> str:
+        """The name of the partner who has a card, or had it when a file was sealed for it."""
+        return witnessing.names(self.registry).get(fingerprint, "")
 
     def _own_fingerprint(self) -> str:
         found = identity.own_fingerprint(self.registry)
@@ -210,7 +235,7 @@ class Confirming(Receiving):
         return Parts.unpack(content)
 
     def _card_of(self, parts: Parts) -> Card:
-        """The card, as it lies here, of whoever seems to have signed a receipt. Raises ``BadReceipt``, ``PartnerChanged``."""
+        """The card, as it is known here, of whoever seems to have signed a receipt. Raises ``BadReceipt``, ``PartnerChanged``."""
         try:
             fingerprint = Card.from_bytes(parts.card).fingerprint
         except errors.BadCard:
@@ -218,6 +243,12 @@ class Confirming(Receiving):
         for row in partners.everyone(self.registry):
             if row["kind"] == CARD and row["fingerprint"] == fingerprint:
                 return Card.from_bytes(blob(row, "card"))
+        # A card that they had before. What was sealed for it names its fingerprint, and that names all of its keys.
+        if any(
+            (row["recipient_kind"], row["recipient"]) == (CARD, fingerprint.hex())
+            for row in self.registry.rows(schema.SHARES)
+        ):
+            return Card.from_bytes(parts.card)
         judged = senders.judge(self.registry, parts.card)
         if judged.trust == CHANGED:
             raise errors.PartnerChanged(name=judged.name)
@@ -235,25 +266,42 @@ class Confirming(Receiving):
         return row
 
     def _sent_as_seen(self, said: Confirmation, seen: str | None) -> Row:
-        """As ``_sent``; where our log explains why the file is not known here, that is the reason."""
+        """As ``_sent``; where our log explains why the file is not known here, or the partner says so, that is the reason."""
         try:
             return self._sent(said)
         except errors.BadReceipt:
-            if seen == witnessing.FOREIGN:
-                reason = (
-                    "it is about a file of another history of this vault, which its log does not have: an older copy was put "
-                    "back and gone on from, or the log was rewritten. It is kept as the proof"
-                )
-            elif seen == witnessing.LOST:
-                reason = "it is about a file that was sealed after the state from which this vault was restored"
-            else:
+            if seen == own_heads.PROVEN:
+                raise errors.OtherHistory(name=self._called(said.by)) from None
+            if seen == own_heads.CLAIMED:
+                raise errors.UnprovenHistory(name=self._called(said.by)) from None
+            if seen == own_heads.ELSEWHERE:
+                raise errors.BadReceipt(
+                    reason="another copy of this vault has sealed the file that it is about, as a generation of its log that this one "
+                    "has not; if nobody restored or went on from a copy, somebody else has one, and its keys"
+                ) from None
+            if seen != own_heads.LOST:
                 raise
-        raise errors.BadReceipt(reason=reason)
+        raise errors.BadReceipt(
+            reason="it is about a file that is not known here, and names a state of the log after that from which this vault was restored"
+        )
+
+    def _compare_items(self, act: Act, row: Row, said: Confirmation) -> None:
+        """See that no more items came than went. Of a deleted case nobody knows it any more. Raises ``BadReceipt``."""
+        case = self.registry.case_by_id(blob(row, "case_id"))
+        if case is None:
+            return
+        key = self.registry.unwrap_case_key(act.receipt, case.case_id)
+        told = shares.open_told(shares.told_key(key), row)
+        if told is None:
+            return
+        if said.items > len(told.items) or (said.complete and said.items < len(told.items)):
+            raise errors.BadReceipt(reason="it counts other items than the file has")
 
     def _taken(self, row: Row, said: Confirmation, *, again: bool, log: str | None) -> ReceiptTaken:
         partner = self.registry.row(schema.PARTNERS, row["partner"])
         return ReceiptTaken(
             partner=text(partner, "name") if partner else "",
+            former_card=partner is not None and blob(partner, "fingerprint").hex() != said.by,
             share_id=said.share_id,
             code=text(row, "code"),
             sequence=integer(row, "sequence"),
@@ -270,6 +318,10 @@ class Confirming(Receiving):
         case = self.registry.case_by_id(blob(row, "case_id"))
         if case is not None:
             act.noted.append((case, {"counterparty": taken.partner, "digest": blob(row, "digest").hex()}))
+
+
+def _nothing() -> None:
+    """Of a partner's word alone nothing is kept."""
 
 
 def _sealed(parts: Parts, card: Card) -> bytes:

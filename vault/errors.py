@@ -481,6 +481,33 @@ class BadReceipt(VaultError):
     template = "This receipt is not taken: {reason}"
 
 
+class OtherHistory(VaultError):
+    """A receipt proves that our log was shown with another history: ``name`` has what our own keys have signed there."""
+
+    template = (
+        "This receipt is about a file that this vault does not know, and proves that its own keys have signed a state of its log "
+        "for {name} that its log never had"
+    )
+
+
+class UnprovenHistory(VaultError):
+    """A receipt is about a file that we do not know; ``name`` says that our log was once another, and nothing proves it."""
+
+    template = (
+        "This receipt is not taken: it is about a file that this vault does not know, and that its log was ever at the state that "
+        "it names is the word of {name} alone"
+    )
+
+
+class LogNotConnected(VaultError):
+    """Nothing proves that a sender's log goes on from what an earlier file showed, and nothing speaks against it."""
+
+    template = (
+        "What this file shows of its sender's log lies too far from what their other files have shown here for a proof, so it was "
+        "not stored"
+    )
+
+
 class NoReceipt(VaultError):
     """No receipt can be written for a file; ``reason`` says why."""
 

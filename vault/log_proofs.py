@@ -27,7 +27,7 @@ from vault.leaves import Leaf, generation_statement, origin
 FORM = 1
 _ACT = "share"
 SHOWN = ("act", "digest", "recipients")
-MOST_EARLIER = 64
+MOST_EARLIER = 512
 _MOST_GENERATIONS = 128
 _MOST_HASHES = 64
 _DEEPEST = 6
@@ -151,14 +151,14 @@ def verify(files: Mapping[str, bytes], *, card: SenderCard, to: str, digest: str
     ``to`` is the recipient's fingerprint in hexadecimal, empty for a passphrase, ``digest`` the SHA-256 of sealed.json.
 
     1. log-proofs.json has its one form; log-checkpoint.txt is a signed note of one checkpoint.
-    2. Generations are numbered without a gap, each later than the one before; both signatures of the identity hold for each.
+    2. Generations are numbered upwards, each later than the one before; both signatures of the identity hold for each.
     3. The checkpoint is of the log of the card's vault, in the last of these generations.
     4. The entry of this share is the last one under the checkpoint, and its step is of this generation.
     5. The entry before, under the same checkpoint, is the last of the step before and names the key of this one; a
        generation's first step has the certified key.
     6. This key has signed the checkpoint.
     7. The entry commits to the act, this recipient and this sealed.json; nothing else of it is shown.
-    8. Every earlier state, in order, is the beginning of this one.
+    8. Every earlier state, in order, is the beginning of this one, and of the generation that it names.
 
     Raises ``SealedFileRefused``.
     """
@@ -187,12 +187,16 @@ def verify(files: Mapping[str, bytes], *, card: SenderCard, to: str, digest: str
         raise refused(reason="it does not prove that its sender's log has it") from None
     if shown != {"act": _ACT, "digest": digest, "recipients": [to] if to else None}:
         raise refused(reason="what its sender's log has is another file")
-    _verify_earlier(proofs.earlier, checkpoint)  # 8
+    _verify_earlier(proofs.earlier, proofs.generations, checkpoint)  # 8
     return ShownHead(
         generation=now.generation,
         size=checkpoint.size,
         root=checkpoint.root.hex(),
         first_key=now.first_key.hex(),
+        generations=tuple(
+            (each.generation, each.first_key.hex(), each.first_step, each.size, each.root.hex())
+            for each in proofs.generations
+        ),
         earlier=tuple((each.generation, each.size, each.root.hex()) for each in proofs.earlier),
         evidence=_evidence(files),
     )
@@ -201,17 +205,36 @@ def verify(files: Mapping[str, bytes], *, card: SenderCard, to: str, digest: str
 def _verify_generations(generations: tuple[Certificate, ...], card: SenderCard) -> None:
     for before, after in itertools.pairwise(generations):
         is_later = after.first_step > before.first_step and after.size > before.size
-        if after.generation != before.generation + 1 or not is_later:
+        if after.generation <= before.generation or not is_later:
             raise refused(reason=_NOT_ONE)
     for each in generations:
-        statement = generation_statement(
-            card.vault_id, {name: getattr(each, name) for name in Certificate.__dataclass_fields__}
-        )
         try:
-            sshsig.verify(card.ed25519, statement, each.sshsig, kind=SignedKind.GENERATION)
-            mldsa.verify(card.mldsa65, statement, each.mldsa65, kind=SignedKind.GENERATION)
+            verify_certificate(each, vault_id=card.vault_id, ed25519=card.ed25519, mldsa65=card.mldsa65)
         except CryptoError:
             raise refused(reason="a generation of its sender's log is not certified by its sender") from None
+
+
+def verify_certificate(found: Certificate, *, vault_id: bytes, ed25519: bytes, mldsa65: bytes) -> None:
+    """Raises CryptoError unless both keys have signed that this generation of the log begins so."""
+    statement = generation_statement(
+        vault_id, {name: getattr(found, name) for name in Certificate.__dataclass_fields__}
+    )
+    sshsig.verify(ed25519, statement, found.sshsig, kind=SignedKind.GENERATION)
+    mldsa.verify(mldsa65, statement, found.mldsa65, kind=SignedKind.GENERATION)
+
+
+def last_certificate(proofs: bytes) -> bytes:
+    """The certificate of the generation that a log-proofs.json is of, as it stands there."""
+    value = _exactly(parse_canonical_json(proofs, max_depth=_DEEPEST), "earlier", "form", "generations", "key", "share")
+    return canonical_json(_list(value["generations"], _MOST_GENERATIONS, least=1)[-1])
+
+
+def read_certificate(data: bytes) -> Certificate:
+    """A certificate that stands by itself. Raises ValueError or CryptoError for every other form."""
+    try:
+        return _certificate(parse_canonical_json(data))
+    except TypeError:
+        raise ValueError from None
 
 
 def _step_key(share: Leaf, key: Leaf | None, now: Certificate, checkpoint: Checkpoint) -> bytes:
@@ -236,11 +259,16 @@ def _verify_signature(note: bytes, name: str, key: bytes) -> None:
         raise refused(reason=_NOT_ONE)
 
 
-def _verify_earlier(earlier: tuple[Earlier, ...], checkpoint: Checkpoint) -> None:
+def _verify_earlier(earlier: tuple[Earlier, ...], generations: tuple[Certificate, ...], checkpoint: Checkpoint) -> None:
     sizes = [each.size for each in earlier]
     if sizes != sorted(set(sizes)) or (sizes and sizes[-1] >= checkpoint.size):
         raise refused(reason=_NOT_ONE)
     for each in earlier:
+        within = [certificate for certificate in generations if certificate.size < each.size]
+        ends = {certificate.size: certificate.root for certificate in generations}
+        # No proof covers the number; a false one would stand before every true one to come.
+        if not within or within[-1].generation != each.generation or ends.get(each.size, each.root) != each.root:
+            raise refused(reason="what it says of the generations of its sender's log does not fit together")
         try:
             verify_consistency(each.size, checkpoint.size, each.proof, each.root, checkpoint.root)
         except CryptoError:

@@ -97,8 +97,9 @@ class LogWitness:
 class LogFork:
     """Two states of one log that do not go together, kept with what proves both.
 
-    ``sender`` is the fingerprint of whose log it is, None of ours, which a receipt of ``partner`` has shown with another
-    history. ``kind``: forked (two roots for one state), unconnected (no proof leads from one to the other), not-ours.
+    ``sender`` is the fingerprint of whose log it is, None of ours, of which ``partner`` has a state of another history that
+    our own keys have signed. ``kind``: forked (two roots for one state), unconnected (no proof leads from one to the other,
+    and one should), not-ours.
     """
 
     kind: str

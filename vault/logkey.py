@@ -75,7 +75,7 @@ class LogKey:
         """Whether there is the key that the log expects next; what is in memory goes before what is in the file."""
         known = [each for each in (self._announced, self._held) if each is not None]
         self._first = self._announced = self._held = None
-        for held in known or self._read(place):
+        for held in (*known, *self._read(place)):
             if held.place == place and held.public_key == public_key:
                 self._held = held
                 return True
@@ -103,6 +103,10 @@ class LogKey:
     def fits(self) -> bool:
         """Whether the last ``find`` found it, and nothing was lost since."""
         return self._held is not None
+
+    def signs(self, place: Place) -> bool:
+        """Whether the key that is held is the one of ``place``: no other one may sign that step."""
+        return self._first is None and self._held is not None and self._held.place == place
 
     # A step
 

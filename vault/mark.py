@@ -13,7 +13,7 @@ from pathlib import Path
 from crypto import labels
 from crypto.encoding import canonical_json, parse_canonical_json
 from crypto.errors import CryptoError
-from crypto.keys import RecordKey
+from crypto.keys import RecordKey, derive
 from crypto.records import decrypt_record, encrypt_record
 from vault import errors, files
 from vault.registry import Registry
@@ -26,8 +26,14 @@ def _path(registry: Registry, state_dir: Path) -> Path:
     return state_dir / registry.setting(NAME_SETTING).hex()
 
 
+def _numbers_path(registry: Registry, state_dir: Path) -> Path:
+    # Not NAME_SETTING: a restored vault has another one, and its number would be given again to the next.
+    key = RecordKey(registry.setting(KEY_SETTING))
+    return state_dir / derive(key, labels.GENERATIONS, RecordKey).raw[:NAME_BYTES].hex()
+
+
 def generation(registry: Registry) -> int:
-    """How often this vault was restored, or went on from an older state on purpose, and one."""
+    """The number of the part of the log that is written now; each declared gap begins one with a higher number."""
     return registry.signing.generation
 
 
@@ -44,16 +50,36 @@ def later_head(registry: Registry, state_dir: Path, head: Mapping[str, object]) 
     return None if value is None or _holds(registry, value, head["generation"]) else value
 
 
+def next_generation(registry: Registry, state_dir: Path | None, later: Mapping[str, object] | None = None) -> int:
+    """The number of a generation that is to begin: higher than the vault's own, than that of a ``later`` head that is known,
+    and than any that this machine has given to a copy of this vault. It is kept before it is used, so none is given twice here.
+    """
+    path = _numbers_path(registry, state_dir) if state_dir else None
+    known = [generation(registry), _number(later)]
+    known.append(_number(_read(registry, path, labels.GENERATIONS)) if path else 0)
+    number = max(known) + 1
+    if path:
+        _write(registry, path, {"generation": number}, labels.GENERATIONS)
+    return number
+
+
+def _number(value: Mapping[str, object] | None) -> int:
+    found = value.get("generation") if value else None
+    return found if isinstance(found, int) else 0
+
+
 def remembered(registry: Registry, state_dir: Path) -> dict[str, object] | None:
     """What this machine remembers of a vault: generation, step and root; None for nothing."""
+    return _read(registry, _path(registry, state_dir), labels.MARK)
+
+
+def _read(registry: Registry, path: Path, context: bytes) -> dict[str, object] | None:
     try:
-        sealed = _path(registry, state_dir).read_bytes()
+        sealed = path.read_bytes()
     except OSError:
         return None
     try:
-        value = parse_canonical_json(
-            decrypt_record(RecordKey(registry.setting(KEY_SETTING)), sealed, context=labels.MARK)
-        )
+        value = parse_canonical_json(decrypt_record(RecordKey(registry.setting(KEY_SETTING)), sealed, context=context))
     except CryptoError:
         return None  # not ours, or damaged: then this machine remembers nothing
     return value if isinstance(value, dict) else None
@@ -71,12 +97,14 @@ def remember(registry: Registry, state_dir: Path) -> bool:
     """
     if not registry.is_certain:
         return False  # a step that may never have become durable would make the vault an older copy for ever
-    body = canonical_json(
-        {"generation": generation(registry), "root": registry.frontier.root(), "step": registry.steps}
-    )
-    sealed = encrypt_record(RecordKey(registry.setting(KEY_SETTING)), body, context=labels.MARK)
+    value = {"generation": generation(registry), "root": registry.frontier.root(), "step": registry.steps}
+    return _write(registry, _path(registry, state_dir), value, labels.MARK)
+
+
+def _write(registry: Registry, path: Path, value: Mapping[str, object], context: bytes) -> bool:
+    sealed = encrypt_record(RecordKey(registry.setting(KEY_SETTING)), canonical_json(value), context=context)
     with contextlib.suppress(OSError, errors.VaultError):
-        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        files.write_file(_path(registry, state_dir), sealed)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        files.write_file(path, sealed)
         return True
     return False

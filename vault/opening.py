@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from filelock import FileLock
@@ -99,7 +99,7 @@ def open_vault(
     3. Try the secret on each copy, newest epoch first; check the header's MAC.
     4. Open that epoch's vault.db, and compare the header with the digest that it keeps.
     5. Compare the log with what this machine remembers, and its last step with the key that signs the next; where they
-       differ, ``accept_older`` begins a new generation of the log, records it there, and goes on.
+       differ, ``accept_older`` begins a new generation of the log, whose first entry says so, and goes on.
     6. See that the subfolders are the vault's own; make both copies of the header agree; remove what other epochs and
        dead processes left.
     7. Give every intent without an outcome its outcome.
@@ -126,11 +126,12 @@ def open_locked(
     clock: Clock,
     state_dir: Path | None,
     accept_older: bool = False,
-    restored: bool = False,
+    restored: Callable[[Registry], int] | None = None,
 ) -> Keeper:
     """Steps 3 to 7 of ``open_vault``, for who holds the lock.
 
-    A copy that is being ``restored`` has no key of the log: its next step begins a new generation, whatever it records.
+    A copy that is being ``restored`` has no key of the log: its next step begins a new generation, whatever it records, with
+    the number that this gives.
     """
     copies = folder.read_headers()
     try:
@@ -142,7 +143,7 @@ def open_locked(
     try:
         older = _is_older(registry, state_dir, accepted=accept_older)
         if restored:
-            registry.signing.begin_generation()
+            registry.signing.begin_generation(restored(registry))
         lost = not registry.signing.can_sign
         if lost and not accept_older:
             raise errors.LogKeyLost
@@ -155,20 +156,21 @@ def open_locked(
             raise errors.OlderCopy(what=WHAT)
         # Only now may a key be erased: what was refused above may be the older one of two, and the key the newer one's.
         heads = [keeper.head_at_open]
-        if older and state_dir and (later := mark.later_head(registry, state_dir, keeper.head_at_open)):
+        later = mark.later_head(registry, state_dir, keeper.head_at_open) if older and state_dir else None
+        if later is not None:
             heads.append(later)
-        if older or lost:
-            registry.signing.begin_generation()
         folder.make_subfolders()
+        if older or lost:
+            # Before anything else is written: the generation begins with the entry that says why.
+            registry.signing.begin_generation(mark.next_generation(registry, state_dir, later))
+            keeper.record_older_copy(*heads)
+            keeper.warn("older-than-last-time" if older else "log-key-lost")
         if folder.repair_headers(found):
             keeper.warn("header-repaired")
         _sweep(keeper)
         _settle(keeper)
         if not (older or lost) and "newer-files" not in keeper.warnings:
             _sweep_drafts(keeper)
-        if older or lost:
-            keeper.record_older_copy(*heads)
-            keeper.warn("older-than-last-time" if older else "log-key-lost")
         if not restored:
             with contextlib.suppress(errors.VaultError):  # the next open does it
                 keeper.certify_generations()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from crypto import age, ed25519, mldsa
 from crypto.labels import SignedKind
 from crypto.sshsig import SSHSignature
-from vault import bag, cases, custody, errors, guide, references, sealed, witnessing
+from vault import bag, cases, custody, errors, guide, log_showing, references, sealed
 from vault.partners import Addressee
 from vault.requests import ItemDetails, PersonDetails
 from vault.sealed import SealedManifest, ToKind
@@ -116,8 +116,8 @@ def layout(registry: Registry, manifest: SealedManifest, card: bytes) -> bag.Lay
     """How the archive will lie, without a signature; what is proved of the log may yet grow a little. Raises ``Refused``."""
     try:
         found = tags(manifest, card)
-        found[bag.LOG_CHECKPOINT] = witnessing.note(registry, registry.steps)
-        found[bag.LOG_PROOFS] = bytes(witnessing.expected_bytes(registry, manifest.to))
+        found[bag.LOG_CHECKPOINT] = log_showing.note(registry, registry.steps)
+        found[bag.LOG_PROOFS] = bytes(log_showing.expected_bytes(registry, manifest.to))
         found[bag.TAGMANIFEST] = bag.tagmanifest(found)
         return bag.layout(manifest.top, found | _NO_SIGNATURES, manifest.items)
     except ValueError:
@@ -133,6 +133,7 @@ def plan(
     title: str,
     sender: str | None,
     archive_bytes: int,
+    unconfirmed: int,
 ) -> SharePlan:
     """All that is to be known before it is agreed to."""
     return SharePlan(
@@ -163,6 +164,7 @@ def plan(
         purpose=manifest.purpose,
         terms=manifest.terms,
         size_bytes=age.file_size(archive_bytes, _header_bytes(to)),
+        unconfirmed=unconfirmed,
     )
 
 

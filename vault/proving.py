@@ -10,7 +10,7 @@ from crypto import fingerprints
 from crypto.labels import SignedKind
 from crypto.signing import Checkpoint
 from crypto.tree import Frontier
-from vault import errors, log_exporting, log_rows, log_verifying, references, schema, witnessing
+from vault import errors, log_exporting, log_rows, log_showing, log_verifying, references, schema, witnessing
 from vault.compartment import Clock
 from vault.door import Door
 from vault.folder import Folder
@@ -180,5 +180,5 @@ class Proving(Door):
             root=checkpoint.root.hex(),
             step=registry.steps,
             words=fingerprints.words(checkpoint.root),
-            note=witnessing.note(registry, registry.steps).decode(),
+            note=log_showing.note(registry, registry.steps).decode(),
         )

@@ -112,31 +112,38 @@ class Receiving(Sharing):
         digest = bytes.fromhex(claim.digest)
         same = next((row for row in before if (row["digest"], row["kind"]) == (digest, claim.kind)), None)
         verdict = Verdict(sender=sender, again=() if same is None else self._still_there(opening.act, same))
+        numbers: dict[bytes, int] = {}
         if claim.kind == SHARE and claim.recipient is not None and claim.sequence is not None:
             others = [row for row in before if row["recipient"] == claim.recipient and row["digest"] != digest]
-            numbers = {integer(row, "sequence") for row in others}
+            numbers = {blob(row, "digest"): integer(row, "sequence") for row in others}
             verdict = replace(
                 verdict,
-                gap=claim.previous is not None and claim.previous not in {blob(row, "digest").hex() for row in others},
-                late=any(number > claim.sequence for number in numbers),
-                rival=claim.sequence in numbers,
-                last_sequence=max(numbers, default=None),
+                gap=claim.previous is not None and claim.previous not in {each.hex() for each in numbers},
+                late=any(number > claim.sequence for number in numbers.values()),
+                rival=claim.sequence in numbers.values(),
+                last_sequence=max(numbers.values(), default=None),
             )
         opening.claim, opening.verdict = claim, verdict
         if claim.head is not None and sender.fingerprint is not None:
-            self._see_head(opening, claim.head, sender)
-            gap = witnessing.gap_before(
+            unconnected = self._see_head(opening, sender, claim.head, others=numbers)
+            new, beside = witnessing.told(
                 self.registry, sender.fingerprint, claim.recipient or "", claim.head, digest=digest
             )
-            opening.verdict = verdict = replace(verdict, new_generation=gap)
+            opening.verdict = verdict = replace(verdict, new_generation=new, beside=beside, unconnected=unconnected)
         return verdict
 
-    def _see_head(self, opening: Opening, head: ShownHead, sender: Sender) -> None:
-        """See that the sender's log goes on from what was seen of it. Raises ``SealedFileRefused``, with the proof kept."""
+    def _see_head(self, opening: Opening, sender: Sender, head: ShownHead, *, others: dict[bytes, int]) -> int | None:
+        """See that the sender's log goes on from what was seen of it. Raises ``SealedFileRefused``, with the proof kept.
+
+        Where the two lie too far from each other for a proof: how many entries that had which was seen.
+        """
         claim, by = opening.claim, sender.fingerprint or ""
-        found = witnessing.judge(self.registry, by, claim.recipient or "" if claim else "", head)
+        audience, sequence = (claim.recipient or "", claim.sequence or 0) if claim else ("", 0)
+        found = witnessing.judge(self.registry, by, audience, head, sequence=sequence, others=others)
         if found is None:
-            return
+            return None
+        if found.kind == witnessing.UNPROVED:
+            return integer(found.before, "size")
         keep = partial(
             witnessing.keep_fork,
             self.registry,
@@ -167,7 +174,7 @@ class Receiving(Sharing):
         verdict = self._opening(intent).verdict
         if verdict is None:
             raise errors.ReceiptRefused
-        senders.verify(verdict.sender, accepted=accepted)
+        senders.verify(verdict, accepted=accepted)
 
     def open_stage(self, intent: int, staged: Staged, arrival: Arrival) -> None:
         """One object that lies in the staging folder, in the order of the file; the last may be the proofs."""
@@ -178,14 +185,15 @@ class Receiving(Sharing):
     ) -> Arrived:
         """Store everything that was staged, in one transaction of the case: all of it or nothing.
 
-        1. The sender must be known, or ``accepted`` as not proven; a changed key never is.
+        1. The sender must be known and their log go on from what was seen of it, or that is ``accepted`` as not proven; a
+           changed key never is.
         2. A new case gets its compartment, which nobody sees before the outcome.
         3. Rows and keys are written inside the transaction.
         4. The second intent: states, object ids, the row of the file, and the state of the sender's log.
         5. The objects are put in their places, and the transaction commits.
         6. The outcome; a new case enters the index with it.
 
-        Raises ``SenderUnproven``, ``PartnerChanged``, ``SealedFileRefused``, ``NoSpace``, ``ReadOnly``.
+        Raises ``SenderUnproven``, ``LogNotConnected``, ``PartnerChanged``, ``SealedFileRefused``, ``NoSpace``, ``ReadOnly``.
         """
         opening = self._opening(intent)
         del self._openings[intent]
@@ -194,7 +202,7 @@ class Receiving(Sharing):
             claim, verdict = opening.claim, opening.verdict
             if claim is None or verdict is None or not opening.stores:
                 raise errors.ReceiptRefused
-            senders.verify(verdict.sender, accepted=accepted)
+            senders.verify(verdict, accepted=accepted)
             self._see_case(opening)
             try:
                 storing = Storing(

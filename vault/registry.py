@@ -156,10 +156,11 @@ class Registry:
                     "UPDATE head SET step = ?, frontier = ?, index_digest = ?",
                     (self.steps, self.frontier.to_bytes(), _index_digest(self._digests)),
                 )
+            self.signing.advance()
         except BaseException as error:
+            # Also where an interrupt came after the commit: which key is the next one is then found again.
             self._reload(afresh=isinstance(error, _UNKNOWN))
             raise
-        self.signing.advance()
 
     def _reload(self, *, afresh: bool) -> None:
         # What the disk holds is not known until this has succeeded; before, nothing may be recorded, shown or removed.

@@ -11,6 +11,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from vault import (
@@ -32,6 +33,7 @@ from vault.copying import Progress
 from vault.folder import SUBFOLDERS, Folder, filled, is_database_name, is_draft_name, take_lock
 from vault.header import Header
 from vault.keeper import Keeper
+from vault.registry import Registry
 from vault.requests import Finding
 from vault.snapshot import object_files
 from vault.unlock import Unlocker
@@ -100,7 +102,9 @@ def restore(
             raise errors.RestoreRefused(path=str(source), count=len(found.altered))
         folder = stack.enter_context(_unfinished(path))
         _fill(folder, found, progress)
-        keeper = opening.open_locked(folder, unlocker, clock=clock, state_dir=None, restored=True)
+        keeper = opening.open_locked(
+            folder, unlocker, clock=clock, state_dir=None, restored=partial(_next_generation, state_dir=state_dir)
+        )
         try:
             older = _declare(keeper, found, source, state_dir)
             report = checking.read_all(keeper, progress=progress)
@@ -224,6 +228,11 @@ def _sync(folder: Folder) -> None:
     for path in (*sorted(folder.objects.iterdir()), folder.objects, folder.cases, folder.drafts, folder.path):
         if files.is_folder(path):
             files.sync_folder(path)
+
+
+def _next_generation(registry: Registry, *, state_dir: Path | None) -> int:
+    """The number that nobody has on this machine who was restored, or goes on, from any copy of this vault."""
+    return mark.next_generation(registry, state_dir, mark.remembered(registry, state_dir) if state_dir else None)
 
 
 def _declare(keeper: Keeper, found: _Source, source: Path, state_dir: Path | None) -> bool:

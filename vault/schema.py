@@ -366,22 +366,43 @@ WITNESSES = Table(
         "confirmed": NEEDED_TEXT,
     },
 )
+# The state of our log that the last receipt of a partner has named, if it was found in it.
+NAMED_HEADS = Table(
+    "named_heads",
+    {"fingerprint": NEEDED_TEXT, "generation": NEEDED_INTEGER, "size": NEEDED_INTEGER, "root": NEEDED_BLOB},
+)
 # States of the logs of others, as their files showed them to one of our fingerprints (`audience`; empty for a passphrase).
-# `evidence` is what their identity signed, kept with the newest one of each chain.
+# `shown` is the step of our log at which a file had this for its own state, unless another had proved it before.
+# `evidence` is what their identity signed, kept with the newest one of each chain, and with one from which none leads on.
 SEEN_HEADS = Table(
     "seen_heads",
     {
         "sender": NEEDED_TEXT,
         "audience": NEEDED_TEXT,
-        "generation": NEEDED_INTEGER,
+        "first_key": NEEDED_BLOB,
         "size": NEEDED_INTEGER,
+        "generation": NEEDED_INTEGER,
         "root": NEEDED_BLOB,
-        "first_key": BLOB,
         "digest": NEEDED_BLOB,
         "seen": NEEDED_TEXT,
+        "shown": INTEGER,
         "evidence": BLOB,
     },
     4,
+)
+# Where the generations of others' logs begin, as any of their files listed them, and which one each follows.
+SEEN_GENERATIONS = Table(
+    "seen_generations",
+    {
+        "sender": NEEDED_TEXT,
+        "first_key": NEEDED_BLOB,
+        "generation": NEEDED_INTEGER,
+        "first_step": NEEDED_INTEGER,
+        "size": NEEDED_INTEGER,
+        "root": NEEDED_BLOB,
+        "follows": BLOB,
+    },
+    2,
 )
 # Two states of one log that do not go together, with what proves that both were shown; `sender` is empty for our own log.
 FORKS = Table(
@@ -403,7 +424,20 @@ FORKS = Table(
 )
 
 # Vaults of before have none of these tables until the first row of each.
-LATER_TABLES = (DRAFTS, IDENTITY, PARTNERS, SHARES, RECEIVED, GENERATIONS, SENT_HEADS, WITNESSES, SEEN_HEADS, FORKS)
+LATER_TABLES = (
+    DRAFTS,
+    IDENTITY,
+    PARTNERS,
+    SHARES,
+    RECEIVED,
+    GENERATIONS,
+    SENT_HEADS,
+    WITNESSES,
+    NAMED_HEADS,
+    SEEN_HEADS,
+    SEEN_GENERATIONS,
+    FORKS,
+)
 VAULT_TABLES = (SETTINGS, SLOTS, CASES, LOG_KEYS, DELETED_CASES, UNANSWERED, *LATER_TABLES)
 
 VAULT_SCHEMA = (

@@ -54,6 +54,7 @@ class SharePlan:
     ``recipient`` is a fingerprint in hexadecimal, empty for a passphrase, ``recipient_kind`` card, age or passphrase;
     ``grade`` how the partner's card was compared (None for a passphrase); ``protection`` the kind of the one stanza:
     mlkem768x25519, X25519 or scrypt. ``sender`` is what our card calls us. ``size_bytes`` is that of the whole file.
+    ``unconfirmed`` is how many files the recipient, who could, has not confirmed since the last receipt.
     """
 
     intent: int
@@ -72,6 +73,7 @@ class SharePlan:
     purpose: str | None
     terms: str | None
     size_bytes: int
+    unconfirmed: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import unicodedata
 from crypto import fingerprints
 from crypto.errors import AgeFailure, HeaderFailure, NoMatch
 from vault import errors, identity, partners, schema
-from vault.arrivals import CHANGED, KNOWN, UNKNOWN, UNPROVEN, UNVERIFIED, Sender
+from vault.arrivals import CHANGED, KNOWN, UNKNOWN, UNPROVEN, UNVERIFIED, Sender, Verdict
 from vault.cards import Card
 from vault.partners import Given
 from vault.receipts import Receipt
@@ -73,15 +73,18 @@ def judge(registry: Registry, card: bytes | None) -> Sender:
     )
 
 
-def verify(sender: Sender, *, accepted: bool) -> None:
-    """See that a file of this sender may be stored. Raises ``PartnerChanged``; ``SenderUnproven`` unless ``accepted``.
+def verify(verdict: Verdict, *, accepted: bool) -> None:
+    """See that a file may be stored. Raises ``PartnerChanged``; ``SenderUnproven`` and ``LogNotConnected`` unless ``accepted``.
 
     Where nothing is signed there is nothing to compare: it is stored, and said to be unproven.
     """
+    sender = verdict.sender
     if sender.trust == CHANGED:
         raise errors.PartnerChanged(name=sender.name)
     if sender.trust in (UNKNOWN, UNVERIFIED) and not accepted:
         raise errors.SenderUnproven(words=" ".join(sender.words))
+    if verdict.unconnected is not None and not accepted:
+        raise errors.LogNotConnected
 
 
 def _is_called_alike(row: Row, card: Card) -> bool:

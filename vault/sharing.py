@@ -21,13 +21,13 @@ from vault import (
     errors,
     identity,
     items,
+    log_showing,
     partners,
     persons,
     planning,
     references,
     schema,
     shares,
-    witnessing,
 )
 from vault.compartment import Compartment, all_objects_grant
 from vault.door import Act
@@ -45,6 +45,7 @@ from vault.sealing_requests import (
     TagFile,
 )
 from vault.shares import Told
+from vault.sharing_requests import CARD
 from vault.tables import Row, blob, integer
 
 PIECE_BYTES = 8 << 20
@@ -125,6 +126,7 @@ class Sharing(Introductions):
             title=cases.title(compartment),
             sender=own.card(date="").name,
             archive_bytes=layout.size_bytes,
+            unconfirmed=log_showing.unconfirmed(self.registry, manifest.to) if manifest.to_kind == CARD else 0,
         )
         grants = self._grants(act, compartment, numbers)
         return _Running(act, plan, to, own, shares.told_key(key), manifest, grants)
@@ -176,8 +178,8 @@ class Sharing(Introductions):
         change = partial(self._put_share, row)
         announced = self.log.announce(act.receipt, (), change, digest=digest.hex(), **running.logged)
         running.share_id = blob(row, "share_id")
-        tags[bag.LOG_CHECKPOINT] = witnessing.note(self.registry, self.registry.steps)
-        tags[bag.LOG_PROOFS] = witnessing.proofs(self.registry, announced, running.share_id, manifest.to)
+        tags[bag.LOG_CHECKPOINT] = log_showing.note(self.registry, self.registry.steps)
+        tags[bag.LOG_PROOFS] = log_showing.proofs(self.registry, announced, running.share_id, manifest.to)
         tags[bag.TAGMANIFEST] = bag.tagmanifest(tags)
         signatures = running.identity.sign(SignedKind.SEALED_FILE, tags[bag.TAGMANIFEST])
         tags |= {bag.SIGNATURE: signatures.sshsig, bag.MLDSA_SIGNATURE: signatures.mldsa65}

@@ -41,7 +41,8 @@ class Steps:
         self._registry = registry
         self.log_key = log_key
         self._entries: list[Entry] = []
-        self._begins = False
+        self._generation_begins: int | None = None  # with this step; after it that is past, whoever was interrupted
+        self._number = 0  # of the generation that begins then
         self._has_signatures = False
 
     @property
@@ -60,7 +61,9 @@ class Steps:
     @property
     def can_sign(self) -> bool:
         """Whether the next step can be signed. If not, an older database or another key lies here, or the key was lost."""
-        return self.log_key is not None and (self._begins or self.log_key.fits or not self.is_signed)
+        if self.log_key is None:
+            return False
+        return self._generation_begins == self._registry.steps + 1 or self.log_key.fits or not self.is_signed
 
     def find_key(self) -> None:
         """Look for the key that the last durable step announced. Raises ``NotCanonical`` where that announced none, and
@@ -97,9 +100,9 @@ class Steps:
             and (not certified or isinstance(row["certified"], str))
         )
 
-    def begin_generation(self) -> None:
-        """Declare a gap: the next step is the first of a new generation, with a key of its own."""
-        self._begins = True
+    def begin_generation(self, number: int) -> None:
+        """Declare a gap: the next step is the first of a new generation, with this number and a key of its own."""
+        self._generation_begins, self._number = self._registry.steps + 1, number
 
     def inherited(self, vault_key: VaultKey) -> LogKey:
         """The key for the next epoch's first step. Raises ``LogUnavailable``."""
@@ -129,13 +132,15 @@ class Steps:
     def close_step(self) -> None:
         """Inside the step's transaction: the next key durable in its block, then leaves and checkpoint.
 
-        Raises ``LogUnavailable`` for a step without entries, and as ``LogKey.announce``.
+        Raises ``LogUnavailable`` for a step without entries or without its own key, and as ``LogKey.announce``.
         """
         registry, log_key = self._registry, self.log_key
         if log_key is None or not self._entries:
             raise errors.LogUnavailable
         if self._begins or not self.is_signed:
             self._put_generation(log_key.begin())
+        elif not log_key.signs(self._place(registry.steps)):
+            raise errors.LogUnavailable
         next_key = log_key.announce(self._place(registry.steps + 1))
         for entry in self._entries:
             number, is_last = registry.frontier.size, entry is self._entries[-1]
@@ -158,7 +163,6 @@ class Steps:
 
     def advance(self) -> None:
         """After the transaction: the key that signed the step is erased."""
-        self._begins = False
         if self.log_key is None:
             return
         self.log_key.advance()
@@ -166,11 +170,16 @@ class Steps:
         with contextlib.suppress(errors.VaultError, OSError):
             self.log_key.erase_others()
 
+    @property
+    def _begins(self) -> bool:
+        """Whether the step at work is the first of a new generation that was declared."""
+        return self._generation_begins == self._registry.steps
+
     def _place(self, step: int) -> Place:
         return Place(self._registry.setting("vault_id"), self.generation, step)
 
     def _put_generation(self, first_key: bytes) -> None:
-        registry, number = self._registry, self.generation + int(self._begins)
+        registry, number = self._registry, self._number if self._begins else self.generation
         registry.put(
             schema.GENERATIONS,
             {

@@ -20,7 +20,7 @@ from crypto.objects import ciphertext_size
 from crypto.padding import padded_size
 from vault import bag, confirmations, errors
 from vault.archive import ArchiveWriter, Member, refused
-from vault.arrivals import PLAIN, SHARE, UNKNOWN, UNVERIFIED, Arrival, Arrived, Claim, OpenGrant, Verdict
+from vault.arrivals import PLAIN, SHARE, Arrival, Arrived, Claim, OpenGrant, Verdict
 from vault.bag import BagReader, Tags
 from vault.cards import Card
 from vault.folder import Staging
@@ -82,7 +82,8 @@ def unseal(
     2. The tag files are read and verified: signatures, digests, for whom it is.
     3. The service judges the sender and whether the file came before. The same file again is read to its end, to see that it is
        whole, and ends here.
-    4. A sender who is not known is shown to ``accept``; without its yes it ends here.
+    4. A sender who is not known, or whose log cannot be proved to go on from what was seen of it, is shown to ``accept``;
+       without its yes it ends here.
     5. Each item streams into a staged object while both its digests are computed, and compared with the manifests.
     6. The padding, the end of the archive and the last chunk of the age file are read.
     7. The tag files are staged as they came, so that anybody can verify them later.
@@ -92,7 +93,7 @@ def unseal(
     it was to be, and how many items had come whole.
 
     Raises ``NotForUs``, ``SealedFileRefused`` (``DamagedCopy`` of what came before), ``WrongFilePassphrase``, ``BadCard``,
-    ``SenderUnproven``, ``PartnerChanged``, ``NoSuchCase``, ``CodeTaken``, ``NoSpace``, ``ReadOnly``.
+    ``SenderUnproven``, ``LogNotConnected``, ``PartnerChanged``, ``NoSuchCase``, ``CodeTaken``, ``NoSpace``, ``ReadOnly``.
     """
     with SealedFile(path) as file:
         unsealing = _Unsealing(keeper, file, spoken, progress, stores=True)
@@ -246,8 +247,7 @@ class _Unsealing:
         return Arrived(code, False, (), verdict.again, (), None, 0, known=True)
 
     def _accepted(self, found: Found, accept: Accept | None) -> bool:
-        sender = found.verdict.sender
-        accepted = sender.trust in (UNKNOWN, UNVERIFIED) and accept is not None and accept(found)
+        accepted = found.verdict.asks and accept is not None and accept(found)
         # The service asks the same at the end; nobody should wait so long to hear it.
         self.keeper.open_may_store(self._intent, accepted=accepted)
         return accepted

@@ -1,4 +1,4 @@
-"""Partners as witnesses: what we show them of our log, what they show us of theirs, and what does not go together.
+"""Partners as witnesses: what they show us of their logs, what does not go together, and who has confirmed ours.
 
 A state of a log is a generation, a number of entries, and the root over them. Of one sender's log each chain of states, as
 it was shown to one of our fingerprints, must go on from the newest of it; and no two states with one name and size may have
@@ -10,137 +10,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crypto.encoding import canonical_json
-from crypto.errors import NotCanonical
-from crypto.signing import Checkpoint, checkpoint_note
-from vault import errors, log_rows, schema, shares
-from vault.leaves import Leaf, origin
-from vault.log_proofs import MOST_EARLIER, SHOWN, Certificate, Earlier, Included, LogProofs
+from crypto.signing import Checkpoint
+from vault import lineage, log_showing, schema
+from vault.leaves import origin
 from vault.log_requests import LogFork, LogWitness
 from vault.tables import Row, blob, integer, optional_blob, optional_text, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from vault.arrivals import ShownHead
-    from vault.log import Announced
     from vault.registry import Registry
+    from vault.store import Value
 
-# Two roots for one state; a state from which no proof leads to the other; a receipt with a state that our log never had.
+# Two roots for one state; a state that the sender should have proved to go on from another, and did not; a state which our
+# own identity has signed, and which our log never had.
 FORKED, UNCONNECTED, NOT_OURS = "forked", "unconnected", "not-ours"
-# What became of the state that a receipt names.
-CONFIRMED, LOST, FOREIGN = "confirmed", "lost", "not-ours"
+# No contradiction: the two states lie farther apart than a file has room to prove.
+UNPROVED = "unproved"
 
-_MOST_FORKS = 8  # of one sender: one proves as much as a thousand
-
-
-# Our log, for others
-
-
-def expected_bytes(registry: Registry, recipient: str) -> int:
-    """About how large log-proofs.json will be for a recipient."""
-    proof = [bytes(32)] * max(1, registry.frontier.size.bit_length())
-    earlier = [{"generation": 1, "proof": proof, "root": bytes(32), "size": 1} for _ in _to_prove(registry, recipient)]
-    certificates = 7800 * len(registry.rows(schema.GENERATIONS))
-    return len(canonical_json({"earlier": earlier, "key": proof, "share": proof})) + certificates + 3300
-
-
-def note(registry: Registry, step: int) -> bytes:
-    """The checkpoint of a signed step, as a signed note."""
-    row = log_rows.step_at(registry, step)
-    name = origin(registry.setting("vault_id"), integer(_generation_of(registry, step), "generation"))
-    if row.signature is None:
-        raise errors.DatabaseDamaged(what=f"log step {step}")
-    return checkpoint_note(Checkpoint(name, row.size, row.root), row.signature, key_of(registry, step))
-
-
-def key_of(registry: Registry, step: int) -> bytes:
-    """The public key that a signed step was signed with."""
-    generation = _generation_of(registry, step)
-    if integer(generation, "first_step") == step:
-        return blob(generation, "first_key")
-    size = log_rows.step_at(registry, step - 1).size
-    (leaf,) = log_rows.leaves(registry, size - 1, size)
-    try:
-        announced = Leaf.from_bytes(leaf).next_key
-    except NotCanonical:
-        announced = None
-    if announced is None:
-        raise errors.DatabaseDamaged(what=f"log step {step - 1}")
-    return announced
-
-
-def proofs(registry: Registry, announced: Announced, share_id: bytes, recipient: str) -> bytes:
-    """log-proofs.json for a file that the last step announced.
-
-    Raises ``Refused`` where there are more generations than a file has room for, and ``OlderCopy`` where the entries are not
-    those of the log's head.
-    """
-    tree = log_rows.tree(registry)
-    number = announced.number
-    begins = integer(_generation_of(registry, registry.steps), "first_step") == registry.steps
-
-    def included(index: int) -> Included:
-        (leaf,) = log_rows.leaves(registry, index, index + 1)
-        return Included(leaf, tuple(tree.inclusion_proof(index)))
-
-    earlier = tuple(
-        Earlier(generation, size, root, tuple(tree.consistency_proof(size)))
-        for generation, size, root in _to_prove(registry, recipient, but=share_id)
-    )
-    found = LogProofs(
-        generations=tuple(_certificate(row) for row in _generations(registry)),
-        share=included(number),
-        fields=announced.disclosed(*SHOWN),
-        key=None if begins else included(number - 1),
-        earlier=earlier,
-    )
-    try:
-        return found.to_bytes()
-    except ValueError:
-        raise errors.Refused(reason="the log has more generations than a sealed file can prove") from None
-
-
-def _certificate(row: Row) -> Certificate:
-    return Certificate(
-        generation=integer(row, "generation"),
-        first_step=integer(row, "first_step"),
-        size=integer(row, "size"),
-        root=blob(row, "root"),
-        first_key=blob(row, "first_key"),
-        sshsig=blob(row, "sshsig"),
-        mldsa65=blob(row, "mldsa65"),
-    )
-
-
-def _generations(registry: Registry) -> list[Row]:
-    return sorted(registry.rows(schema.GENERATIONS), key=lambda row: integer(row, "generation"))
-
-
-def _generation_of(registry: Registry, step: int) -> Row:
-    begun = [row for row in _generations(registry) if integer(row, "first_step") <= step]
-    if not begun:
-        raise errors.DatabaseDamaged(what=f"log step {step}")
-    return begun[-1]
-
-
-def _to_prove(registry: Registry, recipient: str, but: bytes = b"") -> list[tuple[int, int, bytes]]:
-    """Generation, size and root of what this recipient may have seen, the newest 64: also what they have confirmed, because
-    whoever goes on from a backup knows only what was before.
-    """
-    if not recipient:
-        return []
-    shown = {
-        blob(row, "share_id")
-        for row in registry.rows(schema.SHARES)
-        if row["recipient"] == recipient and row["state"] != shares.FAILED and row["share_id"] != but
-    }
-    found: dict[int, tuple[int, int, bytes]] = {}
-    for sent in registry.rows(schema.SENT_HEADS):
-        if blob(sent, "share_id") in shown:
-            step = log_rows.step_at(registry, integer(sent, "step"))
-            found[step.size] = integer(_generation_of(registry, step.step), "generation"), step.size, step.root
-    return [found[size] for size in sorted(found)[-MOST_EARLIER:]]
+_MOST_FORKS = 8  # of one sender, or from one partner: one proves as much as a thousand
 
 
 # Their logs, shown to us
@@ -164,102 +53,127 @@ class Inconsistent:
         )
 
 
-def judge(registry: Registry, sender: str, audience: str, head: ShownHead) -> Inconsistent | None:
-    """Whether a state goes together with all that this sender has shown, above all with the newest to this fingerprint."""
+def judge(
+    registry: Registry, sender: str, audience: str, head: ShownHead, *, sequence: int, others: Mapping[bytes, int]
+) -> Inconsistent | None:
+    """Whether a state goes together with all that this sender has shown, above all with the newest to this fingerprint.
+
+    ``sequence`` is the number of the file that shows it, ``others`` are those of the files that came here before,
+    by their digests; of them those count whose states are of the same generation.
+    """
     known = _of_sender(registry, sender)
-    for generation, size, root in ((head.generation, head.size, head.root), *head.earlier):
-        for row in known:
-            if (row["generation"], row["size"]) == (generation, size) and blob(row, "root").hex() != root:
-                return Inconsistent(FORKED, row)
-    same = [row for row in known if row["generation"] == head.generation]
-    for row in same:
-        key = optional_blob(row, "first_key")
-        if key is not None and key.hex() != head.first_key:
-            return Inconsistent(FORKED, row)
+    contradicted = lineage.forked(registry, sender, head, known)
+    if contradicted is not None:
+        return Inconsistent(FORKED, contradicted)
+    same = [row for row in known if row["first_key"] == bytes.fromhex(head.first_key)]
     shown = [row for row in same if row["audience"] == audience]
     if not audience or not shown:
         return None
     newest = max(shown, key=lambda row: integer(row, "size"))
-    size = integer(newest, "size")
-    earlier = {(generation, size) for generation, size, _root in head.earlier}
-    if head.size > size and (head.generation, size) not in earlier:
-        return Inconsistent(UNCONNECTED, newest)
+    numbers = {others[blob(row, "digest")] for row in same if row["digest"] in others}
+    size, last = integer(newest, "size"), max(numbers, default=0)
+    if head.size > size and (head.generation, size) not in {each[:2] for each in head.earlier}:
+        # It must be proved, unless there is no room: then some of the files before are not among what is proved at all.
+        is_cut = len(head.earlier) < sequence - 1 and _is_beyond([each[1] for each in head.earlier], size)
+        return Inconsistent(UNPROVED if is_cut and sequence > last else UNCONNECTED, newest)
     if head.size < size and not any(row["size"] == head.size for row in shown):
-        return Inconsistent(UNCONNECTED, newest)
+        # A file of before, which the newest one must go on from; but perhaps not all of these were ever proved.
+        line = {bytes.fromhex(each[1]) for each in head.generations}
+        seen = sum(row["audience"] == audience and row["first_key"] in line for row in known)
+        is_cut = log_showing.LEAST_WHEN_FULL <= seen < last
+        return Inconsistent(UNPROVED if is_cut and sequence < last and sequence not in numbers else UNCONNECTED, newest)
     return None
 
 
-def gap_before(registry: Registry, sender: str, audience: str, head: ShownHead, *, digest: bytes) -> int | None:
-    """The generation of a state, if an earlier one was shown last and nothing proves that this one holds all of it.
-
-    What the file with this ``digest`` has shown itself does not count: when it was not stored, the gap may not have been said.
+def _is_beyond(proved: list[int], size: int) -> bool:
+    """Whether a sender whose file has no room for every state would have left out this one: the older go first, and only
+    two of them stay of what fills a file.
     """
-    shown = [
-        row
-        for row in _of_sender(registry, sender)
-        if audience and row["audience"] == audience and row["digest"] != digest
-    ]
-    if not shown or any(integer(row, "generation") >= head.generation for row in shown):
-        return None
-    newest = max(shown, key=lambda row: (integer(row, "generation"), integer(row, "size")))
-    held = {(generation, size, root) for generation, size, root in head.earlier}
-    place = integer(newest, "generation"), integer(newest, "size"), blob(newest, "root").hex()
-    return None if place in held else head.generation
+    return len(proved) >= log_showing.LEAST_WHEN_FULL and sum(each < size for each in proved) <= log_showing.ALWAYS
+
+
+def told(
+    registry: Registry, sender: str, audience: str, head: ShownHead, *, digest: bytes
+) -> tuple[int | None, int | None]:
+    """What must be said of the generations of a state, see ``lineage.told``."""
+    return lineage.told(audience, head, _of_sender(registry, sender), digest=digest)
 
 
 def remember(registry: Registry, sender: str, audience: str, head: ShownHead, *, digest: bytes, now: str) -> None:
-    """Keep a state, and those that it goes on from; inside a step."""
-    states = [(*each, b"") for each in head.earlier]
-    states.append((head.generation, head.size, head.root, head.evidence))
-    for generation, size, root, evidence in states:
-        if registry.row(schema.SEEN_HEADS, sender, audience, generation, size) is None or evidence:
-            is_own = bool(evidence)
-            registry.put(
-                schema.SEEN_HEADS,
-                {
-                    "sender": sender,
-                    "audience": audience,
-                    "generation": generation,
-                    "size": size,
-                    "root": bytes.fromhex(root),
-                    "first_key": bytes.fromhex(head.first_key) if is_own else None,
-                    "digest": digest,
-                    "seen": now,
-                    "evidence": evidence or None,
-                },
-            )
-    chain = [
-        row
-        for row in _of_sender(registry, sender)
-        if row["audience"] == audience and row["generation"] == head.generation and row["evidence"] is not None
-    ]
-    for row in sorted(chain, key=lambda row: integer(row, "size"))[:-1]:
-        registry.put(schema.SEEN_HEADS, {**row, "evidence": None})
+    """Keep a state, and those that it goes on from; inside a step.
+
+    What proves that it was shown is kept for the newest state, and for each from which no proof leads to a newer one.
+    """
+    own, keys = bytes.fromhex(head.first_key), {each[0]: bytes.fromhex(each[1]) for each in head.generations}
+    known = _of_chain(registry, sender, audience, own)
+    before = next((row for row in known if row["size"] == head.size), None)
+    is_held = (not audience or before is not None) and any(integer(row, "size") > head.size for row in known)
+    shown = registry.steps if before is None else before["shown"]
+
+    def keep(generation: int, size: int, root: str, *, shown: Value, evidence: bytes | None) -> None:
+        registry.put(
+            schema.SEEN_HEADS,
+            {
+                "sender": sender,
+                "audience": audience,
+                "first_key": keys[generation],
+                "size": size,
+                "generation": generation,
+                "root": bytes.fromhex(root),
+                "digest": digest,
+                "seen": now,
+                "shown": shown,
+                "evidence": evidence,
+            },
+        )
+
+    for generation, size, root in head.earlier:
+        if registry.row(schema.SEEN_HEADS, sender, audience, keys[generation], size) is None:
+            keep(generation, size, root, shown=None, evidence=None)
+    keep(head.generation, head.size, head.root, shown=shown, evidence=None if is_held else head.evidence)
+    lineage.remember(registry, sender, head)
+    held = {size for _generation, size, _root in head.earlier}
+    for row in known:
+        is_older = row["size"] in held or (not audience and integer(row, "size") < head.size)
+        if row["evidence"] is not None and is_older:
+            registry.put(schema.SEEN_HEADS, {**row, "evidence": None})
     if audience:
-        _settle_unconnected(registry, sender, audience, head.generation)
+        _settle_unconnected(registry, sender, audience, head)
 
 
-def _settle_unconnected(registry: Registry, sender: str, audience: str, generation: int) -> None:
+def _settle_unconnected(registry: Registry, sender: str, audience: str, head: ShownHead) -> None:
     """Forget a suspicion that was refuted: of two states without a proof between them, both are now proven to be of one chain."""
-    chain = {
-        (integer(row, "size"), blob(row, "root"))
-        for row in _of_sender(registry, sender)
-        if row["audience"] == audience and row["generation"] == generation
-    }
+    known = _of_chain(registry, sender, audience, bytes.fromhex(head.first_key))
+    if sum(row["evidence"] is not None for row in known) > 1:
+        return  # there are states from which no proof leads on
+    chain = {(integer(row, "size"), blob(row, "root")) for row in known}
     for row in registry.rows(schema.FORKS):
         both = {(integer(row, f"{each}_size"), optional_blob(row, f"{each}_root")) for each in ("first", "second")}
-        if (row["sender"], row["kind"], row["generation"]) == (sender, UNCONNECTED, generation) and both <= chain:
+        if (row["sender"], row["kind"], row["generation"]) == (sender, UNCONNECTED, head.generation) and both <= chain:
             registry.erase(schema.FORKS, row["number"])
 
 
-def newest_seen(registry: Registry, sender: str, audience: str, vault_id: bytes) -> str | None:
-    """The newest state of a sender's log that was shown to us, as the text of a checkpoint."""
+def to_name(
+    registry: Registry, sender: str, audience: str, vault_id: bytes, *, digest: bytes
+) -> tuple[str, bytes | None] | None:
+    """The state of a sender's log that a receipt names, as the text of a checkpoint, and what proves that it was shown.
+
+    It is the newest that was shown to us of the generation that the file with this ``digest`` is of; or, where no proof leads to
+    that from an older one, the older: so the sender's own log must have it, and the next file can prove it.
+    """
     shown = [row for row in _of_sender(registry, sender) if row["audience"] == audience]
     if not shown:
         return None
-    newest = max(shown, key=lambda row: (integer(row, "generation"), integer(row, "size")))
-    name = origin(vault_id, integer(newest, "generation"))
-    return Checkpoint(name, integer(newest, "size"), blob(newest, "root")).to_bytes().decode("ascii")
+    last = max(shown, key=lambda row: (row["digest"] == digest, integer(row, "generation"), integer(row, "size")))
+    generation, same = integer(last, "generation"), [row for row in shown if row["first_key"] == last["first_key"]]
+    latest = sorted(same, key=lambda row: integer(row, "size"), reverse=True)
+    named = next((row for row in reversed(latest) if row["evidence"] is not None), latest[0])
+    checkpoint = Checkpoint(origin(vault_id, generation), integer(named, "size"), blob(named, "root"))
+    return checkpoint.to_bytes().decode("ascii"), optional_blob(named, "evidence")
+
+
+def _of_chain(registry: Registry, sender: str, audience: str, first_key: bytes) -> list[Row]:
+    return [row for row in _of_sender(registry, sender) if (row["audience"], row["first_key"]) == (audience, first_key)]
 
 
 def _of_sender(registry: Registry, sender: str) -> list[Row]:
@@ -279,12 +193,13 @@ def keep_fork(
                 for row in _of_sender(registry, sender)
                 if row["evidence"] is not None
                 and row["audience"] == first["audience"]
-                and row["generation"] == first["generation"]
+                and row["first_key"] == first["first_key"]
             ),
             default=(0, None),
         )[1]
-    _put_fork(
+    put_fork(
         registry,
+        among=[row for row in registry.rows(schema.FORKS) if row["sender"] == sender],
         sender=sender,
         name=name,
         kind=found.kind,
@@ -295,9 +210,10 @@ def keep_fork(
     )
 
 
-def _put_fork(
+def put_fork(
     registry: Registry,
     *,
+    among: list[Row],
     sender: str,
     name: str | None,
     kind: str,
@@ -306,9 +222,9 @@ def _put_fork(
     first: tuple[int, bytes | None, bytes | None],
     second: tuple[int, bytes, bytes],
 ) -> None:
-    before = [row for row in registry.rows(schema.FORKS) if row["sender"] == sender]
-    same = any((row["second_size"], row["second_root"]) == second[:2] for row in before)
-    if same or len(before) >= _MOST_FORKS:
+    """Keep two states, unless the second is ``among`` those that are kept, or these are enough; inside a step."""
+    same = any((row["second_size"], row["second_root"]) == second[:2] for row in among)
+    if same or len(among) >= _MOST_FORKS:
         return
     registry.put(
         schema.FORKS,
@@ -329,76 +245,18 @@ def _put_fork(
     )
 
 
-# Our log, as others confirm it
-
-
-def judge_own(registry: Registry, named: Checkpoint) -> str:
-    """Whether our log has the state that a receipt names: confirmed; lost in a gap that is declared; or not ours."""
-    rows = _generations(registry)
-    for row, after in zip(rows, [*rows[1:], None], strict=True):
-        if named.origin != origin(registry.setting("vault_id"), integer(row, "generation")):
-            continue
-        if after is not None and named.size > integer(after, "size"):
-            return LOST
-        found = registry.store.execute(
-            "SELECT root FROM log_steps WHERE size = ? AND step >= ?", (named.size, integer(row, "first_step"))
-        )
-        return CONFIRMED if [root for (root,) in found] == [named.root] else FOREIGN
-    return FOREIGN
-
-
-def generation_of(registry: Registry, named: Checkpoint) -> int | None:
-    """The generation of our log that a checkpoint names; None where it is another vault's."""
-    beginning = origin(registry.setting("vault_id"), 0)[:-1]
-    number = named.origin.removeprefix(beginning)
-    is_ours = named.origin.startswith(beginning) and number.isascii() and number.isdecimal() and len(number) < 10
-    return int(number) if is_ours and origin(registry.setting("vault_id"), int(number)) == named.origin else None
-
-
-def confirm(registry: Registry, fingerprint: str, named: Checkpoint, *, now: str) -> None:
-    """Keep that a partner has confirmed a state of our log, unless they have confirmed a later one; inside a step."""
-    generation = generation_of(registry, named) or 0
-    before = registry.row(schema.WITNESSES, fingerprint)
-    if before is not None and (integer(before, "generation"), integer(before, "size")) >= (generation, named.size):
-        return
-    registry.put(
-        schema.WITNESSES,
-        {
-            "fingerprint": fingerprint,
-            "generation": generation,
-            "size": named.size,
-            "root": named.root,
-            "confirmed": now,
-        },
-    )
-
-
-def keep_own_fork(registry: Registry, named: Checkpoint, receipt: bytes, *, name: str, now: str) -> None:
-    """Keep a receipt that proves that our log was shown with another history; inside a step."""
-    _put_fork(
-        registry,
-        sender="",
-        name=name,
-        kind=NOT_OURS,
-        generation=generation_of(registry, named) or 0,
-        found=now,
-        first=(registry.frontier.size, registry.frontier.root(), None),
-        second=(named.size, named.root, receipt),
-    )
-
-
 # What is told
 
 
 def witnesses(registry: Registry) -> tuple[LogWitness, ...]:
     """Who has confirmed our log, and up to where; who came farthest first."""
-    names = {blob(row, "fingerprint").hex(): text(row, "name") for row in registry.rows(schema.PARTNERS)}
+    called = names(registry)
     rows: Iterable[Row] = sorted(
         registry.rows(schema.WITNESSES), key=lambda row: (-integer(row, "generation"), -integer(row, "size"))
     )
     return tuple(
         LogWitness(
-            partner=names.get(text(row, "fingerprint")),
+            partner=called.get(text(row, "fingerprint")),
             fingerprint=text(row, "fingerprint"),
             generation=integer(row, "generation"),
             entries=integer(row, "size"),
@@ -406,6 +264,17 @@ def witnesses(registry: Registry) -> tuple[LogWitness, ...]:
         )
         for row in rows
     )
+
+
+def names(registry: Registry) -> dict[str, str]:
+    """Our names of partners by the fingerprints, in hexadecimal, that they have, or had when a file was sealed for them."""
+    partners = {integer(row, "number"): row for row in registry.rows(schema.PARTNERS)}
+    sent = {
+        text(row, "recipient"): text(partners[integer(row, "partner")], "name")
+        for row in registry.rows(schema.SHARES)
+        if row["partner"] in partners
+    }
+    return sent | {blob(row, "fingerprint").hex(): text(row, "name") for row in partners.values()}
 
 
 def forks(registry: Registry) -> tuple[LogFork, ...]:

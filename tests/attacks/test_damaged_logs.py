@@ -5,14 +5,14 @@ Whoever reads it ends in an error that is documented, or has nothing to do with 
 
 from __future__ import annotations
 
-import io
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from vaults import copied, make_vault, open_vault, written_by_hand
 
-from vault import Vault, errors, log_exporting
+from vault import Vault, errors
 
 LOG = {
     "an entry is missing": "DELETE FROM log_entries WHERE number = 5",
@@ -50,6 +50,13 @@ GENERATIONS = {
     "half a certificate": "UPDATE generations SET sshsig = x'ff'",
     "none": "DELETE FROM generations",
 }
+
+
+def new(vault: Vault) -> Path:
+    """A place where nothing is."""
+    return vault.path.parent / f"{secrets.token_hex(8)}.jsonl"
+
+
 USES: dict[str, Callable[[Vault], object]] = {
     "the log": lambda vault: vault.log(),
     "the log of a case": lambda vault: vault.log("HARBOUR"),
@@ -57,9 +64,9 @@ USES: dict[str, Callable[[Vault], object]] = {
     "verify what came since": lambda vault: vault.verify_log(),
     "head": lambda vault: vault.log_head(),
     "status": lambda vault: vault.log_status(),
-    "disclose": lambda vault: vault.disclose_log(case="HARBOUR"),
-    "disclose entries": lambda vault: vault.disclose_log(entries=(5,)),
-    "export": lambda vault: log_exporting.export(vault.keeper, io.BytesIO().write),
+    "disclose": lambda vault: vault.disclose_log(new(vault), case="HARBOUR"),
+    "disclose entries": lambda vault: vault.disclose_log(new(vault), entries=(5,)),
+    "export": lambda vault: vault.export_log(new(vault)),
     "check": lambda vault: vault.check(),
 }
 

@@ -21,7 +21,7 @@ from crypto.keys import StepKey
 from crypto.records import encrypt_record
 from crypto.signing import Checkpoint, sign_checkpoint, step_public_key
 from crypto.tree import Frontier, leaf_hash
-from vault import Vault, errors, logkey, witnessing
+from vault import Vault, errors, logkey, own_heads
 from vault.leaves import Leaf, origin
 from vault.log import Log
 from vault.log_requests import LogHead
@@ -88,13 +88,8 @@ class Attack:
     def noticed_by_a_partner(self) -> bool:
         """Whether a receipt that names a state that a partner has seen shows another history than the log of today."""
         with open_vault(self.path) as vault:
-            return any(
-                witnessing.judge_own(
-                    vault.keeper.registry, Checkpoint(head.origin, head.size, bytes.fromhex(head.root))
-                )
-                == witnessing.FOREIGN
-                for head in self.seen
-            )
+            heads = [Checkpoint(head.origin, head.size, bytes.fromhex(head.root)) for head in self.seen]
+            return any(own_heads.find(vault.keeper.registry, head) is None for head in heads)
 
     def verdict(self) -> str:
         if self.noticed_by_the_vault():

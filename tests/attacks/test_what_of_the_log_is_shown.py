@@ -5,7 +5,7 @@ under a head that the log never had.
 from __future__ import annotations
 
 import json
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,22 +43,16 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "v"
 
 
+def disclosed(vault: Vault, **chosen: Any) -> str:
+    target = vault.path.parent / f"{secrets.token_hex(8)}.jsonl"
+    vault.disclose_log(target, **chosen)
+    return target.read_text(encoding="utf-8")
+
+
 def lines(text: str) -> Iterator[dict[str, object]]:
     """What is shown of each disclosed entry."""
     for line in text.splitlines()[1:]:
         yield {field["name"]: field["value"] for field in json.loads(line)["fields"] if "value" in field}
-
-
-def disclosed(vault: Vault, **named: Any) -> str:
-    """What is written of entries; nothing is where that is refused."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "disclosed"
-        try:
-            vault.disclose_log(path, **named)
-        except BaseException:
-            assert not path.exists()
-            raise
-        return path.read_text(encoding="utf-8")
 
 
 def names_on_the_disk(path: Path) -> set[str]:
@@ -159,7 +153,7 @@ def test_nothing_is_proved_under_a_head_that_the_log_never_had(path: Path, damag
         for ask in (
             lambda: disclosed(vault, entries=(2,)),
             lambda: disclosed(vault, case="BRIDGE"),
-            lambda: vault.export_log(path.parent / "log"),
+            lambda: vault.export_log(path.parent / "log.jsonl"),
         ):
             with pytest.raises(errors.OlderCopy):
                 ask()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import os
@@ -10,13 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import bags
 import pytest
 from altered import run_without_outcome
 from receipts import hybrid, members, packed, parts, said, sealed
+from sealing import Sender as Partner
+from sealing import To
 from somebody import Somebody
+from their_logs import TheirLog
 from vaults import write_rows
 
-from vault import KeyFileUnlocker, Vault, dropping, schema
+from commands import seal
+from vault import KeyFileUnlocker, Vault, dropping, errors, schema
 
 BEAR = Somebody(1)
 HOSTILE = "Bear\u202egnp \x1b[31m[red]x[/red]"
@@ -297,7 +303,9 @@ def test_two_histories_are_said_by_open_by_the_receipt_and_from_then_on_by_every
     assert fork["partner"] == "Anna"
     assert "do not go together" in " ".join(ends.theirs("log", "status").stderr.split())
     assert "two histories" in " ".join(ends.theirs("case", "list").stderr.split())
-    assert "another history of this vault" in " ".join(ends.cv("receipt", "r.age", status=22).stderr.split())
+    told = " ".join(ends.cv("receipt", "r.age", status=22).stderr.split())
+    assert "its own keys have signed a state of its log for Bear" in told
+    assert "The proof is kept" in told
     assert "never had" in " ".join(ends.cv("case", "list").stderr.split())
 
 
@@ -321,3 +329,81 @@ def test_a_session_says_two_histories_at_every_unlock_and_status(ends: Ends) -> 
         assert warned(ends.theirs.bare(*vault, "status", "--plain"))
     finally:
         ends.theirs("lock")
+
+
+def told(done: Any) -> str:
+    return " ".join(done.stderr.split())
+
+
+def test_what_a_partner_only_says_of_the_log_is_told_once_as_their_word(ends: Ends) -> None:
+    with ends.ours as here:
+        here.partners.add("Crane", card=BEAR.card(name="Crane"))
+        with here.cases.get("HARBOUR").seal(to="Crane", items=[1]) as sealing:
+            sealing.write(ends.cv.folder)
+        (row,) = (each for each in here.keeper.registry.rows(schema.SHARES) if each["partner"] == 2)
+        never = f"casevault/{here.info().vault_id}/g1\n5\n{'A' * 43}=\n"
+        for name, values in (("known.age", {}), ("unknown.age", {"share_id": "ab" * 16})):
+            content = said(BEAR, here.identity.show().fingerprint, row, items=1, checkpoint=never) | values
+            ends.cv.file(name, sealed(packed(members(parts(BEAR, content))), hybrid(here)))
+    refused = told(ends.cv("receipt", "unknown.age", status=22))
+    assert "the word of Crane alone" in refused
+    assert "open FILE --receipt" in refused
+    done = ends.cv("receipt", "known.age")
+    assert "their word alone" in told(done)
+    assert "Complete: yes" in done.stdout
+    assert "never had" not in told(ends.cv("log", "status"))
+    assert ends.cv("--json", "receipt", "known.age").json["log"] == "claimed"
+
+
+def test_files_that_lie_too_far_apart_are_asked_about_and_never_called_another_history(cv: Any) -> None:
+    anna, key = Partner(7), KeyFileUnlocker(cv.key_file.read_bytes())
+    log = TheirLog(anna)
+    with Vault.open(cv.vault, key) as here:
+        to = To(here)
+        here.partners.add("Anna", card=anna.card())
+        here.partners.get("Anna").verify(anna.reads_out(), in_person=True)
+
+    def file(number: int) -> Path:
+        values = {"sequence": number, "previous": "00" * 32 if number > 1 else None}
+        manifest = anna.share(to.fingerprint, (b"a letter",), **values)
+        members = anna.members(manifest, (b"a letter",), replaced=log.share(manifest.to_bytes(), manifest.to))
+        return cv.file(f"{number}.age", sealed(bags.packed(members), to.hybrid))
+
+    cv("open", file(1))
+    for _ in range(70):  # files that nobody opened here
+        log.append({"act": "share"})
+        log.sent[to.fingerprint.hex()].append((1, len(log.leaves), log.tree.root()))
+    far = file(72)
+    refused = told(cv("open", far, "--yes", "--accept-unverified", status=15))
+    assert "too far from what their other files have shown here" in refused
+    assert "--accept-unconnected" in refused
+    assert cv("--json", "inspect", far).json["unconnected"] == 4
+    done = cv("--json", "open", far, "--accept-unconnected")
+    assert done.json["unconnected"] == 4
+    assert "nothing proves that the log of this sender goes on from the 4 entries" in told(done)
+    assert cv("--json", "open", file(73)).json["unconnected"] is None
+    assert cv("--json", "log", "status").json["forks"] == []
+
+
+def test_seal_says_when_a_receipt_is_overdue(ends: Ends) -> None:
+    with ends.ours as here, here.cases.get("HARBOUR").seal(to="Bear", items="all") as sealing:
+        assert sealing.plan.unconfirmed == 1
+        overdue = dataclasses.replace(sealing.plan, unconfirmed=256)
+        assert "Bear has not confirmed the last 256 files. Ask for a receipt" in " ".join(seal._preview(overdue))
+        assert "has not confirmed" not in " ".join(seal._preview(sealing.plan))
+    ends.confirm()
+    ends.cv("receipt", "r.age")
+    with ends.ours as here, here.cases.get("HARBOUR").seal(to="Bear", items="all") as sealing:
+        assert sealing.plan.unconfirmed == 0
+
+
+def test_a_receipt_by_the_keys_of_the_card_before_says_so(ends: Ends) -> None:
+    after = Somebody(9)
+    ends.confirm()
+    with ends.ours as here:
+        with contextlib.suppress(errors.PartnerChanged):
+            here.partners.add("Bear", card=after.card())
+        here.partners.get("Bear").verify(after.reads_out())
+    done = ends.cv("receipt", "r.age")
+    assert "Complete: yes" in done.stdout
+    assert "signed with the keys of the card that Bear had before" in told(done)

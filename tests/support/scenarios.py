@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -331,13 +331,12 @@ class Scenario:
             _seal(vault, self.material)
             (row,) = vault.keeper.registry.rows(schema.SHARES)
             (file,) = (self.material / "exported").iterdir()
-            named = witness_tables.shown(opened(file, PARTNER.hybrid, PARTNER.fingerprint).tags)
+            tags = opened(file, PARTNER.hybrid, PARTNER.fingerprint).tags
+            named, proof = witness_tables.shown(tags).to_bytes().decode(), receipts.shown(tags.files)
             if self.act_name == "receipt forked":
-                named = replace(named, root=bytes(32))
-            content = receipts.said(
-                PARTNER, vault.identity.show().fingerprint, row, checkpoint=named.to_bytes().decode()
-            )
-            (self.material / "receipt.age").write_bytes(receipts.receipt(PARTNER, vault, content))
+                named, proof = receipts.another_history(vault, tags.files)
+            content = receipts.said(PARTNER, vault.identity.show().fingerprint, row, checkpoint=named)
+            (self.material / "receipt.age").write_bytes(receipts.receipt(PARTNER, vault, content, shown=proof))
         self.clear_exported()
 
     def _be_shown_another_history(self) -> None:

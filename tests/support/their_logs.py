@@ -28,6 +28,7 @@ class TheirLog:
         self.announced: dict[int, bytes] = {}  # seeds of steps whose keys an earlier history named
         self.certificates: list[Certificate] = []
         self.sent: dict[str, list[tuple[int, int, bytes]]] = {}
+        self.misstated: Mapping[str, Any] = {}  # of every earlier state, beside its right proof
         self.begin_generation()
         for number in range(3):
             self.append({"act": f"something {number}"})
@@ -52,8 +53,8 @@ class TheirLog:
     def tree(self) -> Tree:
         return Tree(map(leaf_hash, self.leaves))
 
-    def begin_generation(self, **values: Any) -> None:
-        number, step = len(self.certificates) + 1, len(self.leaves) + 1
+    def begin_generation(self, number: int | None = None) -> None:
+        number, step = number or len(self.certificates) + 1, len(self.leaves) + 1
         first_key = hashlib.sha256(f"{self.history} {number} {step}".encode()).digest()
         self.certificates.append(
             self.certified(
@@ -62,7 +63,6 @@ class TheirLog:
                 size=len(self.leaves),
                 root=self.tree.root(),
                 first_key=ed25519.public_key(first_key),
-                **values,
             )
         )
 
@@ -116,7 +116,8 @@ class TheirLog:
         }
 
     def earlier(self, heads: Sequence[tuple[int, int, bytes]]) -> tuple[Earlier, ...]:
-        return tuple(Earlier(*head, tuple(self.tree.consistency_proof(head[1]))) for head in heads)
+        right = (Earlier(*head, tuple(self.tree.consistency_proof(head[1]))) for head in heads)
+        return tuple(dataclasses.replace(each, **self.misstated) for each in right)
 
 
 _LOGS: dict[tuple[bytes, bytes], TheirLog] = {}

@@ -19,7 +19,7 @@ def _states(vault: Vault) -> set[tuple[int, bytes]]:
 
 
 def verify(vault: Vault) -> set[str]:
-    """See that all four tables agree with the rest of an open vault; the warnings that it must have brought. Raises AssertionError."""
+    """See that all five tables agree with the rest of an open vault; the warnings that it must have brought. Raises AssertionError."""
     registry = vault.keeper.registry
     shares = registry.rows(schema.SHARES)
     sent = {row["share_id"]: row["step"] for row in registry.rows(schema.SENT_HEADS)}
@@ -32,7 +32,12 @@ def verify(vault: Vault) -> set[str]:
         for row in registry.rows(schema.RECEIVED)
         if row["kind"] == SHARE and row["sender"] and row["stored"]
     }
-    own = {row["digest"] for row in registry.rows(schema.SEEN_HEADS) if row["first_key"] is not None}
+    seen = registry.rows(schema.SEEN_HEADS)
+    begun = {(row["sender"], row["first_key"]) for row in registry.rows(schema.SEEN_GENERATIONS)}
+    assert {(row["sender"], row["first_key"]) for row in seen} <= begun, (
+        "no state without the certificate of its generation"
+    )
+    own = {row["digest"] for row in seen}
     assert own >= stored, "no file is stored whose sender's log was not remembered before"
     ours, states = bytes(registry.setting("vault_id")), _states(vault)
     named = {}
@@ -46,6 +51,8 @@ def verify(vault: Vault) -> set[str]:
             named[row["recipient"]] = checkpoint.size, checkpoint.root
     witnesses = {row["fingerprint"]: (row["size"], row["root"]) for row in registry.rows(schema.WITNESSES)}
     assert witnesses == named, "a partner has confirmed a state when their receipt was taken in, and not before"
+    last = {row["fingerprint"]: (row["size"], row["root"]) for row in registry.rows(schema.NAMED_HEADS)}
+    assert last == named, "and it is the one that they have named last"
     forks = registry.rows(schema.FORKS)
     assert sorted(row["number"] for row in forks) == list(range(1, len(forks) + 1))
     assert all(row["second"] and (row["first"] or not row["sender"]) for row in forks), "each with both proofs"

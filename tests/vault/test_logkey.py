@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib.util
 import os
 import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ from vault import KeyFileUnlocker, Vault, errors, schema
 from vault.folder import Folder
 from vault.logkey import BLOCK_BYTES, SIZE_BYTES, LogKey, Place
 from vault.opening import open_locked
+from vault.registry import Registry
 
 
 @pytest.fixture
@@ -377,3 +382,136 @@ def test_the_generation_stands_in_the_index_and_cannot_be_put_there_by_hand(path
     index.close()
     with pytest.raises(errors.OlderCopy):
         open_vault(path)
+
+
+# Interrupts
+
+
+class Interrupt:
+    """Ctrl-C before one of the instructions with which a step of the log becomes durable and its key is exchanged."""
+
+    NAMES = ("step", "advance", "erase_others")
+    FILES = ("registry.py", "steps.py", "logkey.py")
+
+    def __init__(self, at: int | None = None) -> None:
+        self.at, self.seen = at, 0
+
+    def __enter__(self) -> Interrupt:
+        sys.settrace(self._called)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+
+    def _called(self, frame: Any, _event: str, _given: object) -> Any:
+        code = frame.f_code
+        if code.co_name not in self.NAMES or Path(code.co_filename).name not in self.FILES:
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return self._stepped
+
+    def _stepped(self, _frame: Any, event: str, _given: object) -> Any:
+        if event == "opcode":
+            self.seen += 1
+            if self.seen == self.at:
+                raise KeyboardInterrupt
+        return self._stepped
+
+
+@pytest.mark.skipif(sys.gettrace() is not None, reason="left out: something else traces this process")
+def test_an_interrupt_at_any_instruction_of_a_step_leaves_a_log_that_proves_itself(path: Path) -> None:
+    with open_vault(path) as vault:
+        with Interrupt() as counted:
+            vault.keeper.log.intend("item-show")
+        interrupted = 0
+        for at in range(1, counted.seen + 1):
+            with pytest.raises(KeyboardInterrupt), Interrupt(at):
+                vault.keeper.log.intend("item-show")
+            interrupted += 1
+            vault.keeper.log.intend("item-show")
+        vault.verify_log(full=True)
+        assert interrupted == counted.seen > 50
+    with open_vault(path) as again:
+        again.verify_log(full=True)
+        assert len(again.log_status().generations) == 1
+
+
+def test_an_interrupt_after_a_new_generation_was_declared_declares_no_second_one(path: Path) -> None:
+    (path / "logkey").unlink()
+    with pytest.raises(KeyboardInterrupt), _interrupted_once():
+        accepted(path)
+    with accepted(path) as vault:
+        vault.verify_log(full=True)
+        assert [each.number for each in vault.log_status().generations] == [1, 2]
+
+
+def test_no_generation_begins_without_the_entry_that_declares_it(path: Path, tmp_path: Path) -> None:
+    with open_vault(path) as vault:
+        vault.keeper.log.intend("item-show")  # nobody ends it: the next open does
+    (path / "logkey").unlink()
+    declared = 0
+    for steps in range(1, 6):
+        copy = copied(path, tmp_path / str(steps))
+        with contextlib.suppress(KeyboardInterrupt), _interrupted_after(steps):
+            accepted(copy).close()
+        index = open_registry(copy)
+        began = [row["size"] for row in index.rows(schema.GENERATIONS)][1:]
+        index.close()
+        with accepted(copy) as vault:
+            first = {each.number: each.act for each in vault.log()}
+        assert [first[size] for size in began] == ["older-copy-accepted"] * len(began)
+        declared += len(began)
+    assert declared == 5
+
+
+@contextlib.contextmanager
+def _interrupted_after(steps: int) -> Iterator[None]:
+    """Dead, once so many steps have become durable."""
+    step, done = Registry.step, []
+
+    @contextlib.contextmanager
+    def dying(self: Registry) -> Iterator[int]:
+        with step(self) as number:
+            yield number
+        done.append(number)
+        if len(done) == steps:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Registry, "step", dying)
+        yield
+
+
+def test_another_key_than_that_of_the_step_signs_nothing(path: Path) -> None:
+    with open_vault(path) as vault:
+        signing = vault.keeper.registry.signing
+        assert signing.log_key is not None
+        held = signing.log_key._held
+        assert held is not None
+        signing.log_key._held = replace(held, place=replace(held.place, step=held.place.step + 1))
+        before = vault.keeper.registry.steps
+        with pytest.raises(errors.LogUnavailable):
+            vault.keeper.log.intend("item-show")
+        assert vault.keeper.registry.steps == before
+        vault.keeper.log.intend("item-show")
+        vault.verify_log(full=True)
+
+
+def accepted(path: Path) -> Vault:
+    return Vault.open(path, key_file(), accept_older=True, clock=Clock())
+
+
+@contextlib.contextmanager
+def _interrupted_once() -> Iterator[None]:
+    """Ctrl-C where the first step was just committed and its key is to be exchanged."""
+    advance, done = LogKey.advance, []
+
+    def interrupted(self: LogKey) -> None:
+        if not done:
+            done.append(True)
+            raise KeyboardInterrupt
+        advance(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LogKey, "advance", interrupted)
+        yield

@@ -22,11 +22,11 @@ from crypto import mldsa, sshsig
 from crypto.encoding import canonical_json
 from crypto.labels import SignedKind
 from crypto.signing import Checkpoint
-from vault import Vault, bag, cards, errors, schema, witnessing
+from vault import Vault, bag, cards, errors, log_showing, schema, witnessing
 from vault.archive import ArchiveReader
 from vault.confirmations import Confirmation
 from vault.errors import SealedFileRefused
-from vault.log_proofs import EVIDENCE, LogProofs
+from vault.log_proofs import EVIDENCE, MOST_EARLIER, Earlier, LogProofs
 from vault.sealed import SealedManifest
 from vault.verifying import verify_tags
 
@@ -78,11 +78,23 @@ def other_log() -> TheirLog:
 def earlier_of(log: TheirLog, **values: Any) -> dict[str, Any]:
     """What it goes on from, with something wrong; the log stands at five entries."""
     log.share(b"another file", bags.TO.hex())
-    (right,) = log.copy("").earlier(log.sent[bags.TO.hex()])
-    log_then = log.copy("")
-    log_then.append({})
-    (right,) = log_then.earlier(log.sent[bags.TO.hex()])
-    return {"earlier": (dataclasses.replace(right, **values),)}
+    log.misstated = values
+    return {}
+
+
+def earlier_beyond(log: TheirLog) -> dict[str, Any]:
+    """What it goes on from is of the first generation, and named as of the second, which begins there."""
+    wrong = earlier_of(log, generation=2)
+    log.begin_generation()
+    return wrong
+
+
+def another_beginning(log: TheirLog) -> dict[str, Any]:
+    """The second generation begins with a state that is not the one which leads there."""
+    earlier_of(log)
+    log.begin_generation()
+    values = {name: getattr(log.certificates[1], name) for name in ("generation", "first_step", "size", "first_key")}
+    return {"generations": (log.certificates[0], log.certified(**values, root=bytes(32)))}
 
 
 def certified(log: TheirLog, by: bags.Sender | None = None, **values: Any) -> dict[str, Any]:
@@ -121,6 +133,10 @@ WRONG: dict[str, Callable[[TheirLog], dict[str, Any]]] = {
     "a generation twice": lambda log: {"generations": (*log.certificates, *log.certificates)},
     "an earlier state with another root": lambda log: earlier_of(log, root=bytes(32)),
     "an earlier state with another size": lambda log: earlier_of(log, size=3),
+    "an earlier state of a generation that is not listed": lambda log: earlier_of(log, generation=999),
+    "an earlier state of no generation": lambda log: earlier_of(log, generation=0),
+    "an earlier state of the generation after its own": earlier_beyond,
+    "a generation that begins with another state": another_beginning,
     "an earlier state of later": lambda log: earlier_of(log, size=9),
     "an earlier state without a proof": lambda log: earlier_of(log, proof=()),
 }
@@ -133,6 +149,13 @@ def test_a_share_whose_proofs_do_not_hold_is_refused(what: str) -> None:
     log = TheirLog(SENDER)
     with pytest.raises(SealedFileRefused):
         judged(bags.share(), shared(log, **WRONG[what](log)))
+
+
+def test_the_last_state_of_a_generation_is_where_the_next_one_begins() -> None:
+    log = TheirLog(SENDER)
+    earlier_of(log)
+    log.begin_generation()
+    assert [each[:2] for each in judged(bags.share(), shared(log)).earlier] == [(1, 4)]
 
 
 def test_a_share_without_proofs_is_refused() -> None:
@@ -254,22 +277,25 @@ def test_a_partner_who_goes_on_from_an_old_backup_is_not_locked_out(pair: Vaults
 
 
 def test_of_what_is_proved_the_newest_stays(pair: Vaults, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(witnessing, "MOST_EARLIER", 3)
+    monkeypatch.setattr(log_showing, "MOST_EARLIER", 3)
+    monkeypatch.setattr(log_showing, "LEAST_WHEN_FULL", 3)
     for _ in range(5):
         pair.seal()
     registry, bear = pair.ours.keeper.registry, pair.theirs.identity.show().fingerprint
     ((newest,),) = registry.store.execute("SELECT max(size) FROM log_steps WHERE step IN (SELECT step FROM sent_heads)")
-    found = witnessing._to_prove(registry, bear)
+    found = log_showing._to_prove(registry, bear)
     assert (len(found), found[-1][1]) == (3, newest)
 
 
 def test_a_backup_older_than_what_is_proved_goes_on_with_the_files_since_then_and_the_suspicion_ends(
     pair: Vaults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(witnessing, "MOST_EARLIER", 3)
     pair.open(pair.seal().path)
     pair.theirs.backup(pair.folder / "backup")
-    since = [pair.seal().path for _ in range(6)]
+    with monkeypatch.context() as patch:  # a sender who proves less than a file has room for
+        patch.setattr(log_showing, "MOST_EARLIER", 3)
+        patch.setattr(log_showing, "LEAST_WHEN_FULL", 3)
+        since = [pair.seal().path for _ in range(6)]
     for path in since:
         pair.ours.take_receipt(pair.confirm(path).path)
     pair.theirs = restored(pair)
@@ -316,7 +342,7 @@ def test_an_older_copy_that_goes_on_is_found_by_the_partner_and_by_the_receipt(p
         assert "partner-log-forked" in again.warnings
         assert again.check().findings == ()
     # The receipt for the file that this history does not know proves it to ourselves.
-    with pytest.raises(errors.BadReceipt, match="another history"):
+    with pytest.raises(errors.OtherHistory, match="Bear"):
         pair.ours.take_receipt(receipt)
     (own,) = pair.ours.log_status().forks
     assert (own.kind, own.sender, own.partner) == ("not-ours", None, "Bear")
@@ -362,7 +388,7 @@ def test_a_restored_vault_is_said_to_have_a_gap_and_goes_on(pair: Vaults) -> Non
     assert pair.theirs.log_status().forks == ()
     assert pair.open(pair.seal().path).verdict.new_generation is None
     # What was confirmed of the lost part is said, and is no fork; the file itself is not known any more.
-    with pytest.raises(errors.BadReceipt, match="sealed after the state"):
+    with pytest.raises(errors.BadReceipt, match="was restored"):
         pair.ours.take_receipt(receipt)
     assert pair.ours.log_status().forks == ()
     assert pair.ours.take_receipt(pair.theirs.write_receipt(pair.open(again.path), pair.out).path).log
@@ -391,6 +417,150 @@ def test_what_a_file_showed_is_remembered_though_it_could_not_be_stored(
     # Whoever tries again hears of the gap, which nobody may have read before.
     assert pair.open(sent.path).verdict.new_generation == 2
     assert pair.open(pair.seal().path).verdict.new_generation is None
+
+
+# Partners who confirm nothing, and those who were put back
+
+
+def compared(pair: Vaults) -> None:
+    """Theirs has compared our card, so that nothing else is to be accepted of our files."""
+    pair.theirs.partners.get("Anna").verify(" ".join(pair.ours.identity.show().digits), in_person=True)
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file has room for four earlier states."""
+    monkeypatch.setattr(log_showing, "MOST_EARLIER", 4)
+    monkeypatch.setattr(log_showing, "LEAST_WHEN_FULL", 4)
+
+
+def proven(pair: Vaults) -> list[int]:
+    """Of which states theirs keeps what proves that they were shown."""
+    return [row["size"] for row in pair.theirs.keeper.registry.rows(schema.SEEN_HEADS) if row["evidence"]]
+
+
+def test_hundreds_of_files_that_nobody_opened_or_confirmed_are_connected(pair: Vaults) -> None:
+    compared(pair)
+    pair.open(pair.seal().path)
+    for _ in range(66):
+        last = pair.seal()
+    assert pair.open(last.path, accept=False).verdict.unconnected is None
+    assert pair.theirs.log_status().forks == ()
+
+
+def test_all_earlier_states_for_which_there_is_room_fit_into_a_file(pair: Vaults) -> None:
+    registry = pair.ours.keeper.registry
+    assert log_showing._most_earlier(registry) == MOST_EARLIER == 512
+    hashes = (bytes(32),) * 20
+    log = TheirLog(SENDER)
+    shown = LogProofs.from_bytes(log.share(b"file", "")[bag.LOG_PROOFS])
+    long = dataclasses.replace(shown.share, proof=hashes)
+    earlier = tuple(Earlier(1, 2**40 + number, bytes(32), hashes) for number in range(MOST_EARLIER))
+    for count in (1, 40, 100):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(registry.frontier), "size", 10**6)
+            patch.setattr(registry, "rows", lambda _table, count=count: [None] * count)
+            room = log_showing._most_earlier(registry)
+        assert room >= 64
+        generations = shown.generations * count
+        found = dataclasses.replace(shown, generations=generations, share=long, key=long, earlier=earlier[:room])
+        assert len(found.to_bytes()) <= bag.MAX_PROOFS_BYTES
+
+
+@pytest.mark.usefixtures("few")
+def test_a_partner_who_confirms_nothing_can_go_on_and_is_accused_of_nothing(pair: Vaults) -> None:
+    compared(pair)
+    first = pair.seal()
+    pair.open(first.path)
+    (seen,) = proven(pair)
+    for _ in range(6):
+        last = pair.seal()
+    assert pair.theirs.inspect_file(last.path).verdict.unconnected == seen
+    with pytest.raises(errors.LogNotConnected):
+        pair.open(last.path, accept=False)
+    assert len(pair.theirs.cases.list()) == 1
+    found = pair.open(last.path)
+    assert found.verdict.unconnected == seen
+    assert (pair.theirs.log_status().forks, pair.theirs.warnings) == ((), ())
+    assert len(proven(pair)) == 2, "what was seen before is not forgotten"
+    # Those that follow are connected with it; the first one still is with nothing.
+    assert pair.open(pair.seal().path, accept=False).verdict.unconnected is None
+    assert proven(pair)[0] == seen
+    # The receipt names the state from which no proof leads on: our log has it, and the next file proves it.
+    taken = pair.ours.take_receipt(pair.theirs.write_receipt(found, pair.out / "r.age").path)
+    assert taken.log == "confirmed"
+    assert [each.entries for each in pair.ours.log_status().confirmed] == [seen]
+    for _ in range(6):
+        last = pair.seal()
+    assert pair.theirs.inspect_file(last.path).verdict.unconnected, "so many files later it is too far again"
+    opened = pair.open(last.path)
+    assert seen not in proven(pair)
+    # A late one of those between them is not accused either.
+    assert pair.theirs.log_status().forks == ()
+    pair.ours.take_receipt(pair.theirs.write_receipt(opened, pair.out / "r2.age").path)
+    pair.open(pair.seal().path, accept=False)
+    assert len(proven(pair)) == 1
+
+
+@pytest.mark.usefixtures("few")
+def test_with_one_receipt_however_many_files_were_not_opened_nothing_is_asked(pair: Vaults) -> None:
+    compared(pair)
+    sent = [pair.seal()]
+    pair.ours.take_receipt(pair.confirm(sent[0].path).path)
+    sent += [pair.seal() for _ in range(8)]
+    assert pair.open(sent[-1].path, accept=False).verdict.unconnected is None
+    for late in (sent[3], sent[7], sent[1]):
+        pair.open(late.path)
+    assert pair.theirs.log_status().forks == ()
+
+
+@pytest.mark.usefixtures("few")
+def test_a_history_that_goes_on_from_an_older_copy_is_found_though_a_file_has_no_room_for_all(pair: Vaults) -> None:
+    for _ in range(6):
+        pair.open(pair.seal().path)
+    older = pair.copy("older")
+    pair.open(pair.seal().path)
+    pair.open(pair.seal().path)
+    pair.exchange(older)
+    for number in range(
+        4
+    ):  # the first two have numbers that are taken, the others go on from states that were not shown
+        pair.ours.cases.get("HARBOUR").note(f"another history {number}")
+        with pytest.raises(SealedFileRefused, match="log"):
+            pair.open(pair.seal().path)
+    assert pair.theirs.log_status().forks
+
+
+@pytest.mark.usefixtures("few")
+def test_a_partner_restored_from_an_old_backup_can_go_on_and_its_receipt_connects_them_again(pair: Vaults) -> None:
+    compared(pair)
+    pair.open(pair.seal().path)
+    pair.theirs.backup(pair.folder / "backup")
+    sent = [pair.seal() for _ in range(12)]
+    for each in sent:
+        pair.ours.take_receipt(pair.confirm(each.path).path)
+    pair.theirs.close()
+    shutil.rmtree(pair.folder / "theirs")
+    Vault.restore(pair.folder / "backup", pair.folder / "theirs", key_file())
+    pair.theirs = open_vault(pair.folder / "theirs")
+    next_one = pair.seal()
+    with pytest.raises(errors.LogNotConnected):
+        pair.open(next_one.path, accept=False)
+    found = pair.open(next_one.path)
+    assert found.verdict.unconnected
+    assert pair.theirs.log_status().forks == ()
+    # An old file of before, which came again, is no other history.
+    pair.open(sent[1].path)
+    assert pair.theirs.log_status().forks == ()
+    for number in range(3):
+        confirmed = pair.ours.log_status().confirmed
+        assert (
+            pair.ours.take_receipt(pair.theirs.write_receipt(found, pair.out / f"{number}.age").path).log == "confirmed"
+        )
+        assert pair.ours.log_status().confirmed[0].entries >= confirmed[0].entries, "what was confirmed before stays"
+        found = pair.open(pair.seal().path, accept=False)
+        assert found.verdict.unconnected is None
+    assert len(proven(pair)) == 1
 
 
 # Somebody without a vault shows two histories
@@ -426,6 +596,32 @@ def test_two_roots_for_one_size_are_kept_as_the_proof_whoever_was_shown_them(tmp
             with pytest.raises(SealedFileRefused):
                 vault.inspect_file(file(other, number, previous="00" * 32))
         assert len(vault.log_status().forks) == 8
+
+
+def test_no_gap_is_hidden_by_an_earlier_state_of_a_generation_that_never_was(tmp_path: Path) -> None:
+    anna = Partner(7)
+    with make_vault(tmp_path / "v") as vault:
+        to = To(vault)
+        vault.partners.add("Anna", card=anna.card())
+
+        def file(log: TheirLog, number: int) -> Path:
+            manifest = anna.share(to.fingerprint, sequence=number, previous="00" * 32 if number > 1 else None)
+            proofs = log.share(manifest.to_bytes(), manifest.to)
+            path = tmp_path / f"{number}{len(log.misstated)}.age"
+            path.write_bytes(sealed(bags.packed(anna.members(manifest, replaced=proofs)), to.hybrid))
+            return path
+
+        log = TheirLog(anna)
+        lying = log.copy("")
+        lying.sent[to.fingerprint.hex()] = [(1, len(log.leaves), log.tree.root())]
+        lying.misstated = {"generation": 999}
+        with pytest.raises(SealedFileRefused, match="generations"):
+            vault.open_file(file(lying, 1), accept=lambda _: True)
+        vault.open_file(file(log, 1), accept=lambda _: True)
+        again = TheirLog(anna, history="rewritten")
+        again.certificates = list(log.certificates)
+        again.begin_generation()
+        assert vault.open_file(file(again, 2), accept=lambda _: True)[0].verdict.new_generation == 2
 
 
 def test_a_state_that_nothing_connects_stays_suspect_while_the_other_history_goes_on(tmp_path: Path) -> None:
@@ -483,7 +679,7 @@ def test_a_receipt_that_names_another_log_is_not_taken(pair: Vaults) -> None:
     for checkpoint in (Checkpoint(f"casevault/{'0' * 64}/g1", 5, bytes(32)), Checkpoint("elsewhere", 5, bytes(32))):
         named = checkpoint.to_bytes().decode()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(witnessing, "newest_seen", lambda *_, named=named: named)
+            patch.setattr(witnessing, "to_name", lambda *_, named=named, **__: (named, None))
             written = pair.theirs.write_receipt(found, pair.out).path
         with pytest.raises(errors.BadReceipt, match="another log"):
             pair.ours.take_receipt(written)

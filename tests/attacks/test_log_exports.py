@@ -252,9 +252,9 @@ def test_a_key_that_is_named_before_the_first_generation_does_not_hold(tmp_path:
     assert "names the next key" in assert_refused(written(tmp_path / "log.jsonl", made.public()))
 
 
-def test_a_generation_whose_number_is_not_the_next_does_not_hold(tmp_path: Path) -> None:
+def test_a_generation_whose_number_is_not_higher_does_not_hold(tmp_path: Path) -> None:
     made = MadeUp()
-    for number in (1, 99):
+    for number in (99, 1):
         made.begin(number=number)
         made.step()
     assert "does not follow" in assert_refused(written(tmp_path / "log.jsonl", made.public()))

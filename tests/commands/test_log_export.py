@@ -341,12 +341,14 @@ def test_a_restored_log_is_verified_across_its_gap(vault: Vault, tmp_path: Path)
     from vaults import key_file
 
     vault.backup(tmp_path / "b")
-    Vault.restore(tmp_path / "b", tmp_path / "new", key_file())
+    for name in ("once", "new"):
+        Vault.restore(tmp_path / "b", tmp_path / name, key_file(), state_dir=tmp_path / "state")
     with open_vault(tmp_path / "new") as restored:
         log = public(restored, tmp_path / "log.jsonl")
     status, out, err = verified(log)
     assert (status, err) == (0, "")
     assert "declared gap" in out
+    assert "generation 3:" in out, "the second restore has a number of its own"
     assert out.count("certified by this identity") == 2
 
 

@@ -496,7 +496,7 @@ def an_entry_is_given_a_number_below_all_others(attack: Attack) -> None:
         "INSERT INTO log_entries (number, leaf, body) SELECT -1, leaf, body FROM log_entries WHERE number = 1"
     )
     rightful = attack.leaves(index)[1:]
-    attack.leaves = lambda _index: rightful  # type: ignore[method-assign]
+    attack.leaves = lambda _index: rightful  # type: ignore[method-assign]  # the attacker writes the tree anew without it
     attack.close(index)
 
 

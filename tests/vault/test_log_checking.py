@@ -47,7 +47,7 @@ def findings(path: Path) -> list[Finding]:
 
 def test_a_gap_in_a_case_is_named_with_the_entry_before_which_it_is(path: Path) -> None:
     _, second, third, *_ = of_case(path, "HARBOUR")
-    written_by_hand(path, f"UPDATE log_entries SET case_id = zeroblob(16), epoch = 1 WHERE number = {second}")  # noqa: S608
+    written_by_hand(path, f"UPDATE log_entries SET case_id = zeroblob(16), epoch = 1 WHERE number = {second}")  # noqa: S608 (a number)
     written_by_hand(path, "UPDATE cases SET entries = entries - 1 WHERE code = 'HARBOUR'")
     assert findings(path) == [
         Finding("hidden entry", "HARBOUR", f"before log entry {third}"),
@@ -93,7 +93,7 @@ def test_a_deleted_case_that_had_more_entries_is_named(path: Path) -> None:
 
 def test_the_list_of_a_case_with_a_hidden_entry_is_refused(path: Path) -> None:
     _, second, *_ = of_case(path, "HARBOUR")
-    written_by_hand(path, f"UPDATE log_entries SET case_id = zeroblob(16) WHERE number = {second}")  # noqa: S608
+    written_by_hand(path, f"UPDATE log_entries SET case_id = zeroblob(16) WHERE number = {second}")  # noqa: S608 (a number)
     written_by_hand(path, "UPDATE cases SET entries = entries - 1 WHERE code = 'HARBOUR'")
     with open_vault(path) as vault:
         for ask in (vault.log, partial(vault.log, "HARBOUR")):

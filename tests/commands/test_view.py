@@ -200,7 +200,8 @@ def test_the_player_ends_when_nothing_is_given_out_any_more(
 
         with pytest.raises(errors.ReceiptRefused):
             watch()
-        assert player.process.returncode == -signal.SIGKILL
+        # It is killed, unless it was quicker to end by itself, because it was given no more of the film.
+        assert player.process.returncode in (-signal.SIGKILL, 0)
 
 
 @posix

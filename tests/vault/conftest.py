@@ -19,3 +19,9 @@ def out(tmp_path: Path) -> Path:
     path = tmp_path / "out"
     path.mkdir()
     return path
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """Where this machine remembers what it saw of the test's vaults."""
+    return tmp_path / "state"

@@ -11,11 +11,6 @@ from vault.errors import OlderCopy
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@pytest.fixture
 def path(tmp_path: Path, state: Path) -> Path:
     with make_vault(tmp_path / "v", state_dir=state) as vault:
         vault.cases.new("Harbour", code="HARBOUR")

@@ -18,11 +18,6 @@ from vault.restoring import Restored
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@pytest.fixture
 def original(tmp_path: Path, state: Path) -> Path:
     with make_vault(tmp_path / "v", state_dir=state) as vault:
         for code in ("HARBOUR", "MEADOW"):

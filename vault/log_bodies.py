@@ -84,7 +84,7 @@ def seal_body(registry: Registry, number: int, body: Body, case_id: bytes | None
 
 
 def unseal_body(registry: Registry, row: EntryRow) -> Body:
-    """What an entry says. Raises ``DatabaseDamaged``, also where the key is gone; whether the leaf commits to it is not asked."""
+    """What an entry says; whether its leaf commits to it is not asked. Raises ``DatabaseDamaged``, also where the key is gone."""
     try:
         opened = decrypt_record(
             registry.log_key(row.case_id, row.epoch), row.body, context=_context(registry, row.number)

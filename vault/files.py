@@ -57,8 +57,9 @@ class NewFile:
     """A new file being written, in a `with` block; at its end content is durable, or there is no file.
 
     The file's *name* is not durable yet: `move` it to its place, or `sync_folder` its folder. With `timeless` its times
-    are set to zero, with `held` others can see that it is written to (`platform.is_held`). Entering raises FileExistsError if something is at `path`; every method NoSpace, ReadOnly, OSError.
-    A failed write or sync is final: leave the block, which removes the file.
+    are set to zero, with `held` others can see that it is written to (`platform.is_held`). Entering raises
+    FileExistsError if something is at `path`; every method NoSpace, ReadOnly, OSError. A failed write or sync is final:
+    leave the block, which removes the file.
     """
 
     def __init__(self, path: Path, *, timeless: bool = False, held: bool = False) -> None:

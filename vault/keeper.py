@@ -21,6 +21,7 @@ from vault import (
     errors,
     identity,
     items,
+    log_reading,
     log_verifying,
     persons,
     references,
@@ -228,7 +229,7 @@ class Keeper(Confirming):
     def log_entries(self, code: str | None = None) -> tuple[LogEntry, ...]:
         """The readable entries of the log, oldest first."""
         with self._act("log", code, grants=("log",)) as act:
-            return tuple(self.log.entries(act.receipt, act.case))
+            return tuple(log_reading.entries(self.registry, act.receipt, act.case))
 
     def search(self, words: str, code: str | None = None) -> tuple[Hit, ...]:
         """What any case, or one, has for some words. The log names each case with hits; the words stay out of it."""

@@ -80,8 +80,8 @@ def unseal(
     1. Its header is read; the intent is logged, and the service unwraps the file's key. For a file with a passphrase
        ``spoken`` is asked.
     2. The tag files are read and verified: signatures, digests, for whom it is.
-    3. The service judges the sender and whether the file came before. The same file again is read to its end, to see that it is
-       whole, and ends here.
+    3. The service judges the sender and whether the file came before. The same file again is read to its end, to see
+       that it is whole, and ends here.
     4. A sender who is not known, or whose log cannot be proved to go on from what was seen of it, is shown to ``accept``;
        without its yes it ends here.
     5. Each item streams into a staged object while both its digests are computed, and compared with the manifests.

@@ -13,12 +13,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from vaults import Clock, Settable, case_row, copied, digest_of_rows, key_file, make_vault, open_registry, open_vault
+from vaults import (
+    Settable,
+    body_of,
+    case_row,
+    copied,
+    digest_of_rows,
+    key_file,
+    make_vault,
+    open_registry,
+    open_vault,
+    put_body,
+)
 
-from crypto.commitments import commit
-from crypto.encoding import canonical_json
 from crypto.keys import StepKey
-from crypto.records import encrypt_record
 from crypto.signing import Checkpoint, sign_checkpoint, step_public_key
 from crypto.tree import Frontier, leaf_hash
 from vault import Vault, errors, logkey, own_heads
@@ -183,34 +191,14 @@ def an_entry_is_inserted(attack: Attack) -> None:
     attack.close(index)
 
 
-def unsealed(index: Registry, number: int) -> tuple[bytes, dict[str, object]]:
-    log = Log(index, wall_time=Clock(), actor="keyfile")
-    ((body, case_id, epoch),) = index.store.execute(
-        "SELECT body, case_id, epoch FROM log_entries WHERE number = ?", (number,)
-    )
-    return log._unseal(number, body, case_id, epoch)
-
-
-def put_body(
-    index: Registry, number: int, secret: bytes, fields: dict[str, object], case_id: bytes | None, epoch: int | None
-) -> None:
-    """A body sealed for this number, under the case's key or that of the vault; the leaf stays."""
-    body = canonical_json({"fields": fields, "secret": secret})
-    context = Log(index, wall_time=Clock(), actor="keyfile")._context(number)
-    index.store.execute(
-        "UPDATE log_entries SET body = ?, case_id = ?, epoch = ? WHERE number = ?",
-        (encrypt_record(index.log_key(case_id, epoch), body, context=context), case_id, epoch, number),
-    )
-
-
 def rewrite(index: Registry, number: int) -> None:
     """Let an entry say something else; body and leaf agree."""
-    secret, fields = unsealed(index, number)
+    body = body_of(index, number)
     ((case_id, epoch),) = index.store.execute("SELECT case_id, epoch FROM log_entries WHERE number = ?", (number,))
-    fields["wall_time"] = "2020-01-01T00:00:00.000Z"
-    put_body(index, number, secret, fields, case_id, epoch)
+    body.fields["wall_time"] = "2020-01-01T00:00:00.000Z"
+    put_body(index, number, body, case_id, epoch)
     old = leaf_at(index, number)
-    put_leaf(index, number, Leaf(commit(secret, fields), number, old.step, old.next_key))
+    put_leaf(index, number, Leaf(body.commitment, number, old.step, old.next_key))
 
 
 def resign(attack: Attack, index: Registry, first: int, key: StepKey, *, generation: int = 1) -> None:
@@ -454,7 +442,7 @@ def the_last_entry_is_said_to_be_of_a_case_that_was_deleted(attack: Attack) -> N
 def the_last_entry_is_sealed_again_under_the_key_of_the_vault(attack: Attack) -> None:
     index = attack.open()
     number = last_of(index, index.case("HARBOUR"))
-    put_body(index, number, *unsealed(index, number), None, None)
+    put_body(index, number, body_of(index, number), None, None)
     index.store.execute("UPDATE cases SET entries = entries - 1")
     attack.close(index)
 
@@ -470,9 +458,9 @@ def the_last_entry_is_sealed_again_under_the_key_of_another_case(attack: Attack)
     index = attack.open()
     own, other = index.case("HARBOUR"), index.case("BRIDGE")
     number = last_of(index, own)
-    place = unsealed(index, number)[1]["entry"]
+    place = body_of(index, number).fields["entry"]
     assert place == other.entries + 1, "so that its number is the next one there"
-    put_body(index, number, *unsealed(index, number), other.case_id, other.epoch)
+    put_body(index, number, body_of(index, number), other.case_id, other.epoch)
     index.store.execute("UPDATE cases SET entries = entries - 1 WHERE code = 'HARBOUR'")
     index.store.execute("UPDATE cases SET entries = entries + 1 WHERE code = 'BRIDGE'")
     attack.close(index)

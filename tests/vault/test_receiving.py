@@ -153,7 +153,9 @@ def test_the_log_of_a_case_names_no_other_case_that_has_a_file_already(vault: Va
         vault.disclose_log(tmp_path / code, case=code)
         assert other not in (tmp_path / code).read_text("utf-8")
         status, said, _err = verified(tmp_path / code)
-        assert (status, "MISSING" in said) == (0, False), "nothing is missing, and nobody is said to have left out anything"
+        assert (status, "MISSING" in said) == (0, False), (
+            "nothing is missing, and nobody is said to have left out anything"
+        )
 
 
 def test_a_file_goes_into_a_case_that_is_there(vault: Vault) -> None:

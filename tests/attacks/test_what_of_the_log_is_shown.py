@@ -27,6 +27,7 @@ from crypto.encoding import canonical_json
 from crypto.records import encrypt_record
 from vault import Vault, errors, platform
 from vault.log import Log
+from vault.moments import Moment
 
 BOOT_ID = "6d1f6a0e-2f4b-4c58-9a52-3c2f60a1b7aa"
 
@@ -129,6 +130,7 @@ def test_a_slow_clock_is_told_across_versions_of_one_start_of_the_machine(
     monkeypatch.setattr(platform, "monotonic_ns_including_suspend", lambda: hours * 3_600_000_000_000)
     with monkeypatch.context() as before:
         before.setattr(Log, "_boot_id", lambda _log: then)  # as the first versions kept it
+        before.setattr(Moment, "to_bytes", lambda _moment: b"")
         Vault.create(tmp_path / "v", key_file(), clock=clock).close()
     hours, clock.text = 3, "2026-11-22T11:00:00.000Z"
     with Vault.open(tmp_path / "v", key_file(), clock=clock) as vault:

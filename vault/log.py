@@ -24,7 +24,7 @@ from vault.registry import CaseRow, Registry, case_grant
 from vault.steps import Entry
 from vault.tables import Row
 
-LAST_UNLOCK = "last_unlock"
+LAST_UNLOCK, LAST_MOMENT = "last_unlock", "last_moment"
 CLOCK_SET_BACK = "clock-set-back"
 FAILED_UNLOCKS = "failed-unlocks"
 SOFTWARE = f"casevault/{__version__}"
@@ -78,6 +78,8 @@ class Log:
         try:
             with self._registry.step():
                 yield
+                if self._last is not None:
+                    self._registry.set(LAST_MOMENT, self._last.to_bytes())
         except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
             raise errors.LogUnavailable from error
 
@@ -262,7 +264,10 @@ class Log:
         return self._last is not None and now.is_set_back_from(self._last)
 
     def _last_moment(self) -> Moment | None:
-        """When the last entry was written that is sealed under the vault's own key; cases stay shut."""
+        """The moment that the last step kept; in a log of before, that of the last entry under the vault's own key."""
+        kept = Moment.from_bytes(self._registry.optional_setting(LAST_MOMENT) or b"")
+        if kept is not None:
+            return kept
         found = self._registry.store.execute(
             f"SELECT {log_rows.ENTRY_COLUMNS} FROM log_entries WHERE case_id IS NULL ORDER BY number DESC LIMIT 1"  # noqa: S608 (a constant)
         )

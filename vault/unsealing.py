@@ -87,7 +87,8 @@ def unseal(
     5. Each item streams into a staged object while both its digests are computed, and compared with the manifests.
     6. The padding, the end of the archive and the last chunk of the age file are read.
     7. The tag files are staged as they came, so that anybody can verify them later.
-    8. The service stores everything in one transaction of the case.
+    8. The service judges it once more, for other files may have come meanwhile, and stores everything in one transaction of
+       the case.
 
     Where the file is refused after the fourth step because not all of it came as it was signed, ``incomplete`` is told what
     it was to be, and how many items had come whole.
@@ -232,7 +233,7 @@ class _Unsealing:
             self._stage_proofs(grant, staging, tags)
         arrived = self.keeper.open_finish(grant.intent, str(staging.path), manifest.persons, accepted=accepted)
         self.grant = None
-        return found, arrived
+        return replace(found, verdict=arrived.verdict or verdict), arrived
 
     def _read_through(self, reader: BagReader, tags: Tags, manifest: SealedManifest) -> None:
         """Read what follows the tag files to the end, and keep nothing of it. Raises ``SealedFileRefused``."""

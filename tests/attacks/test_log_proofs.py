@@ -29,7 +29,7 @@ from vaults import (
 from crypto.keys import StepKey
 from crypto.signing import Checkpoint, sign_checkpoint, step_public_key
 from crypto.tree import Frontier, leaf_hash
-from vault import Vault, errors, logkey, own_heads
+from vault import Vault, errors, logkey, own_heads, platform
 from vault.leaves import Leaf, origin
 from vault.log import Log
 from vault.log_requests import LogHead
@@ -627,12 +627,37 @@ def test_a_clock_that_is_corrected_by_a_little_is_no_accusation_and_many_small_s
     assert told == ["09:58:33"]
     with Vault.open(tmp_path / "v", key_file(), clock=Settable("2026-11-22T09:57:30.000Z")) as vault:
         vault.cases.list()
+        told.append("09:57:30")
         assert [entry.when[11:19] for entry in vault.log() if entry.reason == "clock-set-back"] == told
 
 
-def test_a_clock_that_goes_slower_than_time_is_told_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vault import platform
+def test_small_steps_back_between_openings_are_told_when_they_make_a_large_one(tmp_path: Path) -> None:
+    Vault.create(tmp_path / "v", key_file(), clock=Settable("2026-11-22T10:00:00.000Z")).close()
+    for text in ("09:59:30", "09:59:01", "09:58:32"):
+        with Vault.open(tmp_path / "v", key_file(), clock=Settable(f"2026-11-22T{text}.000Z")) as vault:
+            vault.cases.list()
+    with Vault.open(tmp_path / "v", key_file(), clock=Settable("2026-11-22T10:00:00.000Z")) as vault:
+        assert [entry.when[11:19] for entry in vault.log() if entry.reason == "clock-set-back"] == ["09:58:32"]
 
+
+def test_a_clock_set_back_while_the_machine_was_off_is_told_of_an_entry_of_a_case_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last entry is a case's own, and can't be read while the case is shut."""
+    clock = Settable("2026-11-20T10:00:00.000Z")
+    with Vault.create(tmp_path / "v", key_file(), clock=clock) as vault:
+        vault.cases.new("Harbour", code="HARBOUR")
+        clock.text = "2026-11-22T10:00:00.000Z"
+        vault.cases.get("HARBOUR").note("what came today")
+    monkeypatch.setattr(platform, "boot_id", lambda: "another start of the machine")
+    clock = Settable("2026-11-21T10:00:00.000Z")
+    with Vault.open(tmp_path / "v", key_file(), clock=clock) as vault:
+        vault.cases.get("HARBOUR").note("said to be of yesterday")
+        told = [(entry.act, entry.when[:10]) for entry in vault.log() if entry.reason == "clock-set-back"]
+    assert told == [("case-note", "2026-11-21")]
+
+
+def test_a_clock_that_goes_slower_than_time_is_told_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, hours = Settable("2026-11-22T10:00:00.000Z"), 0
     monkeypatch.setattr(platform, "monotonic_ns_including_suspend", lambda: hours * 3_600_000_000_000)
     with Vault.create(tmp_path / "v", key_file(), clock=clock) as vault:

@@ -13,7 +13,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from vaults import Clock, Settable, case_row, copied, digest_of_rows, key_file, make_vault, open_registry, open_vault
+from vaults import (
+    Clock,
+    FailingLog,
+    Settable,
+    case_row,
+    copied,
+    digest_of_rows,
+    key_file,
+    make_vault,
+    open_registry,
+    open_vault,
+)
 
 from crypto.commitments import commit
 from crypto.encoding import canonical_json
@@ -654,6 +665,45 @@ def test_a_clock_that_goes_slower_than_time_is_told_too(tmp_path: Path, monkeypa
         vault.cases.list()
         told = [entry.when[:16] for entry in vault.log() if entry.reason == "clock-set-back"]
     assert told == ["2026-11-22T11:00"]
+
+
+def test_whatever_entry_comes_first_after_the_clock_was_set_back_tells_of_it(tmp_path: Path) -> None:
+    """Also the outcome of what was begun before, what a crash left, and attempts to unlock, which have a reason of their own."""
+    path, state, clock = tmp_path / "v", tmp_path / "state", Settable("2026-11-22T10:00:00.000Z")
+
+    def told(vault: Vault) -> list[tuple[str, str, str]]:
+        return [(each.act, each.phase, each.when[:13]) for each in vault.log() if each.reason == "clock-set-back"]
+
+    with Vault.create(path, key_file(), clock=clock, state_dir=state) as vault:
+        vault.cases.new("Harbour", code="HARBOUR")
+        vault.cases.get("HARBOUR").items.add_text("some text")
+        with vault.cases.get("HARBOUR").items.get(1).open(act="view") as reading:
+            clock.text = "2026-11-22T08:00:00.000Z"
+            assert b"".join(map(bytes, reading)) == b"some text"
+        vault.cases.list()
+        expected = [("item-view", "done", "2026-11-22T08")]
+        assert told(vault) == expected
+    clock.text = "2026-11-22T06:00:00.000Z"
+    with pytest.raises(errors.WrongPassphrase):
+        open_vault(path, key_file(7), state_dir=state)
+    with Vault.open(path, key_file(), clock=clock, state_dir=state) as vault:
+        expected.append(("failed-unlocks", "done", "2026-11-22T06"))
+        assert told(vault) == expected
+        vault.keeper.log.intend("case-show")
+        crashed = copied(path, tmp_path / "crashed")
+    clock.text = "2026-11-22T04:00:00.000Z"
+    with Vault.open(crashed, key_file(), clock=clock) as vault:
+        assert told(vault) == [*expected, ("case-show", "recovered", "2026-11-22T04")]
+
+
+def test_a_step_that_did_not_become_durable_has_told_nobody_of_the_clock(tmp_path: Path) -> None:
+    clock = Settable("2026-11-22T10:00:00.000Z")
+    with Vault.create(tmp_path / "v", key_file(), clock=clock) as vault:
+        clock.text = "2026-11-22T08:00:00.000Z"
+        with FailingLog(vault), pytest.raises(errors.LogUnavailable):
+            vault.cases.list()
+        vault.cases.list()
+        assert [each.act for each in vault.log() if each.reason == "clock-set-back"] == ["case-list"]
 
 
 def test_attempts_to_unlock_that_failed_are_taken_into_the_log_at_the_next_unlock(tmp_path: Path) -> None:

@@ -610,14 +610,104 @@ def test_the_verdict_on_what_is_done_to_the_log_is_the_documented_one(attack: At
 
 def test_the_table_of_the_threat_model_is_that_of_the_tests(source: Path) -> None:
     page = (source / "docs" / "threat-model.md").read_text(encoding="utf-8")
-    section = page.partition("<!-- log attacks: compared with tests/attacks/test_log_proofs.py -->")[2].partition(
-        "\n\n"
-    )[0]
-    rows = re.findall(r"^\| (.+?) \| (detected by .+?|not detected) \|", section, re.MULTILINE)
-    assert dict(rows) == {what: verdict for what, (_do, verdict) in ATTACKS.items()}
+    for begins, tested in (("log attacks", ATTACKS), ("what happens to a log", HAPPENS)):
+        section = page.partition(f"<!-- {begins}: compared with tests/attacks/test_log_proofs.py -->")[2]
+        rows = re.findall(r"^\| (.+?) \| (detected by .+?|not detected) \|", section.partition("\n\n")[0], re.MULTILINE)
+        assert dict(rows) == {what: verdict for what, (_do, verdict) in tested.items()}
 
 
 # What the log says by itself
+
+
+def a_crash_between_intent_and_outcome(attack: Attack) -> bool:
+    with open_vault(attack.path) as vault:
+        vault.keeper.log.intend("case-show")
+        crashed = copied(attack.path, attack.folder / "crashed")
+    with open_vault(crashed) as vault:
+        return vault.warnings == ("recovered",) and any(entry.phase == "recovered" for entry in vault.log())
+
+
+def a_full_disk(attack: Attack) -> bool:
+    resource = pytest.importorskip("resource", reason="left out: limits of file sizes are POSIX's")
+    with open_vault(attack.path) as vault:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+        try:
+            vault.cases.get("HARBOUR").show()
+        except errors.LogUnavailable:
+            return True
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    return False
+
+
+def told_of_the_clock(path: Path, text: str) -> bool:
+    with Vault.open(path, key_file(), clock=Settable(text)) as vault:
+        vault.cases.list()
+        return any(entry.reason == "clock-set-back" for entry in vault.log())
+
+
+def clock_of(attack: Attack) -> str:
+    with open_vault(attack.path) as vault:
+        return max(entry.when for entry in vault.log())
+
+
+def the_clock_is_set_back(attack: Attack) -> bool:
+    return told_of_the_clock(attack.path, clock_of(attack).replace("2026", "2025"))
+
+
+def the_clock_is_set_back_by_half_a_minute(attack: Attack) -> bool:
+    path, clock = attack.folder / "own", Settable("2026-11-22T10:00:59.000Z")
+    Vault.create(path, key_file(), clock=clock).close()
+    return told_of_the_clock(path, "2026-11-22T10:00:29.000Z")
+
+
+def the_machine_is_restarted_with_a_clock_after_the_last_entry_of_the_vault(attack: Attack) -> bool:
+    path, clock = attack.folder / "own", Settable("2026-11-22T08:00:00.000Z")
+    with Vault.create(path, key_file(), clock=clock) as vault:
+        vault.cases.new("Harbour", code="HARBOUR")
+        clock.text = "2026-11-22T12:00:00.000Z"
+        vault.cases.get("HARBOUR").show()
+    with pytest.MonkeyPatch.context() as restarted:
+        restarted.setattr("vault.platform.boot_id", lambda: "another start")
+        return told_of_the_clock(path, "2026-11-22T09:00:00.000Z")
+
+
+def attempts_to_unlock_fail(attack: Attack, *, hidden: bool = False) -> bool:
+    state = attack.folder / "state"
+    with pytest.raises(errors.WrongPassphrase):
+        open_vault(attack.path, key_file(7), state_dir=state)
+    for path in state.iterdir() if hidden else ():
+        path.unlink()
+    with open_vault(attack.path, state_dir=state) as vault:
+        return any(entry.act == "failed-unlocks" for entry in vault.log())
+
+
+def attempts_to_unlock_fail_and_their_count_is_removed(attack: Attack) -> bool:
+    return attempts_to_unlock_fail(attack, hidden=True)
+
+
+HAPPENS: dict[str, tuple[Callable[[Attack], bool], str]] = {
+    "a crash between intent and outcome": (a_crash_between_intent_and_outcome, VAULT),
+    "a full disk": (a_full_disk, VAULT),
+    "the clock set back by more than a minute": (the_clock_is_set_back, VAULT),
+    "the clock set back by less than a minute, once": (the_clock_is_set_back_by_half_a_minute, NOBODY),
+    "the machine restarted with a clock set back to after the last entry under the vault's own key": (
+        the_machine_is_restarted_with_a_clock_after_the_last_entry_of_the_vault,
+        NOBODY,
+    ),
+    "attempts to unlock that failed": (attempts_to_unlock_fail, VAULT),
+    "attempts to unlock that failed, and their count removed": (
+        attempts_to_unlock_fail_and_their_count_is_removed,
+        NOBODY,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", HAPPENS)
+def test_the_verdict_on_what_happens_to_a_log_is_the_documented_one(attack: Attack, what: str) -> None:
+    happen, expected = HAPPENS[what]
+    assert (VAULT if happen(attack) else NOBODY) == expected
 
 
 def test_a_clock_that_is_set_back_is_told_by_the_log_within_a_session_and_between_two(tmp_path: Path) -> None:

@@ -149,13 +149,13 @@ def test_age_and_tar_alone_are_enough(folder: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="left out: no pseudo-terminal here")
-def test_a_passphrase_opens_the_file(folder: Path) -> None:
+def test_a_passphrase_opens_the_file(folder: Path, path: Path) -> None:
     spoken = {"to": "", "to_kind": "passphrase", "sealed_for": "scrypt"}
     (folder / "sealed.age").write_bytes(sealed(age.passphrase_recipient(PASSPHRASE, work_factor=10), manifest=spoken))
-    done = typed(folder, *guide.lines(guide.LINUX, "passphrase", "HARBOUR-3"), words=PASSPHRASE)
+    done = typed(folder, *guide.lines(guide.LINUX, "passphrase", "HARBOUR-3"), path=path, words=PASSPHRASE)
     assert "OPENED" in done.stdout
-    assert step(folder, "digests").stdout.endswith("\nWHOLE\n")
-    assert step(folder, "recipient").stdout == "NOT FOR ME\n"
+    assert step(folder, "digests", path).stdout.endswith("\nWHOLE\n")
+    assert step(folder, "recipient", path).stdout == "NOT FOR ME\n"
 
 
 @pytest.mark.parametrize("kept", [70_000, -1])

@@ -36,7 +36,7 @@ from vault.folder import Folder
 from vault.header import Header
 from vault.log_requests import LogEntry
 from vault.receipts import Receipt
-from vault.registry import CaseRow, Registry, case_grant, seal_title
+from vault.registry import CaseRow, Registry, case_grant, draft_grant, seal_title
 from vault.requests import (
     BackupBegun,
     BackupSnapshot,
@@ -163,6 +163,9 @@ class Keeper(Confirming):
         progress: Callable[[int], None] | None = None,
         digest: str | None = None,
     ) -> None:
+        if plan.renew_cases and self.is_writing:
+            # What is typed there goes on under a key of before, which the old secret may lead to.
+            raise errors.Refused(reason="a text is being written; end that first, in the window where it is written")
         epochs.sweep(self)
         if not epochs.is_swept(self):
             raise errors.Refused(
@@ -173,7 +176,10 @@ class Keeper(Confirming):
             case=case,
             item=item,
             vault_level=True,
-            grants=[case_grant(each) for each in self.registry.cases()],
+            grants=[
+                *(case_grant(each) for each in self.registry.cases()),
+                *(draft_grant(each) for each in self.known_drafts()),
+            ],
             digest=digest,
         )
         act = Act(receipt, case)

@@ -28,7 +28,7 @@ from vault import Case, Description, PersonFields, Vault, errors, files, platfor
 from vault.bag import CUSTODY, GUIDE, SEALED
 from vault.sealing import Sealed, new_passphrase
 
-VIDEO = random.Random(1).randbytes(310_000)
+VIDEO = random.Random(1).randbytes(306_000)
 LETTER = "She came by the night train."
 BEAR, CRANE = Somebody(1), Somebody(2)
 CANARIES = {

@@ -52,8 +52,11 @@ from vault.requests import (
     ObjectGrant,
     VaultInfo,
 )
-from vault.tables import text
+from vault.tables import blob, text
 from vault.unlock import SecretUnlocker, Unlocker
+
+
+_BEING_WRITTEN = "a text is being written; end that first, in the window where it is written"
 
 
 class Keeper(Confirming):
@@ -165,7 +168,7 @@ class Keeper(Confirming):
     ) -> None:
         if plan.renew_cases and self.is_writing:
             # What is typed there goes on under a key of before, which the old secret may lead to.
-            raise errors.Refused(reason="a text is being written; end that first, in the window where it is written")
+            raise errors.Refused(reason=_BEING_WRITTEN)
         epochs.sweep(self)
         if not epochs.is_swept(self):
             raise errors.Refused(
@@ -337,6 +340,9 @@ class Keeper(Confirming):
     def case_delete(self, code: str, current: Unlocker) -> None:
         """Destroy a case: its key, its files, and the vault's key above it. Raises ``WrongPassphrase``."""
         case = self.registry.case(references.parse_case(code))
+        if any(self._is_written(blob(row, "draft_id")) for row in self.registry.drafts(case.case_id)):
+            # Whoever writes would go on, be told that it is saved, and never find it again.
+            raise errors.Refused(reason=_BEING_WRITTEN)
         plan = epochs.plan_delete(self, current, case)
         self._renew("case-delete", plan, case=case, digest=self.log.digest_of_entries(case))
 

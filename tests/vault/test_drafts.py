@@ -366,6 +366,16 @@ def test_deleting_a_case_removes_its_drafts_and_keys_and_no_others(case: Case, v
     assert files(path) == [left]
 
 
+def test_a_case_is_not_deleted_under_somebody_who_writes_in_it(case: Case, vault: Vault, path: Path) -> None:
+    with begun(case, CANARY) as writing:
+        with pytest.raises(errors.Refused, match="a text is being written"):
+            case.delete(key_file())
+        vault.cases.get("MEADOW").delete(key_file())
+        assert writing.save("and more")
+    case.delete(key_file())
+    assert files(path) == []
+
+
 # Backups
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,6 +25,9 @@ from commands._session import (
 )
 from commands._text import _
 from vault import errors, platform
+
+if TYPE_CHECKING:
+    from vault import Unlocker
 
 _IDLE_SECONDS = 5 * 60
 _UNITS = (3600, 60, 1)
@@ -64,6 +68,7 @@ def unlock(settings: Settings, seconds: int) -> None:
         say_session_died()
         there = None
     already = there is not None
+    slips = 0
     if there is None:
         runtime = next(runtime_folders(), None)
         if runtime is None:
@@ -81,7 +86,16 @@ def unlock(settings: Settings, seconds: int) -> None:
             absolute_seconds=seconds,
         )
         with Launch(orders) as launch:
-            ask_until_right(settings, named_key_file(settings), launch.unlock)
+
+            def unlock_there(unlocker: Unlocker) -> None:
+                nonlocal slips
+                try:
+                    launch.unlock(unlocker)
+                except errors.WrongPassphrase:
+                    slips += 1
+                    raise
+
+            ask_until_right(settings, named_key_file(settings), unlock_there)
         there = attached(path)
         if there is None:
             raise errors.SessionOver
@@ -118,7 +132,7 @@ def unlock(settings: Settings, seconds: int) -> None:
         (_("Last full check"), moment(info.last_check) or never),
     ]
     output.facts(shown)
-    if info.failed_unlocks and not already:
+    if info.failed_unlocks > slips and not already:  # whoever mistyped just now knows who it was
         _terminal.warn(
             _("if it was not you who tried to open this vault, somebody else had this computer: change the passphrase")
         )

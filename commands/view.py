@@ -75,7 +75,10 @@ def _show_pdf(settings: Settings, reading: Reading, *, as_text: bool) -> None:
     if sys.platform == "win32":
         raise _not_on_windows(reading.grant.reference)
     if as_text or settings.plain or not _players.has_screen() or _players.found("mpv") is None:
-        show_made_text(settings, reading, _pdf.text(reading))
+        words = _pdf.text(reading)
+        if not words.strip():
+            raise _no_words(reading.grant.reference)
+        show_made_text(settings, reading, words)
         return
     from vault.streaming import Stream
 
@@ -95,6 +98,19 @@ def _show_pdf(settings: Settings, reading: Reading, *, as_text: bool) -> None:
                 number = turned
                 player.show(stream.offer(_pdf.page(reading, number)))
     _verify_shown(reading, player)
+
+
+def _no_words(reference: str) -> Stop:
+    return Stop(
+        REFUSED,
+        _("{reference} holds no words that can be shown here: its pages are pictures, as those of a scan").format(
+            reference=reference
+        ),
+        _(
+            "where there is a graphical screen and the player mpv, `casevault view` without --text and --plain shows the pages; "
+            "`casevault export` writes it to a folder, in the clear, on purpose"
+        ),
+    )
 
 
 # Recordings and pictures

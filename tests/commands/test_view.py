@@ -412,6 +412,17 @@ def test_the_words_of_a_pdf_are_shown_in_the_terminal(
 
 
 @posix
+def test_a_scan_without_words_is_no_empty_screen(
+    harbour: Any, terminal: Callable[..., Any], program: Callable[[str], str]
+) -> None:
+    program("pdftotext")
+    harbour("add", "HARBOUR", harbour.file("scan.pdf", pdf("", "")))
+    status, shown = terminal(*harbour.options, "view", "HARBOUR/1", "--text", term="xterm").finish()
+    assert status == 15
+    assert "its pages are pictures" in shown
+
+
+@posix
 def test_the_pages_of_a_pdf_are_made_in_memory_alone(tmp_path: Path, program: Callable[[str], str]) -> None:
     from commands import _pdf
 

@@ -49,7 +49,7 @@ def _with_circumstances(function: Callable[..., Any]) -> Callable[..., Any]:
 def _questions() -> dict[str, str]:
     return {
         "person": _("Who gave it (a person of the case, like p2)"),
-        "date": _("On which day"),
+        "date": _("On which day, as 2026-03-12"),
         "place": _("Where"),
         "started": _("When it began"),
         "ended": _("When it ended"),

@@ -362,6 +362,7 @@ def test_the_terminal_is_given_back_after_every_end(
     at.process.send_signal(number)
     status, _shown = at.finish()
     assert status == 130
+    assert b"not stored" not in at.shown  # there was nothing to store
     assert "воле" not in on_the_screen(at.shown)[1]
     assert b"\x1b[?25h\x1b[?1049l" in at.shown
 

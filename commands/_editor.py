@@ -35,7 +35,7 @@ from prompt_toolkit.utils import get_cwidth
 from commands._errors import message_of
 from commands._terminal import hidden, visible
 from commands._text import _, ngettext
-from commands._word_wrap import broken_at_words
+from commands._word_wrap import LONGEST_LINE, broken_at_words
 from vault import errors
 
 Ending = Literal["stored", "kept", "thrown away", "over", "gone"]
@@ -84,7 +84,7 @@ class _Visible(Processor):
         fragments = transformation_input.fragments
         line = fragment_list_to_text(fragments)
         simple = (line.isascii() and line.isprintable()) or not any(hidden(char) for char in line)
-        if simple and get_cwidth(line) <= transformation_input.width:
+        if simple and (len(line) > LONGEST_LINE or get_cwidth(line) <= transformation_input.width):
             return Transformation(fragments)
         looks = [_TAB if char == "\t" else visible(char) if hidden(char) else char for char in line]
         shown = broken_at_words(looks, [get_cwidth(look) for look in looks], transformation_input.width)

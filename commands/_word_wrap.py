@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 # A line that is a whole book is broken where the row is full: it is laid out anew with every key.
-_LONGEST_LINE = 20_000
+LONGEST_LINE = 20_000
 
 
 def broken_at_words(shown: Sequence[str], widths: Sequence[int], columns: int) -> list[str]:
@@ -15,7 +15,7 @@ def broken_at_words(shown: Sequence[str], widths: Sequence[int], columns: int) -
     one before the word. A word that is longer than a row is broken; a space for which there is no room is not shown.
     """
     looks = list(shown)
-    if columns < 1 or len(looks) > _LONGEST_LINE or sum(widths) <= columns:
+    if columns < 1 or len(looks) > LONGEST_LINE or sum(widths) <= columns:
         return looks
     used = 0
     for start, end in _pieces(shown):

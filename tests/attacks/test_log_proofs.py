@@ -1,4 +1,4 @@
-"""What is done to the log by somebody who has the vault, all keys of today, and a program of their own: line 21 of the attacks.
+"""What is done to the log by somebody who has the vault, all keys of today, and a program of their own.
 
 Each test has a verdict: the vault notices, a partner (or whoever kept a checkpoint) notices, or nobody does. The table in
 docs/threat-model.md is compared with them.
@@ -21,7 +21,7 @@ from crypto.keys import StepKey
 from crypto.records import encrypt_record
 from crypto.signing import Checkpoint, sign_checkpoint, step_public_key
 from crypto.tree import Frontier, leaf_hash
-from vault import Vault, errors, logkey, own_heads
+from vault import Vault, errors, logkey, own_heads, platform
 from vault.leaves import Leaf, origin
 from vault.log import Log
 from vault.log_requests import LogHead
@@ -609,6 +609,13 @@ def test_the_table_of_the_threat_model_is_that_of_the_tests(source: Path) -> Non
 # What the log says by itself
 
 
+@pytest.fixture
+def no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is: the clock that nobody sets stands still."""
+    monkeypatch.setattr(platform, "monotonic_ns_including_suspend", lambda: 3_600_000_000_000)
+
+
+@pytest.mark.usefixtures("no_time_passes")
 def test_a_clock_that_is_set_back_is_told_by_the_log_within_a_session_and_between_two(tmp_path: Path) -> None:
     clock = Settable("2026-11-22T10:00:00.000Z")
     with Vault.create(tmp_path / "v", key_file(), clock=clock) as vault:
@@ -625,6 +632,7 @@ def test_a_clock_that_is_set_back_is_told_by_the_log_within_a_session_and_betwee
     assert told == [("case-list", "2026-11-22T08:00"), ("case-list", "2026-11-21T23:59")]
 
 
+@pytest.mark.usefixtures("no_time_passes")
 def test_a_clock_that_is_corrected_by_a_little_is_no_accusation_and_many_small_steps_are(tmp_path: Path) -> None:
     clock = Settable("2026-11-22T10:00:00.100Z")
     with Vault.create(tmp_path / "v", key_file(), clock=clock) as vault:
@@ -643,8 +651,6 @@ def test_a_clock_that_is_corrected_by_a_little_is_no_accusation_and_many_small_s
 
 
 def test_a_clock_that_goes_slower_than_time_is_told_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vault import platform
-
     clock, hours = Settable("2026-11-22T10:00:00.000Z"), 0
     monkeypatch.setattr(platform, "monotonic_ns_including_suspend", lambda: hours * 3_600_000_000_000)
     with Vault.create(tmp_path / "v", key_file(), clock=clock) as vault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,17 +20,16 @@ FILM = b"a film" * 50_000
 @pytest.fixture(params=["a disk that can only be read", "a full disk"])
 def disk(request: pytest.FixtureRequest) -> Iterator[Path]:
     read_only = request.param == "a disk that can only be read"
-    try:
-        mounted = small_disk(size_kib=64, read_only=read_only)
-        root = mounted.__enter__()
-    except CannotMount as reason:
-        pytest.skip(f"left out: {request.param}: {reason}")
-    if not read_only:
-        (root / "something").write_bytes(bytes(60_000))
-    try:
+    with contextlib.ExitStack() as mounted:
+        try:
+            root = mounted.enter_context(small_disk(size_kib=64, read_only=read_only))
+        except CannotMount as reason:
+            pytest.skip(f"left out: {request.param}: {reason}")
+        if not read_only:
+            with contextlib.suppress(OSError), (root / "something").open("wb", buffering=0) as file:
+                while file.write(bytes(1000)):  # until there is no room, however large the pages of this machine are
+                    pass
         yield root
-    finally:
-        mounted.__exit__(None, None, None)
 
 
 @pytest.fixture

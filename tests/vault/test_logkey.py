@@ -397,6 +397,9 @@ class Interrupt:
         self.at, self.seen = at, 0
 
     def __enter__(self) -> Interrupt:
+        sys._getframe().f_trace_opcodes = (
+            True  # Python 3.12 looks once, when tracing begins, whether anybody wants opcodes
+        )
         sys.settrace(self._called)
         return self
 

@@ -450,6 +450,21 @@ def test_the_command_writes_log_and_verifier_beside_each_other(harbour: Any, fol
     assert "unencrypted" in disclosed.stderr
 
 
+def test_a_case_and_then_the_log_are_verified_with_the_line_that_the_readme_gives(
+    harbour: Any, folder: Path, source: Path
+) -> None:
+    (folder / "out").mkdir()
+    harbour("identity", "show")
+    harbour("log", "export", "--to", "out", "--case", "HARBOUR", "--hide", "query")
+    harbour("log", "export", "--to", "out")
+    readme = (source / "README.md").read_text(encoding="utf-8")
+    (line,) = [each.split() for each in readme.splitlines() if each.startswith("    python3 -I ")]
+    done = subprocess.run([sys.executable, *line[1:]], cwd=folder / "out", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "The public export above has this head after its step" in done.stdout
+    assert "certified by SHA256:" in done.stdout
+
+
 def test_an_export_into_a_place_that_is_taken_discloses_nothing_and_logs_nothing(harbour: Any, folder: Path) -> None:
     (folder / "out").mkdir()
     for options in ((), ("--entry", "1")):

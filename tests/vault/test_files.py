@@ -19,7 +19,7 @@ from vault.files import NewFile
 
 OLD, NEW = b"old" * 1000, b"new" * 2000
 
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="modes and links are POSIX's")
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="left out: modes and links of POSIX")
 
 
 @pytest.fixture
@@ -272,7 +272,7 @@ def test_the_descriptor_is_not_closed_under_a_running_flush(
     def write() -> None:
         with NewFile(tmp_path / "file") as file:
             file.write(NEW)
-            assert begun.wait(5)
+            assert begun.wait(60)
             if fails:
                 raise ZeroDivisionError
 
@@ -451,7 +451,7 @@ def stick(request: pytest.FixtureRequest, record_property: Callable[[str, object
             record_property("stick", kind)
             yield root
     except CannotMount as error:
-        pytest.skip(f"no {kind} stick here: {error}")
+        pytest.skip(f"left out: a stick with {kind}: {error}")
 
 
 def test_a_real_stick_takes_every_change_and_is_known_not_to_keep_modes(stick: Path) -> None:

@@ -41,6 +41,7 @@ INSIDE = {
     "epochs._rewrap_log_keys": "seals under a new key, and gives out nothing",
     "compartment.Compartment.object_ids": "ids",
     "identity._yielded": "public keys",
+    "objects.belongs": "a key that whoever stores the object has made and brings; it gives out nothing",
     "drafting.Drafting.draft_begin": "whoever writes drew this key and gives it",
     "filing.Filing.item_finish_add": "whoever adds drew this key and gives it",
     "storing.Storing._item": "whoever opens a file drew this key and gives it",

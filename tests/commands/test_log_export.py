@@ -219,7 +219,7 @@ def test_a_value_of_another_kind_does_not_hold(exported: tuple[str, str], tmp_pa
 def test_a_line_without_end_is_not_read_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     with path.open("wb") as file:
-        file.truncate(8 << 30)  # a hole
+        file.truncate(1 << 30)  # a hole, where the disk can have one
     assert "too long" in assert_refused(path)
 
 

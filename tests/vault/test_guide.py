@@ -1,6 +1,5 @@
 """Whoever has no casevault opens and checks a sealed file with stock programs, by the very lines of the guide."""
 
-import io
 import os
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import bags
 import pytest
+import sealing
 from somebody import Somebody
 from terminals import answering
 
@@ -31,9 +31,7 @@ def sealed(*recipients: age.Recipient, manifest: Mapping[str, object] | None = N
     values = {"to": TO, "to_kind": "age", "sealed_for": "X25519"} | dict(manifest or {})
     share = bags.share(CONTENTS, **values)
     tags = bags.tags_of(share, replaced={bag.GUIDE: guide.read_me(share.top)})
-    sink = io.BytesIO()
-    age.encrypt(io.BytesIO(bags.packed(bags.members_of(share, tags, CONTENTS))), sink, recipients)
-    return sink.getvalue()
+    return sealing.sealed(bags.packed(bags.members_of(share, tags, CONTENTS)), *recipients)
 
 
 @pytest.fixture(scope="module")

@@ -120,7 +120,7 @@ def _report(settings: Settings, target: Path, *, discloses: bool) -> None:
         output.line(visible(str(target / VERIFIER)))
     _terminal.say(
         _(
-            "Whoever has Python verifies it with `python3 -I {program} {file}`, and takes that program from elsewhere where they "
-            "trust nobody. It checks Ed25519 signatures only, and says what to compare."
+            "Whoever has Python verifies it with `python3 -I {program} {file}`; whoever trusts nobody takes that program from "
+            "elsewhere. It checks Ed25519 signatures only, and says what to compare."
         ).format(program=VERIFIER, file=LOG_FILE)
     )

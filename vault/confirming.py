@@ -277,7 +277,7 @@ class Confirming(Receiving):
             if seen == own_heads.ELSEWHERE:
                 raise errors.BadReceipt(
                     reason="another copy of this vault has sealed the file that it is about, as a generation of its log that this one "
-                    "has not; if nobody restored or went on from a copy, somebody else has one, and its keys"
+                    "does not have; if nobody restored or went on from a copy, somebody else has one, and its keys"
                 ) from None
             if seen != own_heads.LOST:
                 raise

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bags import packed
 from sealing import sealed
 from somebody import Somebody
 
@@ -16,6 +15,7 @@ from crypto.keys import IdentityEd25519Key, IdentityMLDSAKey
 from crypto.labels import SignedKind
 from crypto.signing import Checkpoint
 from vault import Vault, bag, schema
+from vault.archive import packed
 from vault.confirmations import CARD, MLDSA_SIGNATURE, PADDING, RECEIPT, SHOWN, SIGNATURE
 from vault.log_proofs import last_certificate
 from vault.tables import Row

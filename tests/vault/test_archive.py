@@ -6,7 +6,6 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import bags
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -18,7 +17,7 @@ MEMBERS = (("TOP-1/a.txt", b"first"), ("TOP-1/empty", b""), ("TOP-1/data/items/1
 
 
 def packed(members: tuple[tuple[str, bytes], ...] = MEMBERS) -> bytes:
-    return bags.packed(members)
+    return archive.packed(members)
 
 
 def unpacked(data: bytes) -> list[tuple[str, bytes]]:

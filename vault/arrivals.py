@@ -110,6 +110,11 @@ class Sender:
     claimed: str | None = None
     grade: str | None = None
 
+    @property
+    def own_name(self) -> str | None:
+        """Our name for whoever has this very key; under no name that another one has is anything kept of them."""
+        return None if self.trust == CHANGED else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -166,7 +171,7 @@ class Arrived:
     """What became of a file: the case, the items that are new, those whose bytes were there, and the persons.
 
     ``proofs`` is the item that keeps signatures and manifests as they came. With ``known`` nothing was stored: the same
-    file came before, and ``items`` are what came of it then.
+    file came before, and ``items`` are what came of it then. ``verdict`` is what the vault made of it when it was stored.
     """
 
     code: str
@@ -177,3 +182,4 @@ class Arrived:
     proofs: str | None
     size_bytes: int
     known: bool = False
+    verdict: Verdict | None = None

@@ -520,6 +520,18 @@ class WrongFilePassphrase(VaultError):
     template = "This passphrase does not open the file"
 
 
+# What the log keeps
+
+# Their reasons are sentences of this program, none of them made of what a file or a person said.
+_TOLD_WHY = (SealedFileRefused, NotForUs, BadReceipt, BadCard)
+
+
+def recorded(error: BaseException) -> str:
+    """What the log keeps of an error: its name, and of a refused file which rule it broke."""
+    name = type(error).__name__
+    return f"{name}: {error.fields['reason']}" if isinstance(error, _TOLD_WHY) else name
+
+
 # The installation
 
 

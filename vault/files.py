@@ -251,6 +251,7 @@ class Unfinished:
         self.path = path
         self.partial = partial
         self._made = partial
+        self._device = _device(partial.parent)
 
     @contextlib.contextmanager
     def writing(self, *, held: bool = False) -> Iterator[NewFile]:
@@ -284,10 +285,15 @@ class Unfinished:
             raise
 
     def discard(self) -> bool:
-        """Remove the file, and nothing that others put there meanwhile. Says whether nothing is left of it."""
+        """Remove the file, and nothing that others put there meanwhile. Says whether nothing of it is left for certain: of a
+        stick that was pulled out, or that does not answer, nobody knows.
+        """
         with contextlib.suppress(VaultError, OSError):
             remove(self._made)
-        return not os.path.lexists(self._made)
+            sync_folder(self._made.parent)
+            # Where a stick was there is perhaps an empty folder now.
+            return self._device == _device(self._made.parent) is not None and not _is_there(self._made)
+        return False
 
 
 def remove(*paths: Path) -> None:
@@ -401,6 +407,22 @@ def _empty_and_remove(folder: Path) -> None:
 def _remove_if_there(path: Path) -> bool:
     try:
         disk.remove(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _device(folder: Path) -> int | None:
+    try:
+        return folder.stat().st_dev
+    except OSError:
+        return None
+
+
+def _is_there(path: Path) -> bool:
+    """Whether anything has this name. Raises OSError where that cannot be told, as ``os.path.lexists`` does not."""
+    try:
+        path.lstat()
     except FileNotFoundError:
         return False
     return True

@@ -24,7 +24,7 @@ from vault.registry import CaseRow, Registry, case_grant
 from vault.steps import Entry
 from vault.tables import Row
 
-LAST_UNLOCK = "last_unlock"
+LAST_UNLOCK, LAST_MOMENT = "last_unlock", "last_moment"
 CLOCK_SET_BACK = "clock-set-back"
 FAILED_UNLOCKS = "failed-unlocks"
 SOFTWARE = f"casevault/{__version__}"
@@ -65,6 +65,7 @@ class Log:
         self._registry = registry
         self._said = said
         self._last: Moment | None = None
+        self._set_back = False  # the clock was, and no entry has said so yet
         self._wall_time = wall_time
         self._machines = platform.boot_id()  # of this start of the machine, which a process does not outlive
         self._kept: str | None = None
@@ -75,11 +76,17 @@ class Log:
     @contextmanager
     def _durable(self) -> Iterator[None]:
         """A step of the log. Raises ``LogUnavailable`` if it did not become durable."""
+        before = self._last, self._set_back
         try:
             with self._registry.step():
                 yield
-        except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
-            raise errors.LogUnavailable from error
+                if self._last is not None:
+                    self._registry.set(LAST_MOMENT, self._last.to_bytes())
+        except BaseException as error:
+            self._last, self._set_back = before  # what is not there has told nobody of the clock
+            if isinstance(error, (errors.NoSpace, errors.ReadOnly, errors.DiskFailed)):
+                raise errors.LogUnavailable from error
+            raise
 
     def intend(
         self,
@@ -97,8 +104,6 @@ class Log:
         ``vault_level``: the body speaks of a case but is sealed under the vault's key, because the case has no key yet
         or soon none any more.
         """
-        if self._clock_was_set_back():
-            fields = {"reason": CLOCK_SET_BACK, **fields}
         with self._durable():
             number = self._append(
                 None if vault_level else case,
@@ -239,10 +244,10 @@ class Log:
             "entry": case.entries + 1 if case else None,
         }
         fields |= given
+        self._tell_of_the_clock(fields)
         body, case_id = Body.new(fields), case.case_id if case else None
         sealed = seal_body(self._registry, number, body, case_id)
         self._registry.signing.append(Entry(body.commitment, sealed, case_id, case.epoch if case else None))
-        self._last = Moment.of(fields).or_later(self._last)
         if case:
             self._registry.update_case(case.case_id, entries=case.entries + 1)
         return Announced(number, body)
@@ -254,15 +259,23 @@ class Log:
             self._kept = key.raw[:_BOOT_BYTES].hex()
         return self._kept
 
-    def _clock_was_set_back(self) -> bool:
-        """Whether the clock stands before the last entry, or went slower than one that nobody can set; not by a minute."""
+    def _tell_of_the_clock(self, fields: dict[str, object]) -> None:
+        """Let an entry say that the clock stands before the last one, or went slower since than one that nobody can set, by more
+        than a minute; where it says something else, the next one does.
+        """
         if self._last is None:
             self._last = self._last_moment()
-        now = Moment(self._wall_time(), platform.monotonic_ns_including_suspend() // 1_000_000, self._boot_id())
-        return self._last is not None and now.is_set_back_from(self._last)
+        now = Moment.of(fields)
+        self._set_back |= self._last is not None and now.is_set_back_from(self._last)
+        self._last = now.or_later(self._last)
+        if self._set_back and fields["reason"] is None:
+            fields["reason"], self._set_back = CLOCK_SET_BACK, False
 
     def _last_moment(self) -> Moment | None:
-        """When the last entry was written that is sealed under the vault's own key; cases stay shut."""
+        """The moment that the last step kept; in a log of before, that of the last entry under the vault's own key."""
+        kept = Moment.from_bytes(self._registry.optional_setting(LAST_MOMENT) or b"")
+        if kept is not None:
+            return kept
         found = self._registry.store.execute(
             f"SELECT {log_rows.ENTRY_COLUMNS} FROM log_entries WHERE case_id IS NULL ORDER BY number DESC LIMIT 1"  # noqa: S608 (a constant)
         )

@@ -64,7 +64,7 @@ def problems(registry: Registry) -> Iterator[Problem]:
     1. Leaves have their numbers and steps, steps their roots, bodies their commitments; nothing is signed before the first
        generation.
     2. The entries of a case are numbered from 1 without a gap, and are as many as the index says; one under the vault's key
-       has no such number. Each names its case; only an ``open`` may name another, where that has the file already.
+       has no such number. Each names its case.
     3. The entries of a case that is not there are those of a deleted one, as many as were counted then; and the log has
        the `case-delete`, which since there is a digest names exactly these.
     """
@@ -155,21 +155,12 @@ class _Reading:
                 yield Problem(HIDDEN, VAULT, f"log entry {entry.number}")
             elif fields.get("act") == CASE_DELETE:
                 self._take_deletion(fields)
-        elif not self._names_its_case(fields, case):
+        elif fields.get("case") != case.code:
             yield Problem(HIDDEN, case.code, f"log entry {entry.number}")
         elif not is_in_place(fields, self._entries[case.case_id]):
             place = fields.get("entry")
             self._entries[case.case_id] = place if isinstance(place, int) else 0  # one gap is one finding
             yield Problem(HIDDEN, case.code, f"before log entry {entry.number}")
-
-    def _names_its_case(self, fields: dict[str, object], case: CaseRow) -> bool:
-        if fields.get("case") == case.code:
-            return True
-        answered = fields.get("answers")
-        if fields.get("act") != "open" or not isinstance(answered, int):
-            return False
-        intent = self._registry.store.execute("SELECT case_id FROM log_entries WHERE number = ?", (answered,))
-        return intent == [(case.case_id,)]
 
     def _take_deletion(self, fields: dict[str, object]) -> None:
         digest = fields.get("digest")

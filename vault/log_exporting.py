@@ -33,11 +33,12 @@ PAGE_ENTRIES = 200  # of the longest that there can be, as much as one answer of
 Progress = Callable[[int], None]
 
 # What lies visible on a disk, or names a machine, leaves no vault: an entry that is shown would tell whose laptop was seized.
-_NEVER_SHOWN = frozenset({"boot_id", "objects"})
+# Two clocks give the moment at which it was started, and that stands in its own records.
+_NEVER_SHOWN = frozenset({"boot_id", "monotonic_ms", "objects"})
 _DIGESTS_OF_THIS_DISK = frozenset({"backup", "case-delete"})  # of a backup's marker, of the name of a case's database
 _DIGEST = frozenset({"digest"})
 # Each of them tells the others.
-_TOGETHER = (frozenset({"boot_id", "monotonic_ms", "wall_time"}), frozenset({"counterparty", "recipients"}))
+_TOGETHER = (frozenset({"counterparty", "recipients"}),)
 
 
 def public_header(registry: Registry) -> str:
@@ -149,7 +150,7 @@ def disclosure(
     """Entries, each with its body, with proofs that the log of now holds them: the first line, and one for each.
 
     Of fields that are ``hidden`` only the hash is given, which says nothing: it is salted. With a field go those that tell
-    it; names of files and of the machine's start are never given. Raises ``Refused`` for too many, and ``OlderCopy`` where
+    it; names of files, and what tells when the machine was started, are never given. Raises ``Refused`` for too many, and ``OlderCopy`` where
     the entries are not those of the log's head.
     """
     tree, away, lines = log_rows.tree(registry), _with_what_tells_it(hidden), []

@@ -29,7 +29,7 @@ FORKED, UNCONNECTED, NOT_OURS = "forked", "unconnected", "not-ours"
 # No contradiction: the two states lie farther apart than a file has room to prove.
 UNPROVED = "unproved"
 
-_MOST_FORKS = 8  # of one sender, or from one partner: one proves as much as a thousand
+_MOST_FORKS = 8  # of one sender and kind, or from one partner: one proves as much as a thousand
 
 
 # Their logs, shown to us
@@ -183,7 +183,7 @@ def _of_sender(registry: Registry, sender: str) -> list[Row]:
 def keep_fork(
     registry: Registry, found: Inconsistent, head: ShownHead, *, sender: str, name: str | None, now: str
 ) -> None:
-    """Keep what proves that both states were shown; inside a step."""
+    """Keep what proves that both states were shown; inside a step. No suspicion takes the place of a proof."""
     first = found.before
     evidence = optional_blob(first, "evidence")
     if evidence is None:  # the newest one names this state among those that it goes on from
@@ -199,7 +199,7 @@ def keep_fork(
         )[1]
     put_fork(
         registry,
-        among=[row for row in registry.rows(schema.FORKS) if row["sender"] == sender],
+        among=[row for row in registry.rows(schema.FORKS) if (row["sender"], row["kind"]) == (sender, found.kind)],
         sender=sender,
         name=name,
         kind=found.kind,

@@ -1,5 +1,6 @@
 """Whoever has no casevault opens and checks a sealed file with stock programs, by the very lines of the guide."""
 
+import io
 import os
 import shutil
 import subprocess
@@ -217,9 +218,7 @@ def hostile(*, top: str = "HARBOUR-3", **planted: bytes) -> bytes:
             link = tarfile.TarInfo("HARBOUR-3")
             link.type, link.linkname = tarfile.SYMTYPE, top
             written.addfile(link)
-    sealed_file = io.BytesIO()
-    age.encrypt(io.BytesIO(sink.getvalue()), sealed_file, [RECIPIENT.recipient()])
-    return sealed_file.getvalue()
+    return sealing.sealed(sink.getvalue(), RECIPIENT.recipient())
 
 
 @pytest.mark.parametrize("top", ["HARBOUR-3", "deep/er"])

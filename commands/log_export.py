@@ -13,12 +13,13 @@ from commands._documents import LOG_EXPORTED
 from commands._errors import REFUSED, Stop
 from commands._options import PURPOSE_OPTION, PathName, Settings, command, optional, pass_settings
 from commands._output import Output, counted
-from commands._places import lies_in, make_inside
+from commands._places import make_inside
 from commands._session import opened, vault_path
 from commands._terminal import visible
 from commands._text import _
 from commands.read import must_take_files
 from vault import errors, files, references
+from vault.files import lies_in
 
 LOG_FILE, VERIFIER = "log.jsonl", "verify_log.py"
 

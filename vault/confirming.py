@@ -96,10 +96,7 @@ class Confirming(Receiving):
         logged = self._receipts.pop(intent)
         if phase != "done":
             del logged["size"], logged["digest"]
-        try:
-            self.log.conclude(intent, phase, reason=reason, **logged)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
+        self._conclude(intent, phase, reason=reason, **logged)
 
     def _confirmable(self, request: ReceiptRequest) -> Row:
         """The partner to whom a receipt for this file goes. Raises ``NoReceipt``, ``PartnerChanged``."""

@@ -260,10 +260,7 @@ class Receiving(Sharing):
                 noted.append((there, {"item": item, "reason": reason, **found}))
             else:
                 found |= {"case": code, "item": item}
-        try:
-            self.log.conclude(intent, phase, size=size, reason=reason, noted=noted, **found)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
+        self._conclude(intent, phase, size=size, reason=reason, noted=noted, **found)
 
     def _opening(self, intent: int) -> Opening:
         if intent not in self._openings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ def disk(request: pytest.FixtureRequest) -> Iterator[Path]:
     read_only = request.param == "a disk that can only be read"
     with or_left_out(request.param, small_disk(size_kib=64, read_only=read_only)) as root:
         if not read_only:
-            (root / "something").write_bytes(bytes(60_000))
+            with contextlib.suppress(OSError), (root / "something").open("wb", buffering=0) as file:
+                while file.write(bytes(1000)):  # until there is no room, however large the pages of this machine are
+                    pass
         yield root
 
 

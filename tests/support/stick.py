@@ -94,7 +94,7 @@ def _tools(kind: Kind) -> dict[str, str]:
 def _run(*command: str) -> str:
     # A FUSE driver stays in the background with its outputs open: into a file, or reading a pipe would never end.
     with tempfile.TemporaryFile("w+") as output:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=30, check=False)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=120, check=False)
         output.seek(0)
         text = output.read()
     if done.returncode != 0:
@@ -103,15 +103,15 @@ def _run(*command: str) -> str:
 
 
 def _wait_until_mounted(root: Path) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while root.stat().st_dev == root.parent.stat().st_dev:
         if time.monotonic() > deadline:
-            raise CannotMount("the file system did not appear within ten seconds")
+            raise CannotMount("the file system did not appear within a minute")
         time.sleep(0.01)
 
 
 def _unmount(umount: str, root: Path) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             _run(umount, str(root))

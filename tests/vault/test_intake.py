@@ -17,7 +17,7 @@ from vault import Vault, errors, intake
 from vault.errors import NotAFile, SourceChanged, SourceMissing, SourceUnreadable
 
 SIZE = 3_000_000
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="this kind of file is POSIX's")
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="left out: kinds of files of POSIX")
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_a_socket_and_a_broken_link_are_named(vault: Vault, tmp_path: Path, home
     nothing_stored(vault)
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="left out: what root may not read")
 def test_a_file_that_may_not_be_read_is_unreadable(vault: Vault, tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_bytes(b"x")
@@ -204,7 +204,7 @@ def test_a_file_that_may_not_be_read_is_unreadable(vault: Vault, tmp_path: Path)
     nothing_stored(vault)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="left out: /proc")
 def test_a_file_whose_reading_fails_is_unreadable(vault: Vault) -> None:
     with pytest.raises(SourceUnreadable):
         vault.cases.get("HARBOUR").items.add_file(Path("/proc/self/mem"))

@@ -393,6 +393,8 @@ class Interrupt:
         self.at, self.seen = at, 0
 
     def __enter__(self) -> Interrupt:
+        # Python 3.12 looks once, when tracing begins, whether anybody wants opcodes.
+        sys._getframe().f_trace_opcodes = True
         sys.settrace(self._called)
         return self
 

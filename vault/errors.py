@@ -452,7 +452,7 @@ class SealedFileRefused(VaultError):
 
 
 class DamagedCopy(SealedFileRefused):
-    """A file that came before comes again, and this copy is not whole: ``reason`` says what is wrong, ``items`` what came then."""
+    """A file that came before comes again, and this copy is not whole: ``reason`` says why, ``items`` what came then."""
 
     template = "This copy of a file that came before is damaged: {reason}. What came then is still here: {items}"
 

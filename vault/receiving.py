@@ -45,7 +45,7 @@ class Opening:
         if self.claim is None:
             return {}
         sender = self.verdict.sender if self.verdict is not None else None
-        name = (sender.name or sender.fingerprint) if sender is not None else None
+        name = (sender.own_name or sender.fingerprint) if sender is not None else None
         purpose = (self.claim.purpose or "").strip()[:_LONGEST_PURPOSE] or None
         return {"digest": self.claim.digest, "counterparty": name, "purpose": purpose}
 
@@ -106,14 +106,20 @@ class Receiving(Sharing):
         Raises ``SealedFileRefused`` where the sender's log does not go on from what it showed before; both are kept then.
         """
         opening = self._opening(intent)
+        verdict = self._judged(opening, claim)
+        same = self.registry.row(schema.RECEIVED, bytes.fromhex(claim.digest), verdict.sender.fingerprint or "")
+        if same is not None and same["stored"] and same["kind"] == claim.kind:
+            opening.verdict = verdict = replace(verdict, again=self._still_there(opening.act, same))
+        return verdict
+
+    def _judged(self, opening: Opening, claim: Claim) -> Verdict:
+        """What the vault makes of a file by what it knows now, but whether it came before. Raises ``SealedFileRefused``."""
         sender = senders.judge(self.registry, claim.card)
         proven = sender.fingerprint or ""
-        before = [row for row in self.registry.rows(schema.RECEIVED) if row["sender"] == proven and row["stored"]]
-        digest = bytes.fromhex(claim.digest)
-        same = next((row for row in before if (row["digest"], row["kind"]) == (digest, claim.kind)), None)
-        verdict = Verdict(sender=sender, again=() if same is None else self._still_there(opening.act, same))
+        verdict, digest = Verdict(sender=sender), bytes.fromhex(claim.digest)
         numbers: dict[bytes, int] = {}
         if claim.kind == SHARE and claim.recipient is not None and claim.sequence is not None:
+            before = [row for row in self.registry.rows(schema.RECEIVED) if row["sender"] == proven and row["stored"]]
             others = [row for row in before if row["recipient"] == claim.recipient and row["digest"] != digest]
             numbers = {blob(row, "digest"): integer(row, "sequence") for row in others}
             verdict = replace(
@@ -150,7 +156,7 @@ class Receiving(Sharing):
             found,
             head,
             sender=by,
-            name=sender.name or sender.claimed,
+            name=witnessing.names(self.registry).get(by),
             now=self.now,
         )
         self.log.announce(opening.act.receipt, (), keep, reason=found.kind, **opening.told)
@@ -185,8 +191,8 @@ class Receiving(Sharing):
     ) -> Arrived:
         """Store everything that was staged, in one transaction of the case: all of it or nothing.
 
-        1. The sender must be known and their log go on from what was seen of it, or that is ``accepted`` as not proven; a
-           changed key never is.
+        1. The file is judged anew: while it was read, others of its sender may have come. The sender must be known and their log
+           go on from what was seen of it, or that is ``accepted`` as not proven; a changed key never is.
         2. A new case gets its compartment, which nobody sees before the outcome.
         3. Rows and keys are written inside the transaction.
         4. The second intent: states, object ids, the row of the file, and the state of the sender's log.
@@ -199,9 +205,10 @@ class Receiving(Sharing):
         del self._openings[intent]
         act = opening.act
         with self._concluding(act):
-            claim, verdict = opening.claim, opening.verdict
-            if claim is None or verdict is None or not opening.stores:
+            claim = opening.claim
+            if claim is None or not opening.stores:
                 raise errors.ReceiptRefused
+            verdict = self._judged(opening, claim)
             senders.verify(verdict, accepted=accepted)
             self._see_case(opening)
             try:
@@ -243,11 +250,18 @@ class Receiving(Sharing):
         opening = self._opening(intent)
         del self._openings[intent]
         opening.act.receipt.void()
-        found = opening.told
+        found, noted = opening.told, []
         if again and opening.verdict is not None and opening.verdict.again:
-            found["case"], _, found["item"] = opening.verdict.again[0].partition("/")
+            code, _, item = opening.verdict.again[0].partition("/")
+            there = next((case for case in self.registry.cases() if case.code == code), None)
+            into = opening.act.case
+            if there is not None and into is not None and not opening.is_new and there.case_id != into.case_id:
+                # Of where else the file is the log of this case says nothing: each goes where its case goes.
+                noted.append((there, {"item": item, "reason": reason, **found}))
+            else:
+                found |= {"case": code, "item": item}
         try:
-            self.log.conclude(intent, phase, size=size, reason=reason, **found)
+            self.log.conclude(intent, phase, size=size, reason=reason, noted=noted, **found)
         except errors.LogUnavailable as error:
             raise errors.OutcomeUnrecorded from error
 

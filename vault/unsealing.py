@@ -80,14 +80,15 @@ def unseal(
     1. Its header is read; the intent is logged, and the service unwraps the file's key. For a file with a passphrase
        ``spoken`` is asked.
     2. The tag files are read and verified: signatures, digests, for whom it is.
-    3. The service judges the sender and whether the file came before. The same file again is read to its end, to see that it is
-       whole, and ends here.
+    3. The service judges the sender and whether the file came before. The same file again is read to its end, to see
+       that it is whole, and ends here.
     4. A sender who is not known, or whose log cannot be proved to go on from what was seen of it, is shown to ``accept``;
        without its yes it ends here.
     5. Each item streams into a staged object while both its digests are computed, and compared with the manifests.
     6. The padding, the end of the archive and the last chunk of the age file are read.
     7. The tag files are staged as they came, so that anybody can verify them later.
-    8. The service stores everything in one transaction of the case.
+    8. The service judges it once more, for other files may have come meanwhile, and stores everything in one transaction of
+       the case.
 
     Where the file is refused after the fourth step because not all of it came as it was signed, ``incomplete`` is told what
     it was to be, and how many items had come whole.
@@ -246,7 +247,7 @@ class _Unsealing:
             self._stage_proofs(grant, staging, tags)
         arrived = self.keeper.open_finish(grant.intent, str(staging.path), manifest.persons, accepted=accepted)
         self.grant = None
-        return found, arrived
+        return replace(found, verdict=arrived.verdict or verdict), arrived
 
     def _read_through(self, reader: BagReader, tags: Tags, manifest: SealedManifest) -> None:
         """Read what follows the tag files to the end, and keep nothing of it. Raises ``SealedFileRefused``."""

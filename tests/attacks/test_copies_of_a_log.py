@@ -129,3 +129,37 @@ def test_what_a_partner_is_told_of_copies_is_the_documented_verdict(shown: Shown
 
 def test_the_table_of_copies_has_every_verdict(source: Path) -> None:
     assert documented(source).keys() == VERDICTS.keys()
+
+
+# Proofs beside suspicions
+
+
+def test_a_state_that_was_suspected_first_is_kept_as_a_proof_once_it_is_one(shown: Shown) -> None:
+    log = TheirLog(shown.anna)
+    other = log.copy("other")
+    shown.open(log)
+    other.append({})
+    assert verdict(shown, other) == REFUSED
+    assert [each.kind for each in shown.vault.log_status().forks] == ["unconnected"]
+    suspected = shown.folder / f"{shown.number}.age"
+    shown.open(log)
+    with pytest.raises(SealedFileRefused, match="two histories"):
+        shown.vault.inspect_file(suspected)
+    assert [each.kind for each in shown.vault.log_status().forks] == ["unconnected", "forked"]
+
+
+def test_however_many_suspicions_there_are_a_proof_has_room(shown: Shown) -> None:
+    log = TheirLog(shown.anna)
+    other = log.copy("other")
+    shown.open(log)
+    other.append({})
+    for _ in range(12):
+        other.sent.clear()
+        assert verdict(shown, other) == REFUSED
+    assert [each.kind for each in shown.vault.log_status().forks] == ["unconnected"] * 8
+    for _ in range(14):
+        shown.open(log)
+    third = log.copy("third")
+    shown.open(log)
+    assert verdict(shown, third) == REFUSED
+    assert [each.kind for each in shown.vault.log_status().forks] == ["unconnected"] * 8 + ["forked"]

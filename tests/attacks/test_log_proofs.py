@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 from vaults import (
-    Clock,
     FailingLog,
     Settable,
+    body_of,
     case_row,
     copied,
     digest_of_rows,
@@ -24,15 +24,13 @@ from vaults import (
     make_vault,
     open_registry,
     open_vault,
+    put_body,
 )
 
-from crypto.commitments import commit
-from crypto.encoding import canonical_json
 from crypto.keys import StepKey
-from crypto.records import encrypt_record
 from crypto.signing import Checkpoint, sign_checkpoint, step_public_key
 from crypto.tree import Frontier, leaf_hash
-from vault import Vault, errors, logkey, own_heads
+from vault import Vault, errors, logkey, own_heads, platform
 from vault.leaves import Leaf, origin
 from vault.log import Log
 from vault.log_requests import LogHead
@@ -194,34 +192,14 @@ def an_entry_is_inserted(attack: Attack) -> None:
     attack.close(index)
 
 
-def unsealed(index: Registry, number: int) -> tuple[bytes, dict[str, object]]:
-    log = Log(index, wall_time=Clock(), actor="keyfile")
-    ((body, case_id, epoch),) = index.store.execute(
-        "SELECT body, case_id, epoch FROM log_entries WHERE number = ?", (number,)
-    )
-    return log._unseal(number, body, case_id, epoch)
-
-
-def put_body(
-    index: Registry, number: int, secret: bytes, fields: dict[str, object], case_id: bytes | None, epoch: int | None
-) -> None:
-    """A body sealed for this number, under the case's key or that of the vault; the leaf stays."""
-    body = canonical_json({"fields": fields, "secret": secret})
-    context = Log(index, wall_time=Clock(), actor="keyfile")._context(number)
-    index.store.execute(
-        "UPDATE log_entries SET body = ?, case_id = ?, epoch = ? WHERE number = ?",
-        (encrypt_record(index.log_key(case_id, epoch), body, context=context), case_id, epoch, number),
-    )
-
-
 def rewrite(index: Registry, number: int) -> None:
     """Let an entry say something else; body and leaf agree."""
-    secret, fields = unsealed(index, number)
+    body = body_of(index, number)
     ((case_id, epoch),) = index.store.execute("SELECT case_id, epoch FROM log_entries WHERE number = ?", (number,))
-    fields["wall_time"] = "2020-01-01T00:00:00.000Z"
-    put_body(index, number, secret, fields, case_id, epoch)
+    body.fields["wall_time"] = "2020-01-01T00:00:00.000Z"
+    put_body(index, number, body, case_id, epoch)
     old = leaf_at(index, number)
-    put_leaf(index, number, Leaf(commit(secret, fields), number, old.step, old.next_key))
+    put_leaf(index, number, Leaf(body.commitment, number, old.step, old.next_key))
 
 
 def resign(attack: Attack, index: Registry, first: int, key: StepKey, *, generation: int = 1) -> None:
@@ -465,7 +443,7 @@ def the_last_entry_is_said_to_be_of_a_case_that_was_deleted(attack: Attack) -> N
 def the_last_entry_is_sealed_again_under_the_key_of_the_vault(attack: Attack) -> None:
     index = attack.open()
     number = last_of(index, index.case("HARBOUR"))
-    put_body(index, number, *unsealed(index, number), None, None)
+    put_body(index, number, body_of(index, number), None, None)
     index.store.execute("UPDATE cases SET entries = entries - 1")
     attack.close(index)
 
@@ -481,9 +459,9 @@ def the_last_entry_is_sealed_again_under_the_key_of_another_case(attack: Attack)
     index = attack.open()
     own, other = index.case("HARBOUR"), index.case("BRIDGE")
     number = last_of(index, own)
-    place = unsealed(index, number)[1]["entry"]
+    place = body_of(index, number).fields["entry"]
     assert place == other.entries + 1, "so that its number is the next one there"
-    put_body(index, number, *unsealed(index, number), other.case_id, other.epoch)
+    put_body(index, number, body_of(index, number), other.case_id, other.epoch)
     index.store.execute("UPDATE cases SET entries = entries - 1 WHERE code = 'HARBOUR'")
     index.store.execute("UPDATE cases SET entries = entries + 1 WHERE code = 'BRIDGE'")
     attack.close(index)
@@ -662,7 +640,7 @@ def the_clock_is_set_back_by_half_a_minute(attack: Attack) -> bool:
     return told_of_the_clock(path, "2026-11-22T10:00:29.000Z")
 
 
-def the_machine_is_restarted_with_a_clock_after_the_last_entry_of_the_vault(attack: Attack) -> bool:
+def the_machine_is_restarted_with_a_clock_before_an_entry_of_a_case(attack: Attack) -> bool:
     path, clock = attack.folder / "own", Settable("2026-11-22T08:00:00.000Z")
     with Vault.create(path, key_file(), clock=clock) as vault:
         vault.cases.new("Harbour", code="HARBOUR")
@@ -692,9 +670,9 @@ HAPPENS: dict[str, tuple[Callable[[Attack], bool], str]] = {
     "a full disk": (a_full_disk, VAULT),
     "the clock set back by more than a minute": (the_clock_is_set_back, VAULT),
     "the clock set back by less than a minute, once": (the_clock_is_set_back_by_half_a_minute, NOBODY),
-    "the machine restarted with a clock set back to after the last entry under the vault's own key": (
-        the_machine_is_restarted_with_a_clock_after_the_last_entry_of_the_vault,
-        NOBODY,
+    "the machine restarted with a clock set back to before an entry of a case": (
+        the_machine_is_restarted_with_a_clock_before_an_entry_of_a_case,
+        VAULT,
     ),
     "attempts to unlock that failed": (attempts_to_unlock_fail, VAULT),
     "attempts to unlock that failed, and their count removed": (
@@ -740,12 +718,37 @@ def test_a_clock_that_is_corrected_by_a_little_is_no_accusation_and_many_small_s
     assert told == ["09:58:33"]
     with Vault.open(tmp_path / "v", key_file(), clock=Settable("2026-11-22T09:57:30.000Z")) as vault:
         vault.cases.list()
+        told.append("09:57:30")
         assert [entry.when[11:19] for entry in vault.log() if entry.reason == "clock-set-back"] == told
 
 
-def test_a_clock_that_goes_slower_than_time_is_told_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vault import platform
+def test_small_steps_back_between_openings_are_told_when_they_make_a_large_one(tmp_path: Path) -> None:
+    Vault.create(tmp_path / "v", key_file(), clock=Settable("2026-11-22T10:00:00.000Z")).close()
+    for text in ("09:59:30", "09:59:01", "09:58:32"):
+        with Vault.open(tmp_path / "v", key_file(), clock=Settable(f"2026-11-22T{text}.000Z")) as vault:
+            vault.cases.list()
+    with Vault.open(tmp_path / "v", key_file(), clock=Settable("2026-11-22T10:00:00.000Z")) as vault:
+        assert [entry.when[11:19] for entry in vault.log() if entry.reason == "clock-set-back"] == ["09:58:32"]
 
+
+def test_a_clock_set_back_while_the_machine_was_off_is_told_of_an_entry_of_a_case_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last entry is a case's own, and can't be read while the case is shut."""
+    clock = Settable("2026-11-20T10:00:00.000Z")
+    with Vault.create(tmp_path / "v", key_file(), clock=clock) as vault:
+        vault.cases.new("Harbour", code="HARBOUR")
+        clock.text = "2026-11-22T10:00:00.000Z"
+        vault.cases.get("HARBOUR").note("what came today")
+    monkeypatch.setattr(platform, "boot_id", lambda: "another start of the machine")
+    clock = Settable("2026-11-21T10:00:00.000Z")
+    with Vault.open(tmp_path / "v", key_file(), clock=clock) as vault:
+        vault.cases.get("HARBOUR").note("said to be of yesterday")
+        told = [(entry.act, entry.when[:10]) for entry in vault.log() if entry.reason == "clock-set-back"]
+    assert told == [("case-note", "2026-11-21")]
+
+
+def test_a_clock_that_goes_slower_than_time_is_told_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, hours = Settable("2026-11-22T10:00:00.000Z"), 0
     monkeypatch.setattr(platform, "monotonic_ns_including_suspend", lambda: hours * 3_600_000_000_000)
     with Vault.create(tmp_path / "v", key_file(), clock=clock) as vault:

@@ -284,6 +284,56 @@ def test_nothing_is_said_that_cannot_be_translated(source: Path) -> None:
     assert list(literals(ast.parse("_terminal.say('nobody translates this')"))) == [1]
 
 
+# What the library says why: a sentence of its own, or what somebody else said, passed on.
+PASSED_ON = {
+    "reason",
+    "field",
+    "name",
+    "found",
+    "error.reason",
+    "error.fields['reason']",
+    "found.reason",
+    "found.kind",
+    "str(error)",
+    "type(error).__name__",
+    "errors.recorded(error)",
+    "str(keeper.failed_unlocks)",
+    "'not sealed' if kind is None else kind.__name__",
+    "os.strerror(error.errno)",
+    "os.strerror(error.errno or 0)",
+    "os.strerror(errno.ENOENT)",
+    "getattr(error, 'sqlite_errorname', 'I/O')",
+}
+
+
+def untold(module: str, tree: ast.AST) -> Iterator[str]:
+    """Reasons that are made when they are needed, so that no translator sees them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg in ("reason", "field") and not messages.said(module, keyword.value):
+                    shown = ast.unparse(keyword.value)
+                    if shown not in (*PASSED_ON, "None", "TEXT"):
+                        yield f"{module}:{node.lineno} {shown}"
+
+
+def test_every_reason_of_the_library_is_known_to_the_translators(source: Path) -> None:
+    paths = sorted((source / "vault").glob("*.py"))
+    found = [each for path in paths for each in untold(path.stem, ast.parse(path.read_text(encoding="utf-8")))]
+    assert found == []
+    assert list(untold("meeting", ast.parse("errors.Refused(reason=f'{path} is not there')"))) != []
+    known = set(messages.messages(source))
+    for said in (
+        "what it shows of its sender's log is not in the one form",
+        "it is not one of statement, video, audio, photo, document, other",
+        "it holds more than 100 words",
+        "a group is five digits, at most 65535",
+        "its sender's log has two histories, and this file is of another one than an earlier file",
+        "ObjectDamaged",
+    ):
+        assert (said,) in known
+
+
 # The template
 
 

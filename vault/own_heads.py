@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # has signed it, and our log never had it; so, in a generation that another copy of this vault began; the partner says so,
 # and nothing proves it.
 CONFIRMED, LOST, PROVEN, ELSEWHERE, CLAIMED = "confirmed", "lost", "not-ours", "elsewhere", "claimed"
+REASONS = (PROVEN, ELSEWHERE, CLAIMED)  # for which the log keeps a receipt that confirms nothing
 
 # What of a file proves that its sender's identity has signed a state of the log, and of which generation that is.
 _GENERATION = "log-generation.json"

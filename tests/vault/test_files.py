@@ -382,7 +382,7 @@ def test_removing_a_tree_follows_no_link(tmp_path: Path) -> None:
 @posix_only
 def test_a_tree_deeper_than_python_recurses_is_removed(tmp_path: Path) -> None:
     deepest = str(tmp_path / "t")
-    os.mkdir(deepest)  # noqa: PTH102 -- as above -- a Path this deep is slow
+    os.mkdir(deepest)  # noqa: PTH102 -- a Path this deep is slow
     for _ in range(sys.getrecursionlimit() + 100):
         deepest += "/d"
         os.mkdir(deepest)  # noqa: PTH102 -- as above

@@ -50,7 +50,7 @@ def entries(
         output.answer(found)
         return
     output.table(
-        (_("No."), _("When"), _("Act"), _("Phase"), _("Of"), _("Size"), _("Purpose or reason"), _("Way in")),
+        (_("No."), _("When"), _("Act"), _("Phase"), _("Of"), _("Size"), _("Reason or purpose"), _("Way in")),
         [
             (
                 str(each.number),
@@ -61,13 +61,21 @@ def entries(
                 else _("{phase} ({number})").format(phase=word(each.phase), number=each.answers),
                 _subject(each),
                 "" if each.size_bytes is None else human_size(each.size_bytes),
-                each.purpose or reason(each.reason or ""),
+                _why(each),
                 each.actor,
             )
             for each in found
         ],
         empty=_("The log is empty."),
     )
+
+
+def _why(entry: LogEntry) -> str:
+    """What the vault has to say of it, and what for it was done: a purpose, which anybody may have written, hides no reason."""
+    why = reason(entry.reason or "")
+    if why and entry.purpose:
+        return _("{reason}; {purpose}").format(reason=why, purpose=entry.purpose)
+    return why or entry.purpose or ""
 
 
 def _subject(entry: LogEntry) -> str:

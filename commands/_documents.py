@@ -1,4 +1,4 @@
-"""What the fields of the JSON documents mean. docs/commands.md is made from these, and a test compares them with what comes out."""
+"""What the fields of the JSON documents mean: docs/commands.md is made of it, and a test compares it with what comes out."""
 
 from __future__ import annotations
 

@@ -23,8 +23,12 @@ from vault import Reading
 PROGRAMS = ("pdftotext", "pdfinfo", "pdftoppm")
 LARGEST_BYTES = 256 << 20  # the programs hold the whole document in memory
 _LARGEST_ANSWER_BYTES = 32 << 20
+# Beside the document. A page may say that it is five metres wide, and a picture in it has any number of points.
+_MOST_MEMORY_BYTES = 1 << 30
 _LONGEST_SECONDS = 60.0
 _DOTS_PER_INCH = "130"
+_PNG_SIZE = slice(16, 24)
+_ONE_DOT = bytes((0, 0, 0, 1)) * 2
 _COUNT = re.compile(rb"^Pages:\s+([0-9]{1,7})$", re.MULTILINE)
 
 
@@ -56,7 +60,10 @@ def page_count(reading: Reading) -> int:
 def page(reading: Reading, number: int) -> Bytes:
     """A page as a PNG picture. Raises as ``text`` does."""
     wanted = ("-png", "-r", _DOTS_PER_INCH, "-f", str(number), "-l", str(number), "-")
-    return Bytes(_made(reading, "pdftoppm", "-q", *wanted))
+    made = _made(reading, "pdftoppm", "-q", *wanted)
+    if made[_PNG_SIZE] == _ONE_DOT:  # what it makes of a page for which it has no memory
+        raise _unreadable(reading)
+    return Bytes(made)
 
 
 def _made(reading: Reading, name: str, *arguments: str) -> bytes:
@@ -78,7 +85,12 @@ def _made(reading: Reading, name: str, *arguments: str) -> bytes:
             ),
             _("`casevault export` writes it to a folder, in the clear, on purpose"),
         )
-    process = _players.start([program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = _players.start(
+        [program, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        memory_bytes=_MOST_MEMORY_BYTES + reading.size_bytes,
+    )
     made = None
     try:
         made = _piped(reading, process)

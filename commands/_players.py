@@ -127,8 +127,10 @@ def start(
     descriptors: Sequence[int] = (),
     stdin: int = subprocess.DEVNULL,
     stdout: int = subprocess.DEVNULL,
+    memory_bytes: int | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a program that ends with this one, where the system can do that. It shares no terminal with us.
+    """Start a program that ends with this one and takes no more memory than it may, where the system can do that. It
+    shares no terminal with us.
 
     It inherits the prohibition of core dumps.
     """
@@ -138,7 +140,7 @@ def start(
         cwd="/",
         pass_fds=descriptors,
         start_new_session=True,
-        preexec_fn=platform.ending_with_this_process(),  # noqa: PLW1509 -- nothing of ours has threads here
+        preexec_fn=platform.ending_with_this_process(memory_bytes=memory_bytes),  # noqa: PLW1509 -- nothing of ours has threads here
         stdin=stdin,
         stdout=stdout,
         stderr=subprocess.DEVNULL,

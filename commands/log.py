@@ -50,7 +50,7 @@ def entries(
         output.answer(found)
         return
     output.table(
-        (_("No."), _("When"), _("Act"), _("Phase"), _("Of"), _("Size"), _("Reason or purpose"), _("Way in")),
+        (_("No."), _("When"), _("Act"), _("Phase"), _("Of"), _("Size"), _("Purpose or reason"), _("Way in")),
         [
             (
                 str(each.number),
@@ -70,19 +70,18 @@ def entries(
     )
 
 
-def _why(entry: LogEntry) -> str:
-    """What the vault has to say of it, and what for it was done: a purpose, which anybody may have written, hides no reason."""
-    why = reason(entry.reason or "")
-    if why and entry.purpose:
-        return _("{reason}; {purpose}").format(reason=why, purpose=entry.purpose)
-    return why or entry.purpose or ""
-
-
 def _subject(entry: LogEntry) -> str:
     """What the entry speaks of: an item or person by its whole reference, a case, the label of a way in, or a
     partner.
     """
     return entry.item or entry.case or entry.counterparty or ""
+
+
+def _why(entry: LogEntry) -> str:
+    """What it was for, and what went wrong: a sender's purpose must not hide why their file was refused."""
+    if entry.purpose and entry.reason:
+        return _("{purpose} ({reason})").format(purpose=entry.purpose, reason=reason(entry.reason))
+    return entry.purpose or reason(entry.reason or "")
 
 
 @command("verify", example="casevault log verify", fields=LOG_VERIFIED)

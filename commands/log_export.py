@@ -11,7 +11,7 @@ import click
 from commands import _terminal
 from commands._documents import LOG_EXPORTED
 from commands._errors import REFUSED, Stop
-from commands._options import PathName, Settings, command, optional, pass_settings
+from commands._options import PURPOSE_OPTION, PathName, Settings, command, optional, pass_settings
 from commands._output import Output, counted
 from commands._places import lies_in, make_inside
 from commands._session import opened, vault_path
@@ -34,7 +34,7 @@ LOG_FILE, VERIFIER = "log.jsonl", "verify_log.py"
 @click.option(
     "--hide", "hidden", multiple=True, metavar="FIELD", help="A field that is not disclosed; may be repeated."
 )
-@click.option("--purpose", metavar="TEXT", help="What for; the log keeps it.")
+@PURPOSE_OPTION
 @pass_settings
 def export(
     settings: Settings,

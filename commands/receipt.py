@@ -10,7 +10,7 @@ import click
 from commands import _terminal
 from commands._documents import GRANT, RECEIPT
 from commands._options import PathName, Settings, command, pass_settings
-from commands._output import Output, moment
+from commands._output import Fact, Output, moment
 from commands._session import opened
 from commands._show import arrived_items
 from commands._terminal import visible
@@ -33,20 +33,18 @@ def receipt(settings: Settings, file: Path) -> None:
     """
     with opened(settings) as session:
         taken = session.vault.take_receipt(file)
-    output = Output(settings)
-    if output.json:
-        output.answer(taken)
-    else:
-        output.facts(
-            [
-                (_("Partner"), taken.partner),
-                (_("File"), f"{taken.code}-{taken.sequence}"),
-                (_("Came there"), moment(taken.arrived)),
-                (_("Complete"), _("yes") if taken.complete else _("no")),
-                (_("Items that came whole"), str(taken.items)),
-            ]
-        )
+    Output(settings).show(taken, _facts)
     _explain(taken)
+
+
+def _facts(taken: ReceiptTaken) -> list[Fact]:
+    return [
+        (_("Partner"), taken.partner),
+        (_("File"), f"{taken.code}-{taken.sequence}"),
+        (_("Came there"), moment(taken.arrived)),
+        (_("Complete"), _("yes") if taken.complete else _("no")),
+        (_("Items that came whole"), str(taken.items)),
+    ]
 
 
 def _explain(taken: ReceiptTaken) -> None:

@@ -137,7 +137,8 @@ class Parts:
     """What is in a receipt, as it came: nothing in it is trusted yet.
 
     ``shown`` is what the one for whom the receipt is has signed of the state of their log that it names: an archive of
-    tagmanifest, both signatures and checkpoint, as they stood in a file, and the certificate of its generation. None where that is not at hand.
+    tagmanifest, both signatures and checkpoint, as they stood in a file, and the certificate of its generation. None
+    where that is not at hand.
     """
 
     receipt: bytes

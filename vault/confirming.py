@@ -33,11 +33,11 @@ _LIMITS = age.HeaderLimits(size_bytes=8 << 10, stanzas=1)
 class Confirming(Receiving):
     """The part of the keeper that writes receipts and takes them in."""
 
-    # Ours
-
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._receipts: dict[int, dict[str, Any]] = {}
+
+    # Ours
 
     def receipt_make(self, request: ReceiptRequest) -> ReceiptMade:
         """A receipt for a file that came: an age file for its sender alone, signed by us; ``receipt_end`` must follow.
@@ -235,7 +235,7 @@ class Confirming(Receiving):
         return Parts.unpack(content)
 
     def _card_of(self, parts: Parts) -> Card:
-        """The card, as it is known here, of whoever seems to have signed a receipt. Raises ``BadReceipt``, ``PartnerChanged``."""
+        """The card, as we know it, of whoever seems to have signed a receipt. Raises ``BadReceipt``, ``PartnerChanged``."""
         try:
             fingerprint = Card.from_bytes(parts.card).fingerprint
         except errors.BadCard:

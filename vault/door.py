@@ -167,7 +167,7 @@ class Door:
             yield
         except BaseException as error:
             act.receipt.void()
-            number, reason = act.receipt.number, type(error).__name__
+            number, reason = act.receipt.number, errors.recorded(error)
             self._failed[number] = reason
             with contextlib.suppress(errors.VaultError, OSError):
                 self._fail(act, reason)

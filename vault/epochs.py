@@ -7,24 +7,25 @@ the removal of the old files. Until the second header is written, the old secret
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crypto import kdf
 from crypto.errors import CryptoError
-from crypto.keys import CaseKey, VaultKey
+from crypto.keys import CaseKey, ObjectKey, VaultKey
 from crypto.records import encrypt_record
-from vault import cases, compartment, errors, files, header, registry, schema, shares
+from vault import cases, compartment, drafts, errors, files, header, registry, schema, shares
 from vault.compartment import Compartment
+from vault.drafts import DraftFiles
 from vault.folder import Folder
 from vault.log import Log
 from vault.receipts import Receipt
 from vault.registry import CaseRow, Registry
 from vault.requests import KeyLabel
 from vault.store import remove_database
-from vault.tables import Row, blob, integer
+from vault.tables import Row, blob, integer, optional_blob
 from vault.unlock import Unlocker
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def renew(door: Door, plan: Plan, receipt: Receipt, *, progress: Progress | None
     """Carry out a plan.
 
     1. Seal a header for a new vault key.
-    2. Copy every case whose key changes into a new database; compare.
+    2. Copy every case whose key changes into a new database; compare. Seal its drafts under new keys and names: else what
+       is typed from now on could be read with the old secret.
     3. Copy vault.db under the new key and write the changes into the copy, in one step of its log.
     4. Make all of it durable, then the two headers in turn.
     5. Try the plan's secret, or at least the new key, on a fresh read of the files.
@@ -87,6 +89,7 @@ def renew(door: Door, plan: Plan, receipt: Receipt, *, progress: Progress | None
         if plan.renew_cases:
             for case in before:
                 renewed[case.case_id] = _renew_case(door, receipt, case, made)
+                renewed[case.case_id].drafts.extend(_renewed_drafts(door, receipt, case, made))
                 if progress:
                     progress(1)
         _renew_registry(door, plan, receipt, vault_key, new, renewed)
@@ -113,6 +116,8 @@ def renew(door: Door, plan: Plan, receipt: Receipt, *, progress: Progress | None
         remove_database(folder.vault_database(old_epoch))
         for path in old_files:
             remove_database(path)
+        for each in (draft for case in renewed.values() for draft in case.drafts):
+            drafts.remove(folder.drafts, each.before)
     if plan.deleted:
         _remove_deleted(door, receipt)
 
@@ -129,11 +134,21 @@ def _tried(plan: Plan, folder: Folder, vault_key: VaultKey) -> VaultKey:
 
 
 @dataclass(frozen=True, slots=True)
+class _RenewedDraft:
+    """``before`` is the draft's id of before; ``row`` is complete but for the sealed key."""
+
+    before: bytes
+    key: ObjectKey
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
 class _Renewed:
     before: CaseKey
     key: CaseKey
     epoch: int
     title: str
+    drafts: list[_RenewedDraft] = field(default_factory=list)
 
 
 def _public_keys(plan: Plan) -> list[bytes | None]:
@@ -166,6 +181,26 @@ def _renew_case(door: Door, receipt: Receipt, case: CaseRow, made: list[Path]) -
         if not was_open:
             door.drop(case.case_id)
     return _Renewed(before, key, epoch, title)
+
+
+def _renewed_drafts(door: Door, receipt: Receipt, case: CaseRow, made: list[Path]) -> Iterator[_RenewedDraft]:
+    """The drafts of a case, saved anew. One that does not open keeps its key: nobody can go on with it."""
+    place = door.folder.drafts
+    for row in door.registry.drafts(case.case_id):
+        before, key = blob(row, "draft_id"), door.registry.unwrap_draft_key(receipt, row)
+        ids = {"folder_id": door.header.folder_id, "case_id": case.case_id}
+        try:
+            found = DraftFiles(place, key, **ids, draft_id=before).read()
+        except errors.DraftDamaged:
+            continue
+        draft_id, fresh = drafts.new_id(), ObjectKey.random()
+        made += [place / name for name in drafts.file_names(draft_id)]
+        version: int = found.draft.version
+        digest: bytes | None = DraftFiles(place, fresh, **ids, draft_id=draft_id).write(found.draft)
+        if found.damaged or found.is_older_than(integer(row, "version"), optional_blob(row, "digest")):
+            # Whoever goes on with it must still hear so.
+            version, digest = max(integer(row, "version"), version + 1), None
+        yield _RenewedDraft(before, fresh, {**row, "draft_id": draft_id, "version": version, "digest": digest})
 
 
 def _renew_registry(
@@ -209,11 +244,20 @@ def _rewrite(fresh: Registry, plan: Plan, new: header.Header, renewed: dict[byte
     fresh.set("header", new.digest())
     for case_id, case in renewed.items():
         _rewrap_log_keys(fresh, case_id, case)
-        fresh.rewrap_draft_keys(case_id, case.key)
+        _replace_drafts(fresh, case_id, case)
         shares.renew(fresh, case_id, before=case.before, after=case.key)
         fresh.update_case(
             case_id, key=case.key.raw, epoch=case.epoch, title=registry.seal_title(case.key, case_id, case.title)
         )
+
+
+def _replace_drafts(fresh: Registry, case_id: bytes, case: _Renewed) -> None:
+    for each in case.drafts:
+        fresh.erase(schema.DRAFTS, each.before)
+    fresh.rewrap_draft_keys(case_id, case.key)
+    for each in case.drafts:
+        wrapped = registry.wrap_draft_key(case.key, case_id, blob(each.row, "draft_id"), each.key)
+        fresh.put(schema.DRAFTS, {**each.row, "key": wrapped})
 
 
 def _delete(

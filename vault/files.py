@@ -57,8 +57,9 @@ class NewFile:
     """A new file being written, in a `with` block; at its end content is durable, or there is no file.
 
     The file's *name* is not durable yet: `move` it to its place, or `sync_folder` its folder. With `timeless` its times
-    are set to zero, with `held` others can see that it is written to (`platform.is_held`). Entering raises FileExistsError if something is at `path`; every method NoSpace, ReadOnly, OSError.
-    A failed write or sync is final: leave the block, which removes the file.
+    are set to zero, with `held` others can see that it is written to (`platform.is_held`). Entering raises
+    FileExistsError if something is at `path`; every method NoSpace, ReadOnly, OSError. A failed write or sync is final:
+    leave the block, which removes the file.
     """
 
     def __init__(self, path: Path, *, timeless: bool = False, held: bool = False) -> None:
@@ -250,6 +251,7 @@ class Unfinished:
         self.path = path
         self.partial = partial
         self._made = partial
+        self._device = _device(partial.parent)
 
     @contextlib.contextmanager
     def writing(self, *, held: bool = False) -> Iterator[NewFile]:
@@ -283,10 +285,15 @@ class Unfinished:
             raise
 
     def discard(self) -> bool:
-        """Remove the file, and nothing that others put there meanwhile. Says whether nothing is left of it."""
+        """Remove the file, and nothing that others put there meanwhile. Says whether nothing of it is left for certain: of a
+        stick that was pulled out, or that does not answer, nobody knows.
+        """
         with contextlib.suppress(VaultError, OSError):
             remove(self._made)
-        return not os.path.lexists(self._made)
+            sync_folder(self._made.parent)
+            # Where a stick was there is perhaps an empty folder now.
+            return self._device == _device(self._made.parent) is not None and not _is_there(self._made)
+        return False
 
 
 def remove(*paths: Path) -> None:
@@ -400,6 +407,22 @@ def _empty_and_remove(folder: Path) -> None:
 def _remove_if_there(path: Path) -> bool:
     try:
         disk.remove(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _device(folder: Path) -> int | None:
+    try:
+        return folder.stat().st_dev
+    except OSError:
+        return None
+
+
+def _is_there(path: Path) -> bool:
+    """Whether anything has this name. Raises OSError where that cannot be told, as ``os.path.lexists`` does not."""
+    try:
+        path.lstat()
     except FileNotFoundError:
         return False
     return True

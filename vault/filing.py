@@ -11,7 +11,7 @@ from vault import cases, errors, items, persons, references, statements
 from vault.compartment import Compartment
 from vault.door import Act
 from vault.drafting import Drafting
-from vault.objects import ObjectReader, Staged, place, remove_object, verify_new
+from vault.objects import ObjectReader, Staged, belongs, place, remove_object, verify_new
 from vault.requests import (
     AddGrant,
     Description,
@@ -51,7 +51,8 @@ class Filing(Drafting):
     ) -> Stored:
         """Take a staged object into a case: at its place and durable before the case knows of it.
 
-        The ``draft`` that became this item is forgotten in the same step. Raises ``NoSuchDraft``.
+        The ``draft`` that became this item is forgotten in the same step. Raises ``NoSuchDraft``, and ``Refused`` where it was
+        staged for a case that is gone.
         """
         name = "item-add" if revises is None else "item-revise"
         item = None if revises is None else str(revises)
@@ -59,6 +60,7 @@ class Filing(Drafting):
             if draft is not None:
                 self._forget_draft(act, draft)
                 act.objects.append(draft)
+            self._verify_staged(act, staged, Path(staging))
             with self._changing(act) as compartment:
                 number, again = items.add(
                     compartment,
@@ -86,6 +88,12 @@ class Filing(Drafting):
         if draft is not None:
             self.remove_draft(draft)
         return stored
+
+    def _verify_staged(self, act: Act, staged: Staged, staging: Path) -> None:
+        """A case may be deleted while something for it is read, and another get its code. Raises ``Refused``."""
+        case_id = act.needed_case.case_id
+        if not belongs(staged, staging, folder_id=self.header.folder_id, case_id=case_id):
+            raise errors.Refused(reason="the case was deleted meanwhile, and another has its code now")
 
     def _is_whole(
         self, act: Act, compartment: Compartment, number: int, keys: Mapping[bytes, ObjectKey] | None = None

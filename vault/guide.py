@@ -38,8 +38,13 @@ class Step:
     after: Said
 
 
-# The lines are typed in a folder that holds sealed.age, key.txt and partner.card, and from the third step on in the
-# folder that came out. PowerShell knows no `<` and alters what passes through its pipes; macOS has no sha256sum.
+# Whoever made the file chose every name in it: a stock tar writes a partner.card, a key.txt or a program over those that
+# are there, and cmd runs what lies in the current folder. So what comes out gets an empty folder, and all lines are typed
+# outside of it, beside sealed.age, key.txt and partner.card, where nothing of it can get.
+# PowerShell knows no `<` and alters what passes through its pipes; macOS has no sha256sum.
+_OUT = "opened"
+_UNPACK_ON_WINDOWS = f"if ($?) {{ New-Item -Type Directory {_OUT}; if ($?) {{ tar.exe -C {_OUT} -xf sealed.tar; if ($?) {{ 'OPENED' }} }} }}"
+
 STEPS = (
     Step(
         name="open",
@@ -47,21 +52,27 @@ STEPS = (
         text={"en": "With your key in key.txt:", "ru": "Если ваш ключ лежит в файле key.txt:"},
         lines={
             WINDOWS: (
-                r".\age.exe -d -i key.txt -o sealed.tar sealed.age; if ($?) { tar.exe -xf sealed.tar; if ($?) { 'OPENED' } }",
+                rf".\age.exe -d -i key.txt -o sealed.tar sealed.age; {_UNPACK_ON_WINDOWS}",
                 "del sealed.tar",
             ),
             **dict.fromkeys(
-                (MACOS, LINUX), ("set -o pipefail", "age -d -i key.txt sealed.age | tar -xf - && echo OPENED")
+                (MACOS, LINUX),
+                (
+                    "set -o pipefail",
+                    f"mkdir {_OUT} && age -d -i key.txt sealed.age | tar -C {_OUT} -xf - && echo OPENED",
+                ),
             ),
         },
         after={
             "en": (
-                "It must end with OPENED. If it does not, delete whatever has appeared: a part of a file can be a trap.\n"
+                f"It must end with OPENED. If it does not, delete the folder {_OUT}: a part of a file can be a trap. A folder "
+                "of this name that is there already must go first. Stay where you are; do not go into the folder.\n"
                 '"no identity matched" means one of two things: your age is older than version 1.3 (to see it, type: '
                 "age --version), or the file is not for you."
             ),
             "ru": (
-                "В конце должно стоять OPENED. Если его нет, удалите всё, что появилось: часть файла может быть ловушкой.\n"
+                f"В конце должно стоять OPENED. Если его нет, удалите папку {_OUT}: часть файла может быть ловушкой. Если "
+                "папка с таким именем уже есть, сначала уберите её. Оставайтесь на месте, не переходите в эту папку.\n"
                 "«no identity matched» означает одно из двух: ваша программа age — версии до 1.3 (чтобы узнать, наберите: "
                 "age --version) или файл предназначен не вам."
             ),
@@ -76,10 +87,13 @@ STEPS = (
         },
         lines={
             WINDOWS: (
-                r".\age.exe -d -o sealed.tar sealed.age; if ($?) { tar.exe -xf sealed.tar; if ($?) { 'OPENED' } }",
+                rf".\age.exe -d -o sealed.tar sealed.age; {_UNPACK_ON_WINDOWS}",
                 "del sealed.tar",
             ),
-            **dict.fromkeys((MACOS, LINUX), ("set -o pipefail", "age -d sealed.age | tar -xf - && echo OPENED")),
+            **dict.fromkeys(
+                (MACOS, LINUX),
+                ("set -o pipefail", f"mkdir {_OUT} && age -d sealed.age | tar -C {_OUT} -xf - && echo OPENED"),
+            ),
         },
         after={"en": "It must end with OPENED.", "ru": "В конце должно стоять OPENED."},
     ),
@@ -90,31 +104,30 @@ STEPS = (
             "ru": "Проверьте, что ничего не пропало и не изменено",
         },
         text={
-            "en": "Go into the folder that has appeared, and compare all digests:",
-            "ru": "Перейдите в появившуюся папку и сравните все контрольные суммы:",
+            "en": f"Compare all digests of the folder that has appeared in {_OUT}:",
+            "ru": f"Сравните все контрольные суммы папки, которая появилась в {_OUT}:",
         },
         lines={
             WINDOWS: (
-                "cd {folder}; $ErrorActionPreference = 'Stop'",
+                f"$in = '{_OUT}\\{{folder}}'; $ErrorActionPreference = 'Stop'",
                 (
                     "$bad = 0; foreach ($list in @('tagmanifest-sha256.txt','SHA256'),@('manifest-sha256.txt','SHA256'),"
-                    "@('manifest-sha512.txt','SHA512')) { foreach ($line in Get-Content $list[0]) { $digest, $name = "
-                    "$line -split '  ', 2; if ((Get-FileHash -Algorithm $list[1] -LiteralPath $name).Hash -ne $digest) "
-                    "{ $bad++; 'CHANGED: ' + $name } } }; if ($bad -eq 0) { 'WHOLE' }"
+                    "@('manifest-sha512.txt','SHA512')) { foreach ($line in Get-Content (Join-Path $in $list[0])) { "
+                    "$digest, $name = $line -split '  ', 2; if ((Get-FileHash -Algorithm $list[1] -LiteralPath "
+                    "(Join-Path $in $name)).Hash -ne $digest) { $bad++; 'CHANGED: ' + $name } } }; "
+                    "if ($bad -eq 0) { 'WHOLE' }"
                 ),
             ),
             MACOS: (
-                "cd {folder}",
                 (
-                    "shasum -a 256 -c tagmanifest-sha256.txt && shasum -a 256 -c manifest-sha256.txt && "
-                    "shasum -a 512 -c manifest-sha512.txt && echo WHOLE"
+                    f"(cd {_OUT}/{{folder}} && shasum -a 256 -c tagmanifest-sha256.txt && shasum -a 256 -c "
+                    "manifest-sha256.txt && shasum -a 512 -c manifest-sha512.txt && echo WHOLE)"
                 ),
             ),
             LINUX: (
-                "cd {folder}",
                 (
-                    "sha256sum -c tagmanifest-sha256.txt && sha256sum -c manifest-sha256.txt && "
-                    "sha512sum -c manifest-sha512.txt && echo WHOLE"
+                    f"(cd {_OUT}/{{folder}} && sha256sum -c tagmanifest-sha256.txt && sha256sum -c manifest-sha256.txt && "
+                    "sha512sum -c manifest-sha512.txt && echo WHOLE)"
                 ),
             ),
         },
@@ -135,33 +148,33 @@ STEPS = (
         text={
             "en": (
                 "You need the sender's card, which came to you by another way than this file: from hand to hand, or compared "
-                "by telephone. Save it as partner.card beside key.txt. Do not use the sender.card in this folder for it: "
+                "by telephone. Save it as partner.card beside key.txt. Do not use the sender.card that came out for it: "
                 "whoever made the file made that card too."
             ),
             "ru": (
                 "Нужна карточка отправителя, полученная другим путём, чем этот файл: из рук в руки или сверенная по "
-                "телефону. Сохраните её под именем partner.card рядом с key.txt. Не берите для этого sender.card из этой "
-                "папки: её положил туда тот же, кто сделал файл."
+                "телефону. Сохраните её под именем partner.card рядом с key.txt. Не берите для этого sender.card, который "
+                "вышел из файла: его сделал тот же, кто сделал файл."
             ),
         },
         lines={
             WINDOWS: (
                 (
-                    "(Get-Content ..\\partner.card) -match '^ed25519: ' -replace '^ed25519: ', "
-                    f"'sender namespaces=\"{_NAMESPACE}\" ' | Set-Content -Encoding ascii ..\\signers"
+                    "(Get-Content partner.card) -match '^ed25519: ' -replace '^ed25519: ', "
+                    f"'sender namespaces=\"{_NAMESPACE}\" ' | Set-Content -Encoding ascii signers"
                 ),
                 (
-                    f'cmd /c "ssh-keygen -Y verify -f ..\\signers -I sender -n {_NAMESPACE} '
-                    '-s tagmanifest-sha256.txt.sig < tagmanifest-sha256.txt"'
+                    f'cmd /c "ssh-keygen -Y verify -f signers -I sender -n {_NAMESPACE} '
+                    f'-s {_OUT}\\{{folder}}\\tagmanifest-sha256.txt.sig < {_OUT}\\{{folder}}\\tagmanifest-sha256.txt"'
                 ),
             ),
             **dict.fromkeys(
                 (MACOS, LINUX),
                 (
-                    f"sed -n 's/^ed25519: /sender namespaces=\"{_NAMESPACE}\" /p' ../partner.card > ../signers",
+                    f"sed -n 's/^ed25519: /sender namespaces=\"{_NAMESPACE}\" /p' partner.card > signers",
                     (
-                        f"ssh-keygen -Y verify -f ../signers -I sender -n {_NAMESPACE} "
-                        "-s tagmanifest-sha256.txt.sig < tagmanifest-sha256.txt"
+                        f"ssh-keygen -Y verify -f signers -I sender -n {_NAMESPACE} "
+                        f"-s {_OUT}/{{folder}}/tagmanifest-sha256.txt.sig < {_OUT}/{{folder}}/tagmanifest-sha256.txt"
                     ),
                 ),
             ),
@@ -204,20 +217,20 @@ STEPS = (
             WINDOWS: (
                 (
                     "$me = -join ([Security.Cryptography.SHA256]::Create().ComputeHash([Text.Encoding]::ASCII.GetBytes("
-                    "(..\\age-keygen.exe -y ..\\key.txt).Trim())) | ForEach-Object { $_.ToString('x2') })"
+                    "(.\\age-keygen.exe -y key.txt).Trim())) | ForEach-Object { $_.ToString('x2') })"
                 ),
                 (
-                    "if ((Get-Content sealed.json -Raw -Encoding UTF8 | ConvertFrom-Json).to -eq $me) { 'FOR ME' } "
-                    "else { 'NOT FOR ME' }"
+                    f"if ((Get-Content {_OUT}\\{{folder}}\\sealed.json -Raw -Encoding UTF8 | ConvertFrom-Json).to -eq $me) "
+                    "{ 'FOR ME' } else { 'NOT FOR ME' }"
                 ),
             ),
             MACOS: (
-                "me=$(age-keygen -y ../key.txt | tr -d '\\n' | shasum -a 256 | cut -c 1-64)",
-                'grep -q "\\"to\\":\\"$me\\"" sealed.json && echo FOR ME || echo NOT FOR ME',
+                "me=$(age-keygen -y key.txt | tr -d '\\n' | shasum -a 256 | cut -c 1-64)",
+                f'grep -q "\\"to\\":\\"$me\\"" {_OUT}/{{folder}}/sealed.json && echo FOR ME || echo NOT FOR ME',
             ),
             LINUX: (
-                "me=$(age-keygen -y ../key.txt | tr -d '\\n' | sha256sum | cut -c 1-64)",
-                'grep -q "\\"to\\":\\"$me\\"" sealed.json && echo FOR ME || echo NOT FOR ME',
+                "me=$(age-keygen -y key.txt | tr -d '\\n' | sha256sum | cut -c 1-64)",
+                f'grep -q "\\"to\\":\\"$me\\"" {_OUT}/{{folder}}/sealed.json && echo FOR ME || echo NOT FOR ME',
             ),
         },
         after={
@@ -268,7 +281,8 @@ _BEFORE: Said = {
         "It does all of this by itself, and nothing lies on your disk unencrypted. Without it, do the steps below.\n"
         "\n"
         "Before you begin:\n"
-        "- Use a computer that you trust, with an encrypted disk. What comes out is NOT encrypted.\n"
+        "- Use a computer that you trust, with an encrypted disk. What comes out is NOT encrypted. Do not do it as root or "
+        "administrator: then a hostile file can do more.\n"
         "- Make a new, empty folder. Put the file into it and call it sealed.age. Your key goes there too, as key.txt.\n"
         "- You need the program age, version 1.3 or later: https://github.com/FiloSottile/age/releases\n"
         "- Windows: put age.exe and age-keygen.exe into the folder. macOS: brew install age. Linux: the age that comes with "
@@ -277,14 +291,15 @@ _BEFORE: Said = {
         "on a computer without a network. Ask somebody whom you trust to prepare the page. Never give your key or the file "
         "to a web site.\n"
         "- Windows: open PowerShell. macOS and Linux: open a terminal with bash or zsh. Go into the folder (cd and its "
-        "name). Then copy the lines, one after the other."
+        "name), and stay there. Then copy the lines, one after the other."
     ),
     "ru": (
         "Если у вас есть casevault, наберите: casevault open sealed.age\n"
         "Он делает всё это сам, и на диске ничего не лежит в открытом виде. Без него выполните шаги ниже.\n"
         "\n"
         "Прежде чем начать:\n"
-        "- Возьмите компьютер, которому доверяете, с зашифрованным диском. То, что выйдет, НЕ зашифровано.\n"
+        "- Возьмите компьютер, которому доверяете, с зашифрованным диском. То, что выйдет, НЕ зашифровано. Не делайте этого "
+        "как root или администратор: тогда враждебный файл может больше.\n"
         "- Создайте новую пустую папку. Положите в неё файл под именем sealed.age и свой ключ под именем key.txt.\n"
         "- Нужна программа age версии 1.3 или новее: https://github.com/FiloSottile/age/releases\n"
         "- Windows: положите age.exe и age-keygen.exe в эту папку. macOS: brew install age. Linux: age из системы часто "
@@ -292,8 +307,8 @@ _BEFORE: Said = {
         "- Если программу установить нельзя: библиотека age-encryption на JavaScript открывает такой файл в браузере, в том "
         "числе на компьютере без сети. Попросите того, кому доверяете, подготовить страницу. Никогда не отдавайте ключ "
         "или файл сайтам.\n"
-        "- Windows: откройте PowerShell. macOS и Linux: откройте терминал с bash или zsh. Перейдите в папку (cd и её имя). "
-        "Затем копируйте строки одну за другой."
+        "- Windows: откройте PowerShell. macOS и Linux: откройте терминал с bash или zsh. Перейдите в папку (cd и её имя) и "
+        "оставайтесь в ней. Затем копируйте строки одну за другой."
     ),
 }
 

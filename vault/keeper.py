@@ -21,6 +21,7 @@ from vault import (
     errors,
     identity,
     items,
+    log_reading,
     log_verifying,
     persons,
     references,
@@ -36,7 +37,7 @@ from vault.folder import Folder
 from vault.header import Header
 from vault.log_requests import LogEntry
 from vault.receipts import Receipt
-from vault.registry import CaseRow, Registry, case_grant, seal_title
+from vault.registry import CaseRow, Registry, case_grant, draft_grant, seal_title
 from vault.requests import (
     BackupBegun,
     BackupSnapshot,
@@ -52,8 +53,10 @@ from vault.requests import (
     ObjectGrant,
     VaultInfo,
 )
-from vault.tables import text
+from vault.tables import blob, text
 from vault.unlock import SecretUnlocker, Unlocker
+
+_BEING_WRITTEN = "a text is being written; end that first, in the window where it is written"
 
 
 class Keeper(Confirming):
@@ -163,6 +166,9 @@ class Keeper(Confirming):
         progress: Callable[[int], None] | None = None,
         digest: str | None = None,
     ) -> None:
+        if plan.renew_cases and self.is_writing:
+            # What is typed there goes on under a key of before, which the old secret may lead to.
+            raise errors.Refused(reason=_BEING_WRITTEN)
         epochs.sweep(self)
         if not epochs.is_swept(self):
             raise errors.Refused(
@@ -173,7 +179,10 @@ class Keeper(Confirming):
             case=case,
             item=item,
             vault_level=True,
-            grants=[case_grant(each) for each in self.registry.cases()],
+            grants=[
+                *(case_grant(each) for each in self.registry.cases()),
+                *(draft_grant(each) for each in self.known_drafts()),
+            ],
             digest=digest,
         )
         act = Act(receipt, case)
@@ -228,7 +237,7 @@ class Keeper(Confirming):
     def log_entries(self, code: str | None = None) -> tuple[LogEntry, ...]:
         """The readable entries of the log, oldest first."""
         with self._act("log", code, grants=("log",)) as act:
-            return tuple(self.log.entries(act.receipt, act.case))
+            return tuple(log_reading.entries(self.registry, act.receipt, act.case))
 
     def search(self, words: str, code: str | None = None) -> tuple[Hit, ...]:
         """What any case, or one, has for some words. The log names each case with hits; the words stay out of it."""
@@ -331,6 +340,9 @@ class Keeper(Confirming):
     def case_delete(self, code: str, current: Unlocker) -> None:
         """Destroy a case: its key, its files, and the vault's key above it. Raises ``WrongPassphrase``."""
         case = self.registry.case(references.parse_case(code))
+        if any(self._is_written(blob(row, "draft_id")) for row in self.registry.drafts(case.case_id)):
+            # Whoever writes would go on, be told that it is saved, and never find it again.
+            raise errors.Refused(reason=_BEING_WRITTEN)
         plan = epochs.plan_delete(self, current, case)
         self._renew("case-delete", plan, case=case, digest=self.log.digest_of_entries(case))
 

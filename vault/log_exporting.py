@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crypto import commitments
 from crypto.encoding import canonical_json
 from vault import errors, files, log_rows, schema
 from vault.leaves import origin
+from vault.log_bodies import Body
+from vault.log_rows import EntryRow
 from vault.registry import Registry
 from vault.tables import integer, optional_blob
 
@@ -145,24 +146,25 @@ def _write(
 
 
 def disclosure(
-    registry: Registry, entries: Iterable[tuple[int, bytes, bytes, dict[str, object]]], *, hidden: Iterable[str]
+    registry: Registry, entries: Iterable[tuple[EntryRow, Body]], *, hidden: Iterable[str]
 ) -> tuple[str, tuple[str, ...]]:
-    """Entries (number, leaf, secret and fields of the body) with proofs that the log of now holds them: the first line, and
-    one for each.
+    """Entries, each with its body, with proofs that the log of now holds them: the first line, and one for each.
 
     Of fields that are ``hidden`` only the hash is given, which says nothing: it is salted. With a field go those that tell
     it; names of files, and what tells when the machine was started, are never given. Raises ``Refused`` for too many, and ``OlderCopy`` where
     the entries are not those of the log's head.
     """
     tree, away, lines = log_rows.tree(registry), _with_what_tells_it(hidden), []
-    for number, leaf, secret, fields in entries:
-        shown = frozenset(fields) - away - (_DIGEST if fields["act"] in _DIGESTS_OF_THIS_DISK else frozenset())
+    for row, body in entries:
+        shown = (
+            frozenset(body.fields) - away - (_DIGEST if body.fields["act"] in _DIGESTS_OF_THIS_DISK else frozenset())
+        )
         lines.append(
             _line(
                 {
-                    "fields": commitments.disclosed(secret, fields, shown),
-                    "leaf": leaf.decode(),
-                    "proof": tree.inclusion_proof(number),
+                    "fields": body.disclosed(shown),
+                    "leaf": row.leaf.decode(),
+                    "proof": tree.inclusion_proof(row.number),
                 }
             )
         )

@@ -221,6 +221,20 @@ def verify_new(staged: Staged, objects: Path) -> None:
         raise errors.ReceiptRefused
 
 
+def belongs(staged: Staged, folder: Path, *, folder_id: bytes, case_id: bytes) -> bool:
+    """Whether a staged object was encrypted for this case: in another nobody could ever read it. Raises ``DiskFailed``,
+    FileNotFoundError.
+    """
+    context = object_context(folder_id=folder_id, case_id=case_id, object_id=staged.object_id, segment=0)
+    path = staged_path(folder, staged.object_id, 0)
+    with files.translated(path), path.open("rb", buffering=0) as file:
+        try:
+            ChunkDecryptor(ObjectKey(staged.key), context, file.read(PREFIX)).decrypt_chunk(0, file.read(SEALED_CHUNK))
+        except CryptoError:
+            return False
+    return True
+
+
 def place(staged: Staged, folder: Path, objects: Path) -> None:
     """Move a staged object to its final place, durably."""
     for segment in range(staged.segments):

@@ -199,13 +199,16 @@ def _hexadecimal(address: tuple[str, int], prefix: str) -> str:
     return "".join(f"{word:08X}" for word in words) + f":{port:04X}"
 
 
-def ending_with_this_process() -> Callable[[], None] | None:
-    """Return what a child must call before it executes another program, so that the system kills it when we end.
+def ending_with_this_process(*, memory_bytes: int | None = None) -> Callable[[], None] | None:
+    """Return what a child must call before it executes another program, so that the system kills it when we end, and gives
+    it no more memory than ``memory_bytes``.
 
     None where the system has no such thing. It counts from the thread that starts the child.
     """
     if sys.platform != "linux":
         return None
+    import resource
+
     try:
         prctl = _prctl()
     except (ImportError, OSError, AttributeError):
@@ -216,6 +219,8 @@ def ending_with_this_process() -> Callable[[], None] | None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:  # it ended before we were bound to it
             os._exit(1)
+        if memory_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
     return bind
 

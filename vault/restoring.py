@@ -89,8 +89,9 @@ def restore(
     6. Check every byte of the copy, read from the medium. Damage ends it, unless ``despite_damage``.
     7. Give it its name.
 
-    Raises ``AlreadyThere``, ``Refused``, ``NoSuchVault``, ``NotAVault``, ``WrongPassphrase``, ``BackupIncomplete``, ``RestoreRefused``
-    and other ``Damage``, ``VaultInUse``, ``NoSpace``, ``ReadOnly``. After an error nothing of it is left.
+    Raises ``AlreadyThere``, ``Refused``, ``NoSuchVault``, ``NotAVault``, ``WrongPassphrase``, ``BackupIncomplete``,
+    ``RestoreRefused`` and other ``Damage``, ``VaultInUse``, ``NoSpace``, ``ReadOnly``. After an error nothing of it is
+    left.
     """
     if copying.occupied(path):
         raise errors.AlreadyThere(path=str(path))

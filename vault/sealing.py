@@ -87,9 +87,9 @@ class Sealing:
         6. The outcome: its size and SHA-256.
 
         ``passphrase`` is needed where the plan is for one, and only there. Raises ``AlreadyThere``, ``NoSuchFolder``,
-        ``NoSpace``, ``FileTooLarge``, ``ReadOnly``, ``ObjectDamaged``, ``ObjectMissing``, ``PartnerChanged``, ``LogUnavailable``,
-        ``SessionOver``. After an error nothing of the file is left, except after ``OutcomeUnrecorded``, and after
-        ``SessionOver`` if only the outcome was missing: then it is ``done``.
+        ``NoSpace``, ``FileTooLarge``, ``ReadOnly``, ``ObjectDamaged``, ``ObjectMissing``, ``PartnerChanged``,
+        ``LogUnavailable``, ``SessionOver``. After an error nothing of the file is left, except after
+        ``OutcomeUnrecorded``, and after ``SessionOver`` if only the outcome was missing: then it is ``done``.
         """
         if (passphrase is None) == (self.plan.protection == age.SCRYPT):
             raise ValueError("a passphrase goes with a file for a passphrase")

@@ -60,7 +60,7 @@ Incomplete = Callable[[Found, int], None]
 
 def inspect(keeper: Keeper, path: Path, *, spoken: Spoken | None = None, progress: Progress | None = None) -> Found:
     """Read a file to its end and say what it is; nothing is stored. See ``unseal`` for what it raises."""
-    with SealedFile(path) as file:
+    with _opened(keeper, path, stores=False) as file:
         return _Unsealing(keeper, file, spoken, progress, stores=False).inspect()
 
 
@@ -80,8 +80,8 @@ def unseal(
     1. Its header is read; the intent is logged, and the service unwraps the file's key. For a file with a passphrase
        ``spoken`` is asked.
     2. The tag files are read and verified: signatures, digests, for whom it is.
-    3. The service judges the sender and whether the file came before. The same file again is read to its end, to see that it is
-       whole, and ends here.
+    3. The service judges the sender and whether the file came before. The same file again is read to its end, to see
+       that it is whole, and ends here.
     4. A sender who is not known, or whose log cannot be proved to go on from what was seen of it, is shown to ``accept``;
        without its yes it ends here.
     5. Each item streams into a staged object while both its digests are computed, and compared with the manifests.
@@ -96,7 +96,7 @@ def unseal(
     Raises ``NotForUs``, ``SealedFileRefused`` (``DamagedCopy`` of what came before), ``WrongFilePassphrase``, ``BadCard``,
     ``SenderUnproven``, ``LogNotConnected``, ``PartnerChanged``, ``NoSuchCase``, ``CodeTaken``, ``NoSpace``, ``ReadOnly``.
     """
-    with SealedFile(path) as file:
+    with _opened(keeper, path, stores=True, into=into) as file:
         unsealing = _Unsealing(keeper, file, spoken, progress, stores=True)
         try:
             return unsealing.store(into=into, code=code, accept=accept)
@@ -104,6 +104,20 @@ def unseal(
             if incomplete is not None and unsealing.awaited is not None:
                 incomplete(unsealing.awaited, unsealing.came)
             raise
+
+
+@contextlib.contextmanager
+def _opened(keeper: Keeper, path: Path, *, stores: bool, into: str | None = None) -> Iterator[SealedFile]:
+    """The file with its header read. One that is refused by then is in the log like any other."""
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(SealedFile(path))
+        except errors.SealedFileRefused as error:
+            with contextlib.suppress(errors.VaultError):
+                grant = keeper.open_begin(None, stores=stores, into=into)
+                keeper.open_end(grant.intent, "failed", reason=errors.recorded(error))
+            raise
+        yield file
 
 
 class _Unsealing:
@@ -164,7 +178,7 @@ class _Unsealing:
         except BaseException as error:
             if self.grant is not None:
                 with contextlib.suppress(errors.VaultError):
-                    self.keeper.open_end(self.grant.intent, "failed", reason=type(error).__name__)
+                    self.keeper.open_end(self.grant.intent, "failed", reason=errors.recorded(error))
             raise
 
     def _content(self, grant: OpenGrant) -> Peeked:

@@ -142,7 +142,7 @@ def remember(registry: Registry, sender: str, audience: str, head: ShownHead, *,
 
 
 def _settle_unconnected(registry: Registry, sender: str, audience: str, head: ShownHead) -> None:
-    """Forget a suspicion that was refuted: of two states without a proof between them, both are now proven to be of one chain."""
+    """Forget a suspicion that was refuted: two states without a proof between them are now proven to be of one chain."""
     known = _of_chain(registry, sender, audience, bytes.fromhex(head.first_key))
     if sum(row["evidence"] is not None for row in known) > 1:
         return  # there are states from which no proof leads on
@@ -158,8 +158,8 @@ def to_name(
 ) -> tuple[str, bytes | None] | None:
     """The state of a sender's log that a receipt names, as the text of a checkpoint, and what proves that it was shown.
 
-    It is the newest that was shown to us of the generation that the file with this ``digest`` is of; or, where no proof leads to
-    that from an older one, the older: so the sender's own log must have it, and the next file can prove it.
+    It is the newest that was shown to us of the generation that the file with this ``digest`` is of; or, where no proof
+    leads to that from an older one, the older: so the sender's own log must have it, and the next file can prove it.
     """
     shown = [row for row in _of_sender(registry, sender) if row["audience"] == audience]
     if not shown:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from commands import _content, _encodings, _players
+from commands import _content, _encodings, _pdf, _players
 from commands._content import Media
+from commands._errors import Stop
 from vault import KeyFileUnlocker, Vault
 from vault.streaming import Stream
 
@@ -233,3 +234,29 @@ def test_subtitles_that_lie_beside_are_not_looked_for(
     assert_nothing_else(found, listener, tmp_path / "canary")
     assert ".srt" not in found
     assert ".ass" not in found
+
+
+WIDE = (
+    b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
+    b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 14400 14400]>>endobj\ntrailer<</Root 1 0 R>>"
+)
+
+
+def test_a_page_of_any_width_takes_no_memory_without_end(tmp_path: Path, program: Callable[[str], str]) -> None:
+    """Two hundred inches, the most that a page may have: as a picture more than two gigabytes."""
+    for name in _pdf.PROGRAMS:
+        program(name)
+    (tmp_path / "wide.pdf").write_bytes(WIDE)
+    with Vault.create(tmp_path / "vault", KeyFileUnlocker(KEY)) as vault:
+        vault.cases.new("Harbour", code="HARBOUR")
+        vault.cases.get("HARBOUR").items.add_file(tmp_path / "wide.pdf")
+        with vault.cases.get("HARBOUR").items.get(1).open(act="view") as reading:
+            assert _pdf.page_count(reading) == 1
+            with pytest.raises(Stop, match="too much for the program"):
+                _pdf.page(reading, 1)
+
+
+def test_a_program_gets_no_more_memory_than_it_may_have() -> None:
+    for size, status in ((600 << 20, 1), (100 << 20, 0)):
+        taking = [sys.executable, "-I", "-c", f"bytearray({size})"]
+        assert _players.start(taking, memory_bytes=512 << 20).wait(60) == status

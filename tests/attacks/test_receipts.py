@@ -57,7 +57,7 @@ class Ours:
             self.take(data)
         assert type(caught.value) is error
         entries = [each for each in self.vault.log() if each.act == "receipt-take"]
-        assert (entries[-1].phase, entries[-1].reason) == ("failed", error.__name__)
+        assert (entries[-1].phase, entries[-1].reason) == ("failed", errors.recorded(caught.value))
         assert entries[-2].phase == "intent"
         assert (self.vault.keeper.registry.rows(schema.SHARES), self.vault.partners.list()) == before
 

@@ -89,7 +89,7 @@ def test_what_is_no_time_or_of_another_case_is_a_usage_error(harbour: Any, argum
         (None, None, ""),
         ("hearing", None, "hearing"),
         (None, "clock-set-back", "clock-set-back"),
-        ("hearing", "clock-set-back", "clock-set-back; hearing"),
+        ("hearing", "clock-set-back", "hearing (clock-set-back)"),
     ],
 )
 def test_a_purpose_hides_nothing_that_the_vault_says(purpose: str | None, reason: str | None, shown: str) -> None:

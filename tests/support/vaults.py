@@ -17,6 +17,8 @@ from vault.compartment import Compartment
 from vault.folder import Folder
 from vault.index_rows import IndexRows
 from vault.log import Log
+from vault.log_bodies import Body, seal_body, unseal_body
+from vault.log_rows import ENTRY_COLUMNS, entry_row
 from vault.registry import CaseRow, Registry
 from vault.store import Store
 from vault.unlock import Unlocker
@@ -187,6 +189,20 @@ def write_rows(index: Registry, change: Callable[[], object]) -> None:
     """Change rows of an open index past the program's own doors, in a step of its log as any other."""
     log = Log(index, wall_time=Clock(), actor="keyfile", said=True)
     log.conclude(log.begin("case-codes", lambda: (change(), None)[1]).number, "done")
+
+
+def body_of(index: Registry, number: int) -> Body:
+    """What an entry of the log says, read past the program's own doors."""
+    (record,) = index.store.execute(f"SELECT {ENTRY_COLUMNS} FROM log_entries WHERE number = ?", (number,))  # noqa: S608 (a constant)
+    return unseal_body(index, entry_row(record))
+
+
+def put_body(index: Registry, number: int, body: Body, case_id: bytes | None, epoch: int | None) -> None:
+    """Let an entry say something else, sealed under a case's key or that of the vault; its leaf stays."""
+    index.store.execute(
+        "UPDATE log_entries SET body = ?, case_id = ?, epoch = ? WHERE number = ?",
+        (seal_body(index, number, body, case_id, epoch), case_id, epoch, number),
+    )
 
 
 def digest_of_rows(index: Registry) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from vaults import (
     case_row,
     clear_content,
     dumped,
+    key_file,
     make_vault,
     object_files,
     open_compartment,
@@ -59,6 +60,43 @@ def content(case: Case, number: int) -> bytes:
 
 
 # Cases
+
+
+class _Meanwhile(io.RawIOBase):
+    """Bytes during whose reading something else is done in another window."""
+
+    def __init__(self, do: Callable[[], object]) -> None:
+        super().__init__()
+        self._do = do
+        self._left = io.BytesIO(b"She came by the night train.")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # only the pipeline reads from it
+        count = self._left.readinto(buffer)
+        if not count:
+            self._do()
+            self._do = lambda: None
+        return count
+
+
+def test_what_was_read_for_a_case_that_was_deleted_is_not_stored_in_another_of_its_code(
+    vault: Vault, case: Case
+) -> None:
+    """It is sealed for the case that is gone: it would stand in the list, and nobody could ever read it."""
+
+    def exchange() -> None:
+        case.delete(key_file())
+        vault.cases.new("Another street", code="HARBOUR")
+
+    with pytest.raises(errors.Refused, match="deleted meanwhile"):
+        case.items.add_stream(_Meanwhile(exchange))
+    assert vault.cases.get("HARBOUR").items.list() == ()
+    assert vault.check(read_data=True).findings == ()
+    with pytest.raises(NoSuchCase):
+        case.items.add_stream(_Meanwhile(lambda: case.delete(key_file())))
+    assert vault.check(read_data=True).findings == ()
 
 
 def test_a_case_is_listed_and_shown_with_what_it_holds(vault: Vault, case: Case) -> None:

@@ -1,10 +1,12 @@
 """Texts being written: sealed, saved again and again, found again; never exchanged, never an older one in silence."""
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
 
 import pytest
+from faults import Crash, FaultyDisk, replaced
 from vaults import FailingLog, all_files, clear_content, copied, flip, key_file, make_vault, open_vault
 
 from crypto.objects import ciphertext_size
@@ -246,12 +248,108 @@ def test_after_a_new_passphrase_drafts_open_and_the_old_case_key_opens_none(
             assert back.draft.text == CANARY
 
 
-def test_writing_goes_on_while_the_passphrase_is_changed(case: Case, vault: Vault) -> None:
+def test_an_old_copy_and_its_secret_open_nothing_that_is_written_after_a_new_passphrase(
+    case: Case, vault: Vault, path: Path, tmp_path: Path
+) -> None:
+    begun(case, "of before").keep()
+    old_id, (old_file,) = only(case), files(path)
+    vault.close()
+    with open_vault(copied(path, tmp_path / "older")) as older:
+        stolen = older.cases.get("HARBOUR").drafts.resume(old_id)._place.files
+    new = KeyFileUnlocker(b"another key file")
+    with open_vault(path) as again:
+        again.change_passphrase(key_file(), new)
+        found = again.cases.get("HARBOUR")
+        assert only(found) != old_id
+        with found.drafts.resume(only(found)) as writing:
+            assert (writing.draft.text, writing.doubtful) == ("of before", False)
+            writing.save(CANARY)
+        assert again.check(read_data=True).findings == ()
+    (file,) = files(path)
+    assert file.name != old_file.name
+    for place in stolen._paths:
+        place.write_bytes(file.read_bytes())
+    with pytest.raises(errors.DraftDamaged):
+        stolen.read()
+    with open_vault(path, new) as again:
+        found = again.cases.get("HARBOUR")
+        with found.drafts.resume(only(found)) as back:
+            assert (back.draft.text, back.doubtful) == (CANARY, False)
+
+
+def test_a_way_in_that_is_removed_leads_to_no_draft_of_later_either(case: Case, vault: Vault, path: Path) -> None:
+    begun(case, "of before").keep()
+    before = only(case)
+    added = vault.add_key(key_file(), KeyFileUnlocker(b"another key file"), label="stick")
+    vault.remove_key(key_file(), added.slot)
+    with case.drafts.resume(only(case)) as back:
+        assert back.draft.text == "of before"
+    assert only(case) != before
+
+
+def test_no_key_is_renewed_while_a_text_is_written_that_would_go_on_under_its_own(case: Case, vault: Vault) -> None:
+    new = KeyFileUnlocker(b"another key file")
     writing = begun(case, "a")
-    vault.change_passphrase(key_file(), KeyFileUnlocker(b"another key file"))
+    added = vault.add_key(key_file(), KeyFileUnlocker(b"one more key file"), label="stick")
+    for change in (lambda: vault.change_passphrase(key_file(), new), lambda: vault.remove_key(key_file(), added.slot)):
+        with pytest.raises(errors.Refused, match="a text is being written"):
+            change()
     writing.save("b")
     writing.store("c", Description(title="t"))
     assert case.drafts.list() == ()
+    vault.change_passphrase(key_file(), new)
+
+
+def test_a_draft_that_is_older_or_does_not_open_stays_so_with_new_keys(case: Case, vault: Vault, path: Path) -> None:
+    writing = begun(case, "older")
+    (file,) = files(path)
+    older = file.read_bytes()
+    writing.save("newer")
+    writing.save("newest")
+    writing.keep()
+    file.write_bytes(older)
+    begun(vault.cases.get("MEADOW"), "whole").keep()
+    (other,) = set(files(path)) - {file}
+    flip(other, 100)
+    vault.change_passphrase(key_file(), KeyFileUnlocker(b"another key file"))
+    assert [(each.kind, each.subject) for each in vault.check().findings] == [
+        ("older copy", "HARBOUR, draft 1"),
+        ("damaged", "MEADOW, draft 1"),
+    ]
+    with case.drafts.resume(only(case)) as back:
+        assert (back.draft.text, back.doubtful) == ("older", True)
+    with pytest.raises(errors.DraftDamaged):
+        vault.cases.get("MEADOW").drafts.resume(only(vault.cases.get("MEADOW")))
+
+
+@pytest.mark.slow
+def test_wherever_a_change_of_the_passphrase_crashes_the_draft_is_there(
+    case: Case, vault: Vault, path: Path, tmp_path: Path
+) -> None:
+    begun(case, CANARY).keep()
+    vault.close()
+    new = KeyFileUnlocker(b"another key file")
+    opened = 0
+    for nth in range(1, 200):
+        copy = copied(path, tmp_path / f"{nth}")
+        disk = FaultyDisk().fail_nth(nth, Crash("now"))
+        changing = open_vault(copy)
+        changing.keeper._fail = lambda *_: None  # type: ignore[method-assign]  # a dead process writes no outcome
+        with replaced(disk), contextlib.suppress(Crash):
+            changing.change_passphrase(key_file(), new)
+        crashed = copied(copy, tmp_path / f"crashed {nth}")
+        changing._lock.release()
+        if not disk.fired:
+            break
+        for way in (key_file(), new):
+            with contextlib.suppress(errors.WrongPassphrase), open_vault(crashed, way) as again:
+                assert again.check(read_data=True).findings == (), nth
+                found = again.cases.get("HARBOUR")
+                with found.drafts.resume(only(found)) as back:
+                    assert (back.draft.text, back.doubtful) == (CANARY, False)
+                assert len(files(crashed)) == 1
+                opened += 1
+    assert opened > 10
 
 
 def test_deleting_a_case_removes_its_drafts_and_keys_and_no_others(case: Case, vault: Vault, path: Path) -> None:
@@ -266,6 +364,16 @@ def test_deleting_a_case_removes_its_drafts_and_keys_and_no_others(case: Case, v
         with found.drafts.resume(only(found)) as back:
             assert back.draft.text == "stays"
     assert files(path) == [left]
+
+
+def test_a_case_is_not_deleted_under_somebody_who_writes_in_it(case: Case, vault: Vault, path: Path) -> None:
+    with begun(case, CANARY) as writing:
+        with pytest.raises(errors.Refused, match="a text is being written"):
+            case.delete(key_file())
+        vault.cases.get("MEADOW").delete(key_file())
+        assert writing.save("and more")
+    case.delete(key_file())
+    assert files(path) == []
 
 
 # Backups

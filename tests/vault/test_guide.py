@@ -2,8 +2,10 @@
 
 import io
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from somebody import Somebody
 from terminals import answering
 
 from commands import cli
-from crypto import age, fingerprints
+from crypto import age, fingerprints, sshsig
 from crypto.age import X25519Identity
 from crypto.labels import SignedKind
 from vault import archive, bag, guide
@@ -66,13 +68,12 @@ def typed(folder: Path, *lines: str, path: Path | None = None, words: str = "") 
 def opened(folder: Path, **how: Path) -> Path:
     done = typed(folder, *guide.lines(guide.LINUX, "open", "HARBOUR-3"), **how)
     assert (done.returncode, done.stdout, done.stderr) == (0, "OPENED\n", "")
-    return folder / "HARBOUR-3"
+    return folder / "opened" / "HARBOUR-3"
 
 
 def step(folder: Path, name: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """One of the later steps, typed in the folder that came out."""
-    go = () if name == "digests" else ("cd HARBOUR-3",)
-    return typed(folder, *go, *guide.lines(guide.LINUX, name, "HARBOUR-3"), path=path)
+    """One of the later steps, typed where the first one was."""
+    return typed(folder, *guide.lines(guide.LINUX, name, "HARBOUR-3"), path=path)
 
 
 UNPACKERS = {
@@ -149,19 +150,20 @@ def test_age_and_tar_alone_are_enough(folder: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="left out: no pseudo-terminal here")
-def test_a_passphrase_opens_the_file(folder: Path) -> None:
+def test_a_passphrase_opens_the_file(folder: Path, path: Path) -> None:
     spoken = {"to": "", "to_kind": "passphrase", "sealed_for": "scrypt"}
     (folder / "sealed.age").write_bytes(sealed(age.passphrase_recipient(PASSPHRASE, work_factor=10), manifest=spoken))
-    done = typed(folder, *guide.lines(guide.LINUX, "passphrase", "HARBOUR-3"), words=PASSPHRASE)
+    done = typed(folder, *guide.lines(guide.LINUX, "passphrase", "HARBOUR-3"), path=path, words=PASSPHRASE)
     assert "OPENED" in done.stdout
-    assert step(folder, "digests").stdout.endswith("\nWHOLE\n")
-    assert step(folder, "recipient").stdout == "NOT FOR ME\n"
+    assert step(folder, "digests", path).stdout.endswith("\nWHOLE\n")
+    assert step(folder, "recipient", path).stdout == "NOT FOR ME\n"
 
 
 @pytest.mark.parametrize("kept", [70_000, -1])
 def test_a_file_that_is_cut_never_opens(folder: Path, path: Path, kept: int) -> None:
     whole = (folder / "sealed.age").read_bytes()
     for data in (whole[:kept], whole[:-20_000] + bytes(20_000)):
+        shutil.rmtree(folder / "opened", ignore_errors=True)
         (folder / "sealed.age").write_bytes(data)
         done = typed(folder, *guide.lines(guide.LINUX, "open", "HARBOUR-3"), path=path)
         assert done.returncode != 0
@@ -194,6 +196,66 @@ def test_another_sender_or_another_text_has_no_good_signature(folder: Path, prog
     done = step(folder, "sender")
     assert done.returncode != 0
     assert "Good" not in done.stdout
+
+
+def hostile(*, top: str = "HARBOUR-3", **planted: bytes) -> bytes:
+    """A file by a stranger who signs for themselves, in a tar that puts more on the disk than a bag has."""
+    stranger = Somebody(7)
+    share = bags.share(CONTENTS, to=TO, to_kind="age", sealed_for="X25519", vault_id=stranger.vault_id.hex())
+    tags = bags.tags_of(share)
+    tags |= {
+        bag.SIGNATURE: sshsig.sign(stranger.ed25519, tags[bag.TAGMANIFEST], kind=SignedKind.SEALED_FILE),
+        bag.CARD: stranger.card(),
+    }
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as written:
+        content = {f"{top}/{name}": data for name, data in tags.items()}
+        content |= {f"{top}/{each.path}": data for each, data in zip(share.items, CONTENTS, strict=True)}
+        for name, data in {**content, **planted}.items():
+            about = tarfile.TarInfo(name)
+            about.size, about.mode = len(data), 0o755
+            written.addfile(about, io.BytesIO(data))
+        if top != "HARBOUR-3":
+            link = tarfile.TarInfo("HARBOUR-3")
+            link.type, link.linkname = tarfile.SYMTYPE, top
+            written.addfile(link)
+    sealed_file = io.BytesIO()
+    age.encrypt(io.BytesIO(sink.getvalue()), sealed_file, [RECIPIENT.recipient()])
+    return sealed_file.getvalue()
+
+
+@pytest.mark.parametrize("top", ["HARBOUR-3", "deep/er"])
+def test_what_comes_out_replaces_neither_the_partners_card_nor_key_nor_programs(
+    folder: Path, path: Path, program: Program, top: str
+) -> None:
+    program("ssh-keygen")
+    stranger = {name: Somebody(7).card() for name in ("partner.card", "../partner.card", "deep/partner.card")}
+    others = dict.fromkeys(("key.txt", "signers", "age-keygen.exe", "age.exe", "sealed.age"), b"theirs")
+    before = {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()}
+    (folder / "sealed.age").write_bytes(hostile(top=top, **stranger, **others))
+    typed(folder, *guide.lines(guide.LINUX, "open", "HARBOUR-3"), path=path)
+    assert all((folder / name).read_bytes() == before[name] for name in ("partner.card", "key.txt"))
+    assert {each.name for each in folder.iterdir()} == {*before, "opened"}
+    done = step(folder, "sender", path)
+    assert done.returncode != 0
+    assert "Good" not in done.stdout
+
+
+def test_nothing_is_unpacked_into_a_folder_that_is_there(folder: Path, path: Path) -> None:
+    opened(folder, path=path)
+    (folder / "opened" / "HARBOUR-3" / "sealed.json").unlink()
+    done = typed(folder, *guide.lines(guide.LINUX, "open", "HARBOUR-3"), path=path)
+    assert done.returncode != 0
+    assert "OPENED" not in done.stdout
+    assert not (folder / "opened" / "HARBOUR-3" / "sealed.json").exists()
+
+
+@pytest.mark.parametrize("system", guide.SYSTEMS)
+def test_no_line_is_typed_among_what_came_out(system: str) -> None:
+    for each in guide.STEPS:
+        for line in guide.lines(system, each.name, "FOLDER"):
+            assert ".." not in line
+            assert not line.startswith("cd ")
 
 
 def test_a_signature_of_another_kind_is_not_good(folder: Path, program: Program) -> None:
@@ -298,7 +360,7 @@ def test_windows_is_told_no_line_that_powershell_cannot_run() -> None:
 
 
 def test_the_guide_in_a_bag_names_its_folder() -> None:
-    assert b"cd HARBOUR-3\n" in guide.read_me("HARBOUR-3")
+    assert b"(cd opened/HARBOUR-3 && " in guide.read_me("HARBOUR-3")
     assert b"FOLDER" not in guide.read_me("HARBOUR-3")
 
 

@@ -15,7 +15,18 @@ from typing import Any
 
 import pytest
 from faults import Failure, FaultyDisk, bury, every_failure, replaced
-from vaults import Clock, all_files, clear_content, copied, key_file, make_vault, open_registry, open_vault, vault_key
+from vaults import (
+    Clock,
+    all_files,
+    body_of,
+    clear_content,
+    copied,
+    key_file,
+    make_vault,
+    open_registry,
+    open_vault,
+    vault_key,
+)
 
 from crypto.keys import StepKey
 from crypto.signing import step_public_key
@@ -208,8 +219,7 @@ def test_an_older_copy_that_is_accepted_does_not_go_on_under_the_same_name(path:
     with Vault.open(older, key_file(), state_dir=state, accept_older=True) as vault:
         assert vault.keeper.registry.signing.generation == 2
         (number,) = [entry.number for entry in vault.log() if entry.act == "older-copy-accepted" and not entry.answers]
-        ((body,),) = vault.keeper.registry.store.execute("SELECT body FROM log_entries WHERE number = ?", (number,))
-        heads = vault.keeper.log._unseal(number, body, None, None)[1]["heads"]
+        heads = body_of(vault.keeper.registry, number).fields["heads"]
         assert isinstance(heads, list)
         assert [each["generation"] for each in heads] == [1, 1]
         assert vault.keeper.log_verify(full=True).generations[1].first_step == heads[0]["step"] + 1

@@ -435,7 +435,7 @@ def test_a_file_key_is_given_for_one_intent_and_only_for_what_is_ours(vault: Vau
     header = age.read_header(io.BytesIO(stranger)).text
     with pytest.raises(errors.NotForUs):
         vault.keeper.open_begin(header)
-    assert vault.log()[-2].reason == "NotForUs"
+    assert vault.log()[-2].reason == "NotForUs: its key does not open it"
     with pytest.raises(errors.SealedFileRefused):
         vault.keeper.open_begin(b"no header")
 
@@ -450,7 +450,10 @@ def test_a_text_without_end_is_refused_and_logged(vault: Vault) -> None:
     with pytest.raises(errors.SealedFileRefused):
         opened(vault, file)
     outcome = [entry for entry in vault.log() if entry.act == "open"][-1]
-    assert (outcome.phase, outcome.reason) == ("failed", "SealedFileRefused")
+    assert (outcome.phase, outcome.reason) == (
+        "failed",
+        "SealedFileRefused: what it says of its content cannot be stored",
+    )
     assert vault.cases.list() == ()
     vault.inspect_file(vault.path.with_name("file.age"), spoken=nobody)
     assert len([entry for entry in vault.log() if entry.act == "inspect"][-1].purpose or "") == 1000

@@ -28,7 +28,7 @@ from vault import Case, Description, PersonFields, Vault, errors, files, platfor
 from vault.bag import CUSTODY, GUIDE, SEALED
 from vault.sealing import Sealed, new_passphrase
 
-VIDEO = random.Random(1).randbytes(300_000)
+VIDEO = random.Random(1).randbytes(306_000)
 LETTER = "She came by the night train."
 BEAR, CRANE = Somebody(1), Somebody(2)
 CANARIES = {
@@ -286,6 +286,47 @@ def test_a_file_that_failed_leaves_its_number_unused_and_is_in_no_chain(case, ou
     third = opened(sealed(case, out).path, BEAR.hybrid, BEAR.fingerprint)
     assert (third.manifest.sequence, third.manifest.previous) == (3, first.digest)
     assert [share.state for share in case.shares()] == ["sent", "failed", "sent"]
+
+
+class _Stick(FaultyDisk):
+    """A disk that is gone when the file is whole and is to get its name: its folder is away, or does not answer."""
+
+    def __init__(self, out: Path, *, away: bool) -> None:
+        super().__init__()
+        self.out, self.away = out, away
+
+    def rename(self, source: Path, target: Path) -> None:
+        if source.parent != self.out:
+            super().rename(source, target)
+            return
+        if self.away:
+            self.out.rename(self.out.with_name("in a pocket"))
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def remove(self, path: Path) -> None:
+        if path.parent == self.out:
+            if self.away:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        super().remove(path)
+
+
+@pytest.mark.parametrize("away", [True, False])
+def test_a_whole_file_on_a_stick_that_was_pulled_out_is_never_said_not_to_be(case, out, away):
+    """It opens for the partner, whoever finds the stick: so `grants` must not say that there is none."""
+    first = opened(sealed(case, out).path, BEAR.hybrid, BEAR.fingerprint)
+    with (
+        case.seal(to=CANARIES["partner"], items="all") as running,
+        replaced(_Stick(out, away=away)),
+        pytest.raises(errors.DiskFailed),
+    ):
+        running.write(out)
+    (lost,) = (out.with_name("in a pocket") if away else out).glob("*.partial")
+    second = opened(lost, BEAR.hybrid, BEAR.fingerprint)
+    assert [share.state for share in case.shares()] == ["sent", "signed"]
+    out.mkdir(exist_ok=True)
+    third = opened(sealed(case, out).path, BEAR.hybrid, BEAR.fingerprint)
+    assert (second.manifest.previous, third.manifest.previous) == (first.digest, second.digest)
 
 
 def test_what_was_never_agreed_to_is_neither_signed_nor_counted(vault, case, out):

@@ -205,10 +205,12 @@ class Receiving(Sharing):
         del self._openings[intent]
         act = opening.act
         with self._concluding(act):
-            claim = opening.claim
-            if claim is None or not opening.stores:
+            claim, heard = opening.claim, opening.verdict
+            if claim is None or heard is None or not opening.stores:
                 raise errors.ReceiptRefused
             verdict = self._judged(opening, claim)
+            if verdict.unconnected is not None and heard.unconnected is None:
+                raise errors.LogNotConnected  # nobody was asked about that
             senders.verify(verdict, accepted=accepted)
             self._see_case(opening)
             try:

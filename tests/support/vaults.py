@@ -19,6 +19,7 @@ from vault import KeyFileUnlocker, Vault, compartment, registry, schema
 from vault.compartment import Compartment
 from vault.door import Act
 from vault.folder import Folder
+from vault.index_rows import IndexRows
 from vault.keeper import Keeper
 from vault.log import Log
 from vault.log_bodies import Body, seal_body, unseal_body
@@ -239,12 +240,12 @@ def put_body(index: Registry, number: int, body: Body, case_id: bytes | None, ep
 
 def digest_of_rows(index: Registry) -> bytes:
     """What the index's digest has to be for the rows that its tables hold now."""
-    index._rows, index._digests = {}, {}
+    index._rows = IndexRows()
     for table in schema.VAULT_TABLES:
         if table.name in index._present:
             for record in index.store.execute(f"SELECT {', '.join(table.columns)} FROM {table.name}"):  # noqa: S608 (constants)
-                index._remember(table, table.from_record(record))
-    return registry._index_digest(index._digests)
+                index._rows.put(table, table.from_record(record))
+    return index._rows.digest()
 
 
 def written_by_hand(path: Path, statement: str) -> None:

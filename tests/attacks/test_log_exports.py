@@ -550,6 +550,17 @@ def test_a_disclosure_that_does_not_end_is_not_read_to_its_end(exported: Exporte
     assert "too many" in assert_refused(written(path, many))
 
 
+@pytest.mark.parametrize("part", ["[],", "{},", '"ab",'])
+def test_a_line_of_very_many_small_parts_is_refused_before_it_takes_memory(
+    exported: Exported, tmp_path: Path, part: str
+) -> None:
+    """Thirty times as much memory as the line has characters, and a minute, was what such a line took."""
+    many = "[" + part * (3 << 20) + '""]'
+    header, *rest = exported.disclosed.splitlines()
+    for lines in ([many], [header, many, *rest[1:]], [header, rest[0].replace('"proof":', f'"proof":{many},"x":')]):
+        assert "more parts" in assert_refused(written(tmp_path / "log.jsonl", "\n".join(lines) + "\n"))
+
+
 def test_entries_that_were_disclosed_after_the_public_export_are_not_said_to_be_of_another_log(tmp_path: Path) -> None:
     made = MadeUp(STRANGER)
     made.begin()

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+import pytest
+
 Kind = Literal["exfat", "fat"]
 
 _TOOLS = {
@@ -24,6 +26,19 @@ _PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin
 
 class CannotMount(Exception):
     """This machine cannot mount such a stick; the reason is the message, fit for pytest.skip."""
+
+
+@contextlib.contextmanager
+def or_left_out(what: str, disk: contextlib.AbstractContextManager[Path]) -> Iterator[Path]:
+    """The root of a disk; where this machine cannot mount one the test is left out, and the summary says ``what`` was."""
+    try:
+        root = disk.__enter__()
+    except CannotMount as reason:
+        pytest.skip(f"left out: {what}: {reason}")
+    try:
+        yield root
+    finally:
+        disk.__exit__(None, None, None)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ fails, the program is wrong, not the vault.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import shutil
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from loading import golden_maker
 from made_up_logs import verified
 
 from vault import KeyFileUnlocker, RecoveryUnlocker, Vault, errors
@@ -23,12 +23,7 @@ from vault import KeyFileUnlocker, RecoveryUnlocker, Vault, errors
 
 @pytest.fixture(scope="session")
 def maker(source: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("golden_v1", source / "tests/vectors/make/golden_v1.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return golden_maker(source)
 
 
 @pytest.fixture

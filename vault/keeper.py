@@ -55,7 +55,6 @@ from vault.requests import (
 from vault.tables import blob, text
 from vault.unlock import SecretUnlocker, Unlocker
 
-
 _BEING_WRITTEN = "a text is being written; end that first, in the window where it is written"
 
 

@@ -99,10 +99,10 @@ def _different_pieces(text: str) -> Iterator[Piece]:
             yield from _run(run[0], run.start(), loose)
     seen.clear()  # what is a word is perhaps a number, too
     for start, end in _runs_of_digits(text):
-        run = text[start:end]
-        if run not in seen:
-            seen.add(run)
-            yield from _numbers(run, start)
+        number = text[start:end]
+        if number not in seen:
+            seen.add(number)
+            yield from _numbers(number, start)
 
 
 def _run(whole: str, place: int, loose: re.Pattern[str]) -> Iterator[Piece]:

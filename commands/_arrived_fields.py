@@ -81,7 +81,7 @@ def _found_values(found: Found) -> dict[str, Any]:
 def opened(found: Found, arrived: Arrived) -> dict[str, Any]:
     """What `open` says of a file that it took in."""
     said = _found_values(found)
-    document: dict[str, Any] = values(arrived)
+    document: dict[str, Any] = {name: value for name, value in values(arrived).items() if name != "verdict"}
     return document | {name: said[name] for name in _ALSO_OPENED}
 
 

@@ -1,4 +1,4 @@
-"""What the fields of the JSON documents mean. docs/commands.md is made from these, and a test compares them with what comes out."""
+"""What the fields of the JSON documents mean: docs/commands.md is made of it, and a test compares it with what comes out."""
 
 from __future__ import annotations
 
@@ -383,7 +383,7 @@ RECEIPT = {
     "former_card": "whether it was signed with the keys of a card that the partner had before",
     "log": "what became of the state of our log that it names: confirmed, lost (in a declared gap), not-ours (proof of another "
     "history, signed by our own keys), elsewhere (signed by them in another copy of this vault, as a generation that this one "
-    "has not), claimed (our log never had it, and nothing proves it), or null where it names none",
+    "does not have), claimed (our log never had it, and nothing proves it), or null where it names none",
 }
 
 GRANT = {

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import click
+
 from commands import _terminal
 from commands._errors import REFUSED, Stop, entry, message_of
+from commands._options import complete_files
 from commands._session import ask_passphrase, locked, read_passphrase
 from commands._text import _
 from vault import errors, passphrases
+
+NEW_PASSPHRASE_FILE_OPTION = click.option(
+    "--new-passphrase-file",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Read the new passphrase from a file or /dev/fd/N.",
+)
+INSIST_OPTION = click.option("--insist", is_flag=True, help="Take a passphrase that is too weak.")
 
 _TRIES = 3
 _OWN_WORDS = ("casevault", "case", "vault", "passphrase")

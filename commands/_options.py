@@ -1,4 +1,5 @@
-"""What all commands share: the global options, before the command or after it, and words that are asked for when left out.
+"""What commands share: the global options, before the command or after it, those of several commands, and words that are
+asked for when left out.
 
 A command asks for words only when the vault is open: a passphrase that fails must not cost what was typed before it, and
 nobody who expects to be asked for the passphrase first should type it into a title.
@@ -259,6 +260,16 @@ def group(name: str, help_text: str) -> Group:
 def pass_settings(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the global options as its first argument."""
     return click.make_pass_decorator(Settings, ensure=True)(function)
+
+
+# Options of several commands
+
+PURPOSE_OPTION = click.option("--purpose", metavar="TEXT", help="What for; the log keeps it.")
+
+
+def output_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--output``: the place of a new file, as ``target``."""
+    return click.option("-o", "--output", "target", type=NewFile(), metavar="FILE", help=help_text)
 
 
 # Words that are given, read or asked for

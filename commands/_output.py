@@ -1,4 +1,4 @@
-"""How results look: tables where a person looks on, lines where a program reads, one fact a line with ``--plain``, one JSON document."""
+"""How results look: tables for a person, lines for a program, one fact a line with ``--plain``, one JSON document."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from commands import _terminal
 from commands._options import Settings
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Fact = tuple[str, str | None]
+_Found = TypeVar("_Found")
 _BAR_AFTER_SECONDS = 0.4
 _SIZES = ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "JUPYTER_LINES")
 _SIZE = re.compile(r"[1-9][0-9]{0,3}")
@@ -109,6 +110,20 @@ class Output:
         """The JSON document."""
         # In any other encoding JSON is not JSON, letters of ASCII apart.
         self._print(document(answer, ascii_only=not _terminal.stdout_is_utf8()))
+
+    def show(self, found: _Found, facts: Callable[[_Found], Sequence[Fact]]) -> None:
+        """One thing that is known: the JSON document, or its facts."""
+        if self.json:
+            self.answer(found)
+        else:
+            self.facts(facts(found))
+
+    def done(self, answer: object, line: str) -> None:
+        """What a command did: the JSON document, or one line, in which what is foreign went through ``visible``."""
+        if self.json:
+            self.answer(answer)
+        else:
+            self.line(line)
 
     def line(self, text: str) -> None:
         """A line of the result; what is foreign in it went through ``visible``."""

@@ -13,7 +13,16 @@ from commands._words import word
 
 if TYPE_CHECKING:
     from vault.arrivals import Origin
-    from vault.requests import CaseDetails, Change, Circumstances, ItemDetails, ItemSummary, Note, PersonDetails
+    from vault.requests import (
+        CaseDetails,
+        Change,
+        Circumstances,
+        Finding,
+        ItemDetails,
+        ItemSummary,
+        Note,
+        PersonDetails,
+    )
     from vault.sealing_requests import ShareSummary
 
 
@@ -23,6 +32,15 @@ def stored(output: Output, item: ItemSummary) -> None:
         output.facts([(_("Item"), item.reference), (_("Title"), item.title)])
     else:
         output.line(f"{item.reference}\t{visible(item.title)}")
+
+
+def damage(output: Output, findings: Sequence[Finding]) -> None:
+    """What is damaged, and where."""
+    output.table(
+        (_("Damage"), _("Where"), _("Detail")),
+        [(word(each.kind), each.subject, each.detail) for each in findings],
+        empty=_("No damage was found."),
+    )
 
 
 def case_facts(case: CaseDetails) -> list[Fact]:

@@ -36,7 +36,8 @@ def grade(constant: str) -> str:
 def reason(constant: str) -> str:
     """Why something was not done, as the log keeps it."""
     known = {"Stop": _("stopped"), "KeyboardInterrupt": _("interrupted")}
-    return known.get(constant) or word(constant)
+    _name, _colon, said = constant.partition(": ")  # of a refused file the rule says more than the name of the error
+    return known.get(constant) or word(said or constant)
 
 
 def word(constant: str) -> str:

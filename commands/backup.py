@@ -11,9 +11,10 @@ from commands import _terminal
 from commands._documents import BACKED_UP, RESTORED
 from commands._errors import DAMAGE, DONE
 from commands._options import PathName, Settings, command, pass_settings
-from commands._output import Output, exact_size, moment, progress
+from commands._output import Fact, Output, exact_size, moment, progress
 from commands._places import make_for_owner, state_folder
 from commands._session import ask_until_right, named_key_file, opened, vault_path
+from commands._show import damage
 from commands._terminal import visible
 from commands._text import _, ngettext
 from vault import errors, platform
@@ -38,23 +39,21 @@ def backup(settings: Settings, folder: Path) -> int:
         expected = missing_bytes(place, session.vault.path)
         with progress(settings, _("copying"), expected) as further:
             done = session.vault.backup(place, anew=settings.yes, progress=further)
-    output = Output(settings)
-    if output.json:
-        output.answer(done)
-    else:
-        output.facts(
-            [
-                (_("Backup"), str(done.path)),
-                (_("Moment"), moment(done.made)),
-                (_("Files of items in it"), str(done.objects)),
-                (_("Files of items written"), str(done.objects_written)),
-                (_("Databases written"), str(done.databases_written)),
-                (_("Written and read back"), exact_size(done.bytes_written)),
-                (_("Removed, because deleted from the vault"), str(done.objects_removed)),
-            ]
-        )
+    Output(settings).show(done, _facts)
     _explain(done)
     return DONE if done.is_sound else DAMAGE
+
+
+def _facts(done: BackedUp) -> list[Fact]:
+    return [
+        (_("Backup"), str(done.path)),
+        (_("Moment"), moment(done.made)),
+        (_("Files of items in it"), str(done.objects)),
+        (_("Files of items written"), str(done.objects_written)),
+        (_("Databases written"), str(done.databases_written)),
+        (_("Written and read back"), exact_size(done.bytes_written)),
+        (_("Removed, because deleted from the vault"), str(done.objects_removed)),
+    ]
 
 
 def _explain(done: BackedUp) -> None:
@@ -144,11 +143,7 @@ def _show(output: Output, done: Restored) -> None:
         ]
     )
     if done.findings:
-        output.table(
-            (_("Damage"), _("Where"), _("Detail")),
-            [(each.kind, each.subject, each.detail) for each in done.findings],
-            empty="",
-        )
+        damage(output, done.findings)
     if done.older:
         _terminal.warn(
             _(

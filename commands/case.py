@@ -7,7 +7,17 @@ import click
 from commands import _terminal
 from commands._confirm import confirm
 from commands._documents import CASE, CASE_DELETED, CASE_DETAILS
-from commands._options import Settings, command, fill_in, group, optional, pass_settings, refuse_unasked, required
+from commands._options import (
+    PURPOSE_OPTION,
+    Settings,
+    command,
+    fill_in,
+    group,
+    optional,
+    pass_settings,
+    refuse_unasked,
+    required,
+)
 from commands._output import Output, human_size, moment
 from commands._session import Session, opened
 from commands._show import case_facts, say_who_has
@@ -76,7 +86,7 @@ def list_cases(settings: Settings) -> None:
 
 @command("show", example="casevault case show HARBOUR", fields=CASE_DETAILS)
 @click.argument("code", metavar="CASE")
-@click.option("--purpose", metavar="TEXT", help="What for; the log keeps it.")
+@PURPOSE_OPTION
 @pass_settings
 def show(settings: Settings, code: str, purpose: str | None) -> None:
     """Show what is known of a case: title, description, notes, tags, what was changed and deleted."""
@@ -84,11 +94,7 @@ def show(settings: Settings, code: str, purpose: str | None) -> None:
     with opened(settings) as session:
         purpose = optional(purpose, _("Purpose:"))
         details = session.vault.cases.get(wanted).show(purpose=purpose)
-    output = Output(settings)
-    if output.json:
-        output.answer(details)
-    else:
-        output.facts(case_facts(details))
+    Output(settings).show(details, case_facts)
 
 
 @command("edit", example="casevault case edit HARBOUR", fields=CASE_DETAILS)
@@ -114,11 +120,7 @@ def edit(settings: Settings, code: str, title: str | None, description: str | No
             )
             title, description = typed.get("title"), typed.get("description")
         details = session.go_on().cases.get(wanted).edit(title=title, description=description)
-    output = Output(settings)
-    if output.json:
-        output.answer(details)
-    else:
-        output.facts(case_facts(details))
+    Output(settings).show(details, case_facts)
 
 
 @command("delete", example="casevault case delete HARBOUR", fields=CASE_DELETED)
@@ -150,11 +152,7 @@ def delete(settings: Settings, code: str, confirmed: str | None) -> None:
         say_who_has(handle.shares())
         confirm(summary.code, confirmed, parse=references.parse_case)
         handle.delete(session.unlocker)
-    output = Output(settings)
-    if output.json:
-        output.answer({"code": summary.code})
-    else:
-        output.line(_("Case {code} is deleted.").format(code=summary.code))
+    Output(settings).done({"code": summary.code}, _("Case {code} is deleted.").format(code=summary.code))
     _terminal.say(
         _(
             "Backups, older copies of this folder, partners and worn flash memory may still hold it; exported files stay "

@@ -12,8 +12,8 @@ from commands._errors import DAMAGE, DONE
 from commands._options import Settings, command, pass_settings
 from commands._output import Output, exact_size, progress
 from commands._session import ask_until_right, named_key_file, opened, vault_path
+from commands._show import damage
 from commands._text import _, ngettext
-from commands._words import word
 from vault.requests import CheckReport
 
 
@@ -34,11 +34,7 @@ def check(settings: Settings, read_data: bool) -> int:
     if output.json:
         output.answer(report)
     else:
-        output.table(
-            (_("Damage"), _("Where"), _("Detail")),
-            [(word(each.kind), each.subject, each.detail) for each in report.findings],
-            empty=_("No damage was found."),
-        )
+        damage(output, report.findings)
         output.facts(
             [
                 (_("Cases"), str(report.cases)),

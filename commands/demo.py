@@ -40,7 +40,8 @@ def demo(settings: Settings) -> None:
     """Show the whole story in a throw-away folder, and check each step.
 
     A vault, a case, a statement, a video, a photo, a person, a search, an export, a new passphrase, a full check, a
-    partner who gets a sealed file and opens it in a vault of their own, the log and its proof. Your own vault is not touched, and the folder is removed at the end.
+    partner who gets a sealed file and opens it in a vault of their own, the log and its proof. Your own vault is not
+    touched, and the folder is removed at the end.
     """
     output = Output(settings)
     with tempfile.TemporaryDirectory(prefix="casevault-demo-") as name:

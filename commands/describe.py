@@ -88,11 +88,7 @@ def edit(
         if not changes:
             changes = _asked(item.show())
         details = session.go_on().cases.get(code).items.get(number).edit(**changes)
-    output = Output(settings)
-    if output.json:
-        output.answer(details)
-    else:
-        output.facts(item_facts(details))
+    Output(settings).show(details, item_facts)
 
 
 def _asked(now: ItemDetails) -> dict[str, str]:
@@ -126,11 +122,10 @@ def note(settings: Settings, reference: str, text: str | None) -> None:
         given = required(text, _("Note:"), name="TEXT")
         session.go_on()
         added = _handle(session, code, number).note(given)
-    output = Output(settings)
-    if output.json:
-        output.answer({"reference": _name(code, number)} | values(added))
-    else:
-        output.line(_("The note is added to {reference}.").format(reference=_name(code, number)))
+    Output(settings).done(
+        {"reference": _name(code, number)} | values(added),
+        _("The note is added to {reference}.").format(reference=_name(code, number)),
+    )
 
 
 @command("tag", example="casevault tag HARBOUR/3 court --remove draft", fields=TAGS)
@@ -185,9 +180,5 @@ def delete(settings: Settings, reference: str, reason: str | None, confirmed: st
             _terminal.say(_("Its later versions stay: {references}.").format(references=", ".join(details.revisions)))
         confirm(summary.reference, confirmed, parse=references.parse_item, agreed=settings.yes)
         disposal = item.delete(reason)
-    output = Output(settings)
-    if output.json:
-        output.answer(disposal)
-    else:
-        output.line(_("{reference} is deleted.").format(reference=summary.reference))
+    Output(settings).done(disposal, _("{reference} is deleted.").format(reference=summary.reference))
     _terminal.say(_("Backups, older copies of this folder and exported files may still hold it."))

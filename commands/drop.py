@@ -8,8 +8,8 @@ import click
 
 from commands import _terminal
 from commands._documents import DROPPED
-from commands._options import NewFile, PathName, Settings, command, pass_settings
-from commands._output import Output, exact_size, progress, values
+from commands._options import PathName, Settings, command, output_option, pass_settings
+from commands._output import Output, exact_size, progress
 from commands._public import read_public
 from commands._terminal import visible
 from commands._text import _, ngettext
@@ -18,14 +18,7 @@ from commands._text import _, ngettext
 @command("drop", example="casevault drop video.mp4 notes.txt --to anna.card", fields=DROPPED)
 @click.argument("sources", metavar="FILE…", nargs=-1, required=True, type=PathName())
 @click.option("--to", "card", type=PathName(), metavar="CARD", help="The card of whoever is to open it.")
-@click.option(
-    "-o",
-    "--output",
-    "target",
-    type=NewFile(),
-    metavar="FILE",
-    help="The new file, or the folder for one of a random name.",
-)
+@output_option(_("The new file, or the folder for one of a random name."))
 @pass_settings
 def drop(settings: Settings, sources: tuple[Path, ...], card: Path | None, target: Path | None) -> None:
     """Seal files for somebody's card, without a vault; only they can open it, not even you.
@@ -41,11 +34,7 @@ def drop(settings: Settings, sources: tuple[Path, ...], card: Path | None, targe
         done = dropping.drop(
             sources, read_public(card), target, clock=utc_now, progress=further, expect=further and further.expect
         )
-    output = Output(settings)
-    if output.json:
-        output.answer(values(done))
-    else:
-        output.line(visible(str(done.path)))
+    Output(settings).done(done, visible(str(done.path)))
     _terminal.say(
         ngettext(
             "{number} file, sealed in {size}, its name inside. Only the owner of this card can open it; you cannot.",

@@ -9,7 +9,7 @@ import click
 from commands import _terminal
 from commands._documents import IDENTITY, IDENTITY_CARD
 from commands._key_files import new_file
-from commands._options import NewFile, Settings, command, group, pass_settings, refuse_unasked, required
+from commands._options import Settings, command, group, output_option, pass_settings, refuse_unasked, required
 from commands._output import Fact, Output, moment
 from commands._session import opened
 from commands._terminal import visible
@@ -54,12 +54,12 @@ def rename(settings: Settings, name: str | None) -> None:
 
 
 @command("card", example="casevault identity card -o our.card", fields=IDENTITY_CARD)
-@click.option("-o", "--output", "path", type=NewFile(), metavar="FILE", help="Write the card to a new file.")
+@output_option(_("Write the card to a new file."))
 @click.option(
     "--classical", is_flag=True, help="Also name a recipient for tools that are not safe from quantum computers."
 )
 @pass_settings
-def card(settings: Settings, path: Path | None, classical: bool) -> None:
+def card(settings: Settings, target: Path | None, classical: bool) -> None:
     """Write our card: what others need to seal files for us and to verify what we sign.
 
     Nothing in it is secret, but whoever has it knows that its owner uses this program, and calls them what it says.
@@ -69,12 +69,12 @@ def card(settings: Settings, path: Path | None, classical: bool) -> None:
         text = vault.identity.card(classical=classical)
         details = vault.identity.show()
     output = Output(settings)
-    if path is not None:
-        new_file(path, text)
+    if target is not None:
+        new_file(target, text)
     if output.json:
-        output.answer({"path": path, "card": text.decode(), "fingerprint": details.fingerprint, "name": details.name})
-    elif path is not None:
-        output.line(_("The card is in {path}.").format(path=visible(str(path))))
+        output.answer({"path": target, "card": text.decode(), "fingerprint": details.fingerprint, "name": details.name})
+    elif target is not None:
+        output.line(_("The card is in {path}.").format(path=visible(str(target))))
     elif _terminal.stdout_is_terminal():
         output.line("\n".join(visible(line) for line in text.decode().split("\n")[:-1]))
     else:

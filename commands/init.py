@@ -11,7 +11,7 @@ import click
 
 from commands import _key_files, _recovery, _terminal
 from commands._documents import MADE
-from commands._new_passphrase import new_passphrase
+from commands._new_passphrase import INSIST_OPTION, new_passphrase
 from commands._options import PathName, Settings, command, pass_settings
 from commands._output import Output
 from commands._places import make_for_owner, state_folder
@@ -31,7 +31,7 @@ from vault import errors, platform
 @click.option("--no-recovery", is_flag=True, help="No recovery words: a forgotten passphrase loses everything.")
 @_recovery.WORDS_OPTION
 @click.option("--no-passphrase", is_flag=True, help="The key file alone opens the vault.")
-@click.option("--insist", is_flag=True, help="Take a passphrase that is too weak.")
+@INSIST_OPTION
 @pass_settings
 def init(
     settings: Settings, recovery_file: Path | None, no_recovery: bool, words: str, no_passphrase: bool, insist: bool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from commands._documents import ITEM, ITEM_DETAILS
-from commands._options import Settings, command, optional, pass_settings
+from commands._options import PURPOSE_OPTION, Settings, command, optional, pass_settings
 from commands._output import Output, human_size, moment
 from commands._session import opened
 from commands._text import _
@@ -45,7 +45,7 @@ def items(settings: Settings, code: str) -> None:
 
 @command("show", example="casevault show HARBOUR/3", fields=ITEM_DETAILS)
 @click.argument("reference", metavar="ITEM")
-@click.option("--purpose", metavar="TEXT", help="What for; the log keeps it.")
+@PURPOSE_OPTION
 @pass_settings
 def show(settings: Settings, reference: str, purpose: str | None) -> None:
     """Show what is known of an item: its description, digests, notes and what was changed; not its content."""
@@ -53,10 +53,6 @@ def show(settings: Settings, reference: str, purpose: str | None) -> None:
     with opened(settings) as session:
         purpose = optional(purpose, _("Purpose:"))
         details = session.vault.cases.get(code).items.get(number).show(purpose=purpose)
-    output = Output(settings)
-    if output.json:
-        output.answer(details)
-    else:
-        from commands._show import item_facts
+    from commands._show import item_facts
 
-        output.facts(item_facts(details))
+    Output(settings).show(details, item_facts)

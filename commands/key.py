@@ -12,13 +12,12 @@ import click
 from commands import _key_files, _recovery, _terminal
 from commands._confirm import agree
 from commands._documents import KEY, KEY_ADDED, KEY_REMOVED
-from commands._new_passphrase import new_passphrase
+from commands._new_passphrase import INSIST_OPTION, NEW_PASSPHRASE_FILE_OPTION, new_passphrase
 from commands._options import (
     PathName,
     Settings,
     asked,
     command,
-    complete_files,
     group,
     needed,
     pass_settings,
@@ -70,18 +69,13 @@ def _rows(keys: Sequence[KeyLabel]) -> list[tuple[str, ...]]:
 @command("add", example="casevault key add --kind recovery", fields=KEY_ADDED)
 @click.option("--kind", type=click.Choice(KINDS), help="What is added; asked for, or told by the other options.")
 @click.option("--label", metavar="TEXT", help="What it is called in the list and in the log.")
-@click.option(
-    "--new-passphrase-file",
-    metavar="FILE",
-    shell_complete=complete_files,
-    help="Read the new passphrase from a file or /dev/fd/N.",
-)
+@NEW_PASSPHRASE_FILE_OPTION
 @click.option(
     "--new-key-file", type=PathName(), metavar="FILE", help="The new key file; one that is not there is made."
 )
 @click.option("--recovery-file", type=PathName(), metavar="FILE", help="Write the new recovery words to a new file.")
 @_recovery.WORDS_OPTION
-@click.option("--insist", is_flag=True, help="Take a passphrase that is too weak.")
+@INSIST_OPTION
 @pass_settings
 def add(
     settings: Settings,
@@ -122,15 +116,10 @@ def add(
         _terminal.say(_("Adding it, and trying it; this takes a moment."))
         added = session.vault.add_key(current, new, label=label)
         undo.pop_all()
-    output = Output(settings)
-    if output.json:
-        output.answer(values(added) | {"key_file_made": made, "recovery_file": recovery_file})
-    else:
-        output.line(
-            _("“{label}” opens the vault now ({kind}).").format(
-                label=visible(added.label), kind=kind_of_key(added.kind)
-            )
-        )
+    Output(settings).done(
+        values(added) | {"key_file_made": made, "recovery_file": recovery_file},
+        _("“{label}” opens the vault now ({kind}).").format(label=visible(added.label), kind=kind_of_key(added.kind)),
+    )
     if made:
         _key_files.say_key_file_made(made)
     if recovery_file:
@@ -251,11 +240,9 @@ def remove(settings: Settings, way: str | None) -> None:
         with counted(settings, _("renewing keys"), info.cases) as further:
             removed = session.vault.remove_key(current, chosen.slot, progress=further)
         epoch = session.vault.info().epoch
-    output = Output(settings)
-    if output.json:
-        output.answer(values(removed) | {"epoch": epoch})
-    else:
-        output.line(_("“{label}” opens the vault no more.").format(label=visible(removed.label)))
+    Output(settings).done(
+        values(removed) | {"epoch": epoch}, _("“{label}” opens the vault no more.").format(label=visible(removed.label))
+    )
     _terminal.say(
         _(
             "Whoever has it and an older copy of this folder can still read what was in it then, also those items here. "

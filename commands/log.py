@@ -61,7 +61,7 @@ def entries(
                 else _("{phase} ({number})").format(phase=word(each.phase), number=each.answers),
                 _subject(each),
                 "" if each.size_bytes is None else human_size(each.size_bytes),
-                each.purpose or reason(each.reason or ""),
+                _why(each),
                 each.actor,
             )
             for each in found
@@ -71,10 +71,15 @@ def entries(
 
 
 def _subject(entry: LogEntry) -> str:
-    """What the entry speaks of: an item or person by its whole reference, a case, the label of a way in, or a
-    partner.
-    """
+    """What the entry speaks of: an item or person by its whole reference, a case, the label of a way in, or a partner."""
     return entry.item or entry.case or entry.counterparty or ""
+
+
+def _why(entry: LogEntry) -> str:
+    """What it was for, and what went wrong: a sender's purpose must not hide why their file was refused."""
+    if entry.purpose and entry.reason:
+        return _("{purpose} ({reason})").format(purpose=entry.purpose, reason=reason(entry.reason))
+    return entry.purpose or reason(entry.reason or "")
 
 
 @command("verify", example="casevault log verify", fields=LOG_VERIFIED)

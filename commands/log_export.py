@@ -11,14 +11,15 @@ import click
 from commands import _terminal
 from commands._documents import LOG_EXPORTED
 from commands._errors import REFUSED, Stop
-from commands._options import PathName, Settings, command, optional, pass_settings
+from commands._options import PURPOSE_OPTION, PathName, Settings, command, optional, pass_settings
 from commands._output import Output, counted
-from commands._places import lies_in, make_inside
+from commands._places import make_inside
 from commands._session import opened, vault_path
 from commands._terminal import visible
 from commands._text import _
 from commands.read import must_take_files
 from vault import errors, files, references
+from vault.files import lies_in
 
 LOG_FILE, VERIFIER = "log.jsonl", "verify_log.py"
 
@@ -34,7 +35,7 @@ LOG_FILE, VERIFIER = "log.jsonl", "verify_log.py"
 @click.option(
     "--hide", "hidden", multiple=True, metavar="FIELD", help="A field that is not disclosed; may be repeated."
 )
-@click.option("--purpose", metavar="TEXT", help="What for; the log keeps it.")
+@PURPOSE_OPTION
 @pass_settings
 def export(
     settings: Settings,
@@ -120,7 +121,7 @@ def _report(settings: Settings, target: Path, *, discloses: bool) -> None:
         output.line(visible(str(target / VERIFIER)))
     _terminal.say(
         _(
-            "Whoever has Python verifies it with `python3 -I {program} {file}`, and takes that program from elsewhere where they "
-            "trust nobody. It checks Ed25519 signatures only, and says what to compare."
+            "Whoever has Python verifies it with `python3 -I {program} {file}`; whoever trusts nobody takes that program from "
+            "elsewhere. It checks Ed25519 signatures only, and says what to compare."
         ).format(program=VERIFIER, file=LOG_FILE)
     )

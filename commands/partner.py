@@ -115,11 +115,7 @@ def show(settings: Settings, name: str | None) -> None:
     refuse_unasked(name, name="NAME")
     with opened(settings) as session:
         details = session.go_on().partners.get(_name(session, name)).show()
-    output = Output(settings)
-    if output.json:
-        output.answer(details)
-    else:
-        output.facts(_facts(details))
+    Output(settings).show(details, _facts)
 
 
 def _facts(details: PartnerDetails) -> list[Fact]:
@@ -175,11 +171,10 @@ def verify(settings: Settings, name: str | None, in_person: bool, heard: Path | 
             text, groups = _heard(before, handle.draw(), in_person=in_person)
         found = session.go_on().partners.get(called).verify(text, groups=groups, in_person=in_person)
     details = found.partner
-    output = Output(settings)
-    if output.json:
-        output.answer(values(details) | {"took": found.took})
-    else:
-        output.line(_("It agrees. {name}: {grade}.").format(name=visible(details.name), grade=grade(details.grade)))
+    Output(settings).done(
+        values(details) | {"took": found.took},
+        _("It agrees. {name}: {grade}.").format(name=visible(details.name), grade=grade(details.grade)),
+    )
     if found.took == "changed":
         _terminal.say(_("The new card took the place of the old one; files are sealed for it from now on."))
     elif found.took == "kept":
@@ -250,11 +245,7 @@ def remove(settings: Settings, name: str | None) -> None:
         say_who_has(session.vault.shares(partner=details.name))
         agree(settings, _("Remove {name}?").format(name=visible(details.name)))
         details = session.go_on().partners.get(details.name).remove()
-    output = Output(settings)
-    if output.json:
-        output.answer(details)
-    else:
-        output.line(_("{name} is no partner any more.").format(name=visible(details.name)))
+    Output(settings).done(details, _("{name} is no partner any more.").format(name=visible(details.name)))
 
 
 def _name(session: Session, name: str | None) -> str:

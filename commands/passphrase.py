@@ -6,8 +6,8 @@ import click
 
 from commands import _terminal
 from commands._documents import PASSPHRASE_CHANGED
-from commands._new_passphrase import new_passphrase
-from commands._options import Settings, command, complete_files, group, pass_settings
+from commands._new_passphrase import INSIST_OPTION, NEW_PASSPHRASE_FILE_OPTION, new_passphrase
+from commands._options import Settings, command, group, pass_settings
 from commands._output import Output, counted
 from commands._session import opened
 from commands._terminal import visible
@@ -18,14 +18,9 @@ passphrase = group("passphrase", _("Change the passphrase."))
 
 
 @command("change", example="casevault passphrase change", fields=PASSPHRASE_CHANGED)
-@click.option(
-    "--new-passphrase-file",
-    metavar="FILE",
-    shell_complete=complete_files,
-    help="Read the new passphrase from a file or /dev/fd/N.",
-)
+@NEW_PASSPHRASE_FILE_OPTION
 @click.option("--recalibrate", is_flag=True, help="Measure this computer's speed anew; other passphrases are dropped.")
-@click.option("--insist", is_flag=True, help="Take a passphrase that is too weak.")
+@INSIST_OPTION
 @pass_settings
 def change(settings: Settings, new_passphrase_file: str | None, recalibrate: bool, insist: bool) -> None:
     """Change the passphrase, and renew every key below it.
@@ -43,11 +38,7 @@ def change(settings: Settings, new_passphrase_file: str | None, recalibrate: boo
         with counted(settings, _("renewing keys"), session.vault.info().cases) as further:
             dropped = session.vault.change_passphrase(current, new, recalibrate=recalibrate, progress=further)
         info = session.vault.info()
-    output = Output(settings)
-    if output.json:
-        output.answer({"epoch": info.epoch, "dropped": dropped})
-    else:
-        output.line(_("The passphrase is changed."))
+    Output(settings).done({"epoch": info.epoch, "dropped": dropped}, _("The passphrase is changed."))
     for key in dropped:
         _terminal.warn(
             _("this way in is gone: {label} ({kind})").format(label=visible(key.label), kind=kind_of_key(key.kind))

@@ -11,6 +11,7 @@ from commands import _terminal
 from commands._confirm import confirm
 from commands._documents import DISPOSAL, PERSON, PERSON_LINE
 from commands._options import (
+    PURPOSE_OPTION,
     Settings,
     asked,
     command,
@@ -28,7 +29,7 @@ from commands._show import person_facts
 from commands._terminal import visible
 from commands._text import _
 from vault import references
-from vault.requests import PersonDetails, PersonFields
+from vault.requests import PersonFields
 
 person = group("person", _("Persons of a case: add, list, show, edit, remove."))
 
@@ -91,11 +92,7 @@ def add(settings: Settings, code: str, name: str | None, **contacts: Any) -> Non
         if ask_for_all:
             given = _ask_for_contacts()
         added = session.go_on().cases.get(wanted).persons.add(PersonFields(name=called, **given))
-    output = Output(settings)
-    if output.json:
-        output.answer(added)
-    else:
-        output.line(added.reference)
+    Output(settings).done(added, added.reference)
 
 
 def _ask_for_contacts() -> dict[str, Any]:
@@ -138,7 +135,7 @@ def list_persons(settings: Settings, code: str | None) -> None:
 
 @command("show", example="casevault person show HARBOUR/p2", fields=PERSON)
 @click.argument("reference", metavar="PERSON")
-@click.option("--purpose", metavar="TEXT", help="What for; the log keeps it.")
+@PURPOSE_OPTION
 @pass_settings
 def show(settings: Settings, reference: str, purpose: str | None) -> None:
     """Show everything that is known of a person."""
@@ -146,7 +143,7 @@ def show(settings: Settings, reference: str, purpose: str | None) -> None:
     with opened(settings) as session:
         purpose = optional(purpose, _("Purpose:"))
         details = session.vault.cases.get(code).persons.get(number).show(purpose=purpose)
-    _print(settings, details)
+    Output(settings).show(details, person_facts)
 
 
 @command("edit", example="casevault person edit HARBOUR/p2", fields=PERSON)
@@ -180,15 +177,7 @@ def edit(settings: Settings, reference: str, name: str | None, **contacts: Any) 
                 )
             )
         details = session.go_on().cases.get(code).persons.get(number).edit(**changes)
-    _print(settings, details)
-
-
-def _print(settings: Settings, details: PersonDetails) -> None:
-    output = Output(settings)
-    if output.json:
-        output.answer(details)
-    else:
-        output.facts(person_facts(details))
+    Output(settings).show(details, person_facts)
 
 
 @command("remove", example="casevault person remove HARBOUR/p2", fields=DISPOSAL)
@@ -210,11 +199,7 @@ def remove(settings: Settings, reference: str, reason: str | None, confirmed: st
         )
         confirm(details.reference, confirmed, parse=references.parse_person, agreed=settings.yes)
         disposal = handle.remove(reason)
-    output = Output(settings)
-    if output.json:
-        output.answer(disposal)
-    else:
-        output.line(_("{reference} is removed.").format(reference=details.reference))
+    Output(settings).done(disposal, _("{reference} is removed.").format(reference=details.reference))
     _terminal.say(
         _(
             "Titles, notes and statements may still name the person; backups and older copies may still hold the contacts."

@@ -14,14 +14,15 @@ import click
 from commands import _encodings, _screen, _terminal
 from commands._documents import EXPORTED
 from commands._errors import NOT_FOUND, OTHER, REFUSED, Stop, message_of, status_of
-from commands._options import PathName, Settings, command, optional, pass_settings
+from commands._options import PURPOSE_OPTION, PathName, Settings, command, optional, pass_settings
 from commands._output import Output, progress
 from commands._pager import beginning, show_text
-from commands._places import lies_in, make_inside
+from commands._places import make_inside
 from commands._session import Session, opened, vault_path
 from commands._terminal import visible
 from commands._text import _
 from vault import Reading, errors, files, references
+from vault.files import lies_in
 
 _OF_ONE_ITEM = (errors.Damage, errors.AlreadyThere, errors.NoSuchItem)
 
@@ -34,7 +35,7 @@ _OF_ONE_ITEM = (errors.Damage, errors.AlreadyThere, errors.NoSuchItem)
 @click.option("--offset", type=click.IntRange(min=0), default=0, metavar="N", help="Begin at this byte.")
 @click.option("--length", type=click.IntRange(min=0), metavar="N", help="End after so many bytes.")
 @click.option("--force", is_flag=True, help="Send the bytes to a terminal as they are.")
-@click.option("--purpose", metavar="TEXT", help="What for; the log keeps it.")
+@PURPOSE_OPTION
 @pass_settings
 def cat(settings: Settings, reference: str, offset: int, length: int | None, force: bool, purpose: str | None) -> None:
     """Write an item's bytes to standard output.
@@ -96,7 +97,7 @@ def _lines(text: str) -> str:
     metavar="DIR",
     help="The folder to write to; it must be there.",
 )
-@click.option("--purpose", metavar="TEXT", help="What for; the log keeps it.")
+@PURPOSE_OPTION
 @pass_settings
 def export(settings: Settings, reference: str, folder: Path, purpose: str | None) -> int:
     """Write an item, or all items of a case, to a folder in the clear, with their digests beside them.
@@ -131,7 +132,7 @@ def export(settings: Settings, reference: str, folder: Path, purpose: str | None
 
 
 def must_take_files(folder: Path) -> None:
-    """Refuse a folder to export to that is not there or takes no files. Raises ``Stop``, ``AlreadyThere``, ``ReadOnly``, ``NoSpace``."""
+    """Refuse a folder that is not there or takes no files. Raises ``Stop``, ``AlreadyThere``, ``ReadOnly``, ``NoSpace``."""
     # Made here, it would take what was meant for a stick that is not plugged in, in the clear.
     if folder.is_dir():
         files.verify_writable(folder)

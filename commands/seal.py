@@ -12,7 +12,7 @@ from commands import _terminal
 from commands._confirm import agree
 from commands._documents import SEALED
 from commands._errors import LOCKED, Stop
-from commands._options import NewFile, Settings, asked, command, optional, pass_settings, refuse_unasked
+from commands._options import Settings, asked, command, optional, output_option, pass_settings, refuse_unasked
 from commands._output import Output, exact_size, human_size, progress
 from commands._session import Session, opened
 from commands._terminal import visible
@@ -49,14 +49,7 @@ _LIMITS = {"mail": 25_000_000, "signal": 100_000_000, "fat32": 2**32 - 1}  # the
 @click.option("--purpose", metavar="TEXT", help="What for; in the file and in the log. Asked for when left out.")
 @click.option("--terms", metavar="TEXT", help="What they may do with it; in the file. Asked for when left out.")
 @click.option("--classical", is_flag=True, help="For a program that knows nothing safe against quantum computers.")
-@click.option(
-    "-o",
-    "--output",
-    "target",
-    type=NewFile(),
-    metavar="FILE",
-    help="The file, or the folder for one of a random name.",
-)
+@output_option(_("The new file, or the folder for one of a random name."))
 @pass_settings
 def seal(
     settings: Settings,

@@ -50,6 +50,8 @@ def _show(output: Output, hit: Hit) -> None:
                 (_("Title"), hit.title),
                 (_("Field"), word(hit.field)),
                 (_("Excerpt"), hit.excerpt),
+                # In one line of text nothing can stand out for whoever hears it.
+                (_("Match"), ", ".join(dict.fromkeys(hit.excerpt[begin:end] for begin, end in hit.spans))),
             ]
         )
         output.line("")

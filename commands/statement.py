@@ -89,11 +89,7 @@ def statement(settings: Settings, reference: str, within_reach: str | None, **op
             changes["person"] = _person(changes["person"] or "", code)
         item = session.go_on().cases.get(code).items.get(number)
         details = item.circumstances(**changes) if changes else item.show()
-    output = Output(settings)
-    if output.json:
-        output.answer(details)
-    else:
-        output.facts(item_facts(details))
+    Output(settings).show(details, item_facts)
     if changes.get("within_reach") == "yes":
         _terminal.say(
             _(

@@ -13,7 +13,7 @@ import click
 from commands import _content, _encodings, _pdf, _players, _terminal
 from commands._content import PAGE, Media
 from commands._errors import REFUSED, Stop
-from commands._options import Settings, command, optional, pass_settings
+from commands._options import PURPOSE_OPTION, Settings, command, optional, pass_settings
 from commands._pager import beginning, show_made_text, show_text
 from commands._session import opened
 from commands._terminal import visible
@@ -29,7 +29,7 @@ _LOOK_SECONDS = 0.1  # whether the session is still there is told without asking
 @command("view", example="casevault view HARBOUR/3")
 @click.argument("reference", metavar="ITEM")
 @click.option("--text", "as_text", is_flag=True, help="Show the words of a PDF here, not its pages in a window.")
-@click.option("--purpose", metavar="TEXT", help="What for; the log keeps it.")
+@PURPOSE_OPTION
 @pass_settings
 def view(settings: Settings, reference: str, as_text: bool, purpose: str | None) -> None:
     """Look at an item: text in this terminal; recordings, pictures and the pages of a PDF in the player mpv.

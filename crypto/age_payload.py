@@ -131,6 +131,8 @@ class PayloadReader(io.RawIOBase):
         Raises PayloadFailure, then for ever; what the source raises.
         """
         size = self._next_into(self._plain)
+        if size == CHUNK:
+            return self._plain
         return None if size is None else self._plain[:size]
 
     def _next_into(self, plain: memoryview) -> int | None:
@@ -159,7 +161,7 @@ class PayloadReader(io.RawIOBase):
         return size
 
     def _open(self, sealed: memoryview, plain: memoryview, *, last: bool) -> int | None:
-        opened = plain[: len(sealed) - TAG_SIZE]
+        opened = plain if len(sealed) == SEALED_CHUNK else plain[: len(sealed) - TAG_SIZE]
         try:
             return self._aead.decrypt_into(_nonce(self._number, last), sealed, None, opened)
         except InvalidTag:
@@ -197,4 +199,4 @@ class ChunkReader:
 
 
 def _nonce(number: int, last: bool) -> bytes:
-    return number.to_bytes(11, "big") + (b"\x01" if last else b"\x00")
+    return (number << 8 | last).to_bytes(12, "big")

@@ -53,8 +53,9 @@ class BadSignature(CryptoError):
 class BadWords(CryptoError):
     """Words that do not encode the bytes they should.
 
-    `reason` is "count" (not 24 words, or how many there should be), "word" (`word_number`, counted from 1, stands in no list) or "checksum"
-    (all are words of the list, but one of them is another one or stands elsewhere). The words are never kept.
+    `reason` is "count" (not 24 words, or how many there should be), "word" (`word_number`, counted from 1, stands in no
+    list) or "checksum" (all are words of the list, but one of them is another one or stands elsewhere). The words are
+    never kept.
     """
 
     def __init__(self, reason: Literal["count", "word", "checksum"], word_number: int | None = None) -> None:

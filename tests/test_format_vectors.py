@@ -39,7 +39,7 @@ from crypto import (
     tree,
 )
 from crypto.errors import NotCanonical
-from vault import header, leaves, log, logkey, registry
+from vault import header, leaves, log_bodies, logkey, registry
 from vault.leaves import Leaf
 
 VECTORS = Path(__file__).parent / "vectors" / "format"
@@ -313,7 +313,7 @@ def test_the_log_follows_from_its_bodies() -> None:
         assert opened(key, bytes.fromhex(each["sealed"]), context) == each["body"].encode()
         body = json.loads(each["body"])
         assert canonical(body) == each["body"].encode()
-        assert tuple(body["fields"]) == log.FIELDS
+        assert tuple(body["fields"]) == log_bodies.FIELDS
         commitment = commitment_of(bytes.fromhex(body["secret"]), body["fields"])
         assert commitment.hex() == each["commitment"]
         commitments.verify_commitment(commitment, bytes.fromhex(body["secret"]), body["fields"])

@@ -326,7 +326,8 @@ class Vault:
     def verify_place(self, target: Path, size_bytes: int = 0) -> Path:
         """See that a sealed file of so many bytes, or a receipt, can be written there, before anything is asked or opened.
 
-        Returns where: ``target``, or under a random name in the folder ``target``. Raises ``AlreadyThere``, ``NoSuchFolder``, ``Refused``, ``ReadOnly``, ``NoSpace``.
+        Returns where: ``target``, or under a random name in the folder ``target``. Raises ``AlreadyThere``,
+        ``NoSuchFolder``, ``Refused``, ``ReadOnly``, ``NoSpace``.
         """
         from vault import files
         from vault.sealing import placed
@@ -381,8 +382,8 @@ class Vault:
     ) -> None:
         """Write one case's entries of the log, or chosen ones, as a new file, with proofs for who trusts nobody.
 
-        ``hidden`` names fields of which only a hash is given. Raises ``NoSuchCase``, ``NoSuchEntry``, ``BadValue``, ``Refused``,
-        and as ``export_log``.
+        ``hidden`` names fields of which only a hash is given. Raises ``NoSuchCase``, ``NoSuchEntry``, ``BadValue``,
+        ``Refused``, and as ``export_log``.
         """
         from vault import log_exporting
 
@@ -397,9 +398,10 @@ class Vault:
     ) -> None:
         """Write the public form of the whole log as a new file: leaves and signatures, of which anybody learns counts.
 
-        ``expect`` is told the number of steps before the first is written, ``progress`` how many were. Until the file is whole its name ends in ``.partial``; the log says that it was done when it is durable. Raises
-        ``AlreadyThere``, ``NoSuchFolder``, ``NoSpace``, ``ReadOnly``, ``LogUnavailable``, after which nothing of it is left; after
-        ``OutcomeUnrecorded`` it is there.
+        ``expect`` is told the number of steps before the first is written, ``progress`` how many were. Until the file
+        is whole its name ends in ``.partial``; the log says that it was done when it is durable. Raises
+        ``AlreadyThere``, ``NoSuchFolder``, ``NoSpace``, ``ReadOnly``, ``LogUnavailable``, after which nothing of it is
+        left; after ``OutcomeUnrecorded`` it is there.
         """
         from vault import log_exporting
 

@@ -77,8 +77,9 @@ class ShownHead:
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a file says of itself, after all of its own proofs hold: ``digest`` is that of its sealed.json, or of all of
-    it where it has none. ``card`` is the sender's, None where nothing is signed. ``recipient`` is the fingerprint for which
-    it was sealed: files to one fingerprint are numbered; None where it was a passphrase. ``head`` is where the sender's log stood.
+    it where it has none. ``card`` is the sender's, None where nothing is signed. ``recipient`` is the fingerprint for
+    which it was sealed: files to one fingerprint are numbered; None where it was a passphrase. ``head`` is where the
+    sender's log stood.
     """
 
     kind: str
@@ -109,16 +110,22 @@ class Sender:
     claimed: str | None = None
     grade: str | None = None
 
+    @property
+    def own_name(self) -> str | None:
+        """Our name for whoever has this very key; under no name that another one has is anything kept of them."""
+        return None if self.trust == CHANGED else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What the vault makes of a file before anything of it is stored.
 
     ``again`` are the items that came with the same file before and are still there. ``gap``: the file that it says came
-    before it is not here. ``late``: a later one came already. ``rival``: another file has its number. ``new_generation``: the sender's log has
-    declared a gap since it was last seen here, as after a restore. ``beside``: the generation of a copy of the sender's log that was
-    seen here, where neither holds what the other logged. ``unconnected``: how many entries the state had that was
-    seen of it here, and that lies too far from this one for a proof.
+    before it is not here. ``late``: a later one came already. ``rival``: another file has its number.
+    ``new_generation``: the sender's log has declared a gap since it was last seen here, as after a restore. ``beside``:
+    the generation of a copy of the sender's log that was seen here, where neither holds what the other logged.
+    ``unconnected``: how many entries the state had that was seen of it here, and that lies too far from this one for a
+    proof.
     """
 
     sender: Sender
@@ -164,7 +171,7 @@ class Arrived:
     """What became of a file: the case, the items that are new, those whose bytes were there, and the persons.
 
     ``proofs`` is the item that keeps signatures and manifests as they came. With ``known`` nothing was stored: the same
-    file came before, and ``items`` are what came of it then.
+    file came before, and ``items`` are what came of it then. ``verdict`` is what the vault made of it when it was stored.
     """
 
     code: str
@@ -175,3 +182,4 @@ class Arrived:
     proofs: str | None
     size_bytes: int
     known: bool = False
+    verdict: Verdict | None = None

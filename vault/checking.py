@@ -15,7 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crypto.keys import ObjectKey
-from vault import backup_marker, drafts, errors, header, identity, items, partners, references, schema, shares
+from vault import (
+    backup_marker,
+    drafts,
+    errors,
+    header,
+    identity,
+    items,
+    log_checking,
+    partners,
+    references,
+    schema,
+    shares,
+)
 from vault.compartment import all_objects_grant
 from vault.objects import ObjectReader, segment_count
 from vault.receipts import Receipt
@@ -68,7 +80,7 @@ class Check:
         _check_headers(door, tally)
         for problem in door.registry.store.problems():
             tally.find("database", "vault", problem)
-        for found in door.log.problems():
+        for found in log_checking.problems(door.registry):
             tally.find(found.kind, found.subject, found.detail)
         cases = door.registry.cases()
         whole = True

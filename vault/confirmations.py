@@ -19,7 +19,7 @@ from crypto.errors import CryptoError
 from crypto.labels import SignedKind
 from crypto.signing import Checkpoint
 from vault import archive, bag, cards, errors
-from vault.archive import ArchiveReader, ArchiveWriter, Source
+from vault.archive import ArchiveReader, ArchiveWriter, Source, packed
 from vault.cards import Card
 
 FORM = 1
@@ -31,6 +31,7 @@ RECEIPT, SIGNATURE, MLDSA_SIGNATURE = "receipt.json", "receipt.json.sig", "recei
 CARD, SHOWN, PADDING = "sender.card", "shown.tar", "padding"
 ORDER = (RECEIPT, SIGNATURE, MLDSA_SIGNATURE, CARD)
 LARGEST_SHOWN_BYTES = 32 << 10
+_MOST_ENTRIES = 2**53 - 1  # of a log; what is larger no log keeps
 
 _MOST_BYTES = {
     RECEIPT: 4 << 10,
@@ -128,7 +129,7 @@ def _is_checkpoint(said: str) -> bool:
         found = Checkpoint.from_bytes(said.encode("ascii"))
     except (CryptoError, UnicodeEncodeError):
         return False
-    return not found.extensions and found.to_bytes() == said.encode("ascii")
+    return not found.extensions and found.size <= _MOST_ENTRIES and found.to_bytes() == said.encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,8 @@ class Parts:
     """What is in a receipt, as it came: nothing in it is trusted yet.
 
     ``shown`` is what the one for whom the receipt is has signed of the state of their log that it names: an archive of
-    tagmanifest, both signatures and checkpoint, as they stood in a file, and the certificate of its generation. None where that is not at hand.
+    tagmanifest, both signatures and checkpoint, as they stood in a file, and the certificate of its generation. None
+    where that is not at hand.
     """
 
     receipt: bytes
@@ -156,12 +158,7 @@ class Parts:
 
     def signed_bytes(self) -> bytes:
         """All of it in an archive without name and padding, to be kept as the proof that it is."""
-        sink = io.BytesIO()
-        writer = ArchiveWriter(sink)
-        for name, data in self._members():
-            writer.write_member(name, data)
-        writer.finish()
-        return sink.getvalue()
+        return packed(self._members())
 
     @classmethod
     def from_signed_bytes(cls, data: bytes) -> Parts:

@@ -33,11 +33,11 @@ _LIMITS = age.HeaderLimits(size_bytes=8 << 10, stanzas=1)
 class Confirming(Receiving):
     """The part of the keeper that writes receipts and takes them in."""
 
-    # Ours
-
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._receipts: dict[int, dict[str, Any]] = {}
+
+    # Ours
 
     def receipt_make(self, request: ReceiptRequest) -> ReceiptMade:
         """A receipt for a file that came: an age file for its sender alone, signed by us; ``receipt_end`` must follow.
@@ -96,10 +96,7 @@ class Confirming(Receiving):
         logged = self._receipts.pop(intent)
         if phase != "done":
             del logged["size"], logged["digest"]
-        try:
-            self.log.conclude(intent, phase, reason=reason, **logged)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
+        self._conclude(intent, phase, reason=reason, **logged)
 
     def _confirmable(self, request: ReceiptRequest) -> Row:
         """The partner to whom a receipt for this file goes. Raises ``NoReceipt``, ``PartnerChanged``."""
@@ -235,7 +232,7 @@ class Confirming(Receiving):
         return Parts.unpack(content)
 
     def _card_of(self, parts: Parts) -> Card:
-        """The card, as it is known here, of whoever seems to have signed a receipt. Raises ``BadReceipt``, ``PartnerChanged``."""
+        """The card, as we know it, of whoever seems to have signed a receipt. Raises ``BadReceipt``, ``PartnerChanged``."""
         try:
             fingerprint = Card.from_bytes(parts.card).fingerprint
         except errors.BadCard:
@@ -277,7 +274,7 @@ class Confirming(Receiving):
             if seen == own_heads.ELSEWHERE:
                 raise errors.BadReceipt(
                     reason="another copy of this vault has sealed the file that it is about, as a generation of its log that this one "
-                    "has not; if nobody restored or went on from a copy, somebody else has one, and its keys"
+                    "does not have; if nobody restored or went on from a copy, somebody else has one, and its keys"
                 ) from None
             if seen != own_heads.LOST:
                 raise

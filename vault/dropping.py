@@ -64,7 +64,8 @@ def drop(
     5. The file is made durable and gets its name, never over anything.
 
     ``expect`` is told how many bytes are read in all. Raises ``BadCard``, ``SourceMissing``, ``SourceUnreadable``,
-    ``SourceChanged``, ``NotAFile``, ``BadValue``, ``AlreadyThere``, ``NoSuchFolder``, ``NoSpace``, ``ReadOnly``. After an error nothing is left.
+    ``SourceChanged``, ``NotAFile``, ``BadValue``, ``AlreadyThere``, ``NoSuchFolder``, ``NoSpace``, ``ReadOnly``. After
+    an error nothing is left.
     """
     platform.harden_process()
     found = Card.from_bytes(cards.tidied(card))

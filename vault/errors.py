@@ -452,7 +452,7 @@ class SealedFileRefused(VaultError):
 
 
 class DamagedCopy(SealedFileRefused):
-    """A file that came before comes again, and this copy is not whole: ``reason`` says what is wrong, ``items`` what came then."""
+    """A file that came before comes again, and this copy is not whole: ``reason`` says why, ``items`` what came then."""
 
     template = "This copy of a file that came before is damaged: {reason}. What came then is still here: {items}"
 
@@ -518,6 +518,18 @@ class WrongFilePassphrase(VaultError):
     """The file was sealed with another passphrase."""
 
     template = "This passphrase does not open the file"
+
+
+# What the log keeps
+
+# Their reasons are sentences of this program, none of them made of what a file or a person said.
+_TOLD_WHY = (SealedFileRefused, NotForUs, BadReceipt, BadCard)
+
+
+def recorded(error: BaseException) -> str:
+    """What the log keeps of an error: its name, and of a refused file which rule it broke."""
+    name = type(error).__name__
+    return f"{name}: {error.fields['reason']}" if isinstance(error, _TOLD_WHY) else name
 
 
 # The installation

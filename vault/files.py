@@ -57,8 +57,9 @@ class NewFile:
     """A new file being written, in a `with` block; at its end content is durable, or there is no file.
 
     The file's *name* is not durable yet: `move` it to its place, or `sync_folder` its folder. With `timeless` its times
-    are set to zero, with `held` others can see that it is written to (`platform.is_held`). Entering raises FileExistsError if something is at `path`; every method NoSpace, ReadOnly, OSError.
-    A failed write or sync is final: leave the block, which removes the file.
+    are set to zero, with `held` others can see that it is written to (`platform.is_held`). Entering raises
+    FileExistsError if something is at `path`; every method NoSpace, ReadOnly, OSError. A failed write or sync is final:
+    leave the block, which removes the file.
     """
 
     def __init__(self, path: Path, *, timeless: bool = False, held: bool = False) -> None:
@@ -335,6 +336,12 @@ def is_file(path: Path) -> bool:
         return stat.S_ISREG(path.lstat().st_mode)
     except FileNotFoundError:
         return False
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Whether a path leads into a folder, or to it."""
+    # Not Path.resolve: it raises for links that lead in a circle.
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def make_folders(path: Path) -> None:

@@ -21,6 +21,7 @@ from vault import (
     errors,
     identity,
     items,
+    log_reading,
     log_verifying,
     persons,
     references,
@@ -222,10 +223,7 @@ class Keeper(Confirming):
         confirmed = found.confirmed(self, findings)
         is_clean = phase == "done" and not (confirmed or found.report.findings or found.unread)
         also = [lambda: self.registry.set("last_check", self.now.encode())] if is_clean else []
-        try:
-            self.log.conclude(intent, phase, size=size, reason=reason, also=also)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
+        self._conclude(intent, phase, size=size, reason=reason, also=also)
         return confirmed
 
     def _check(self, intent: int) -> checking.Check:
@@ -236,7 +234,7 @@ class Keeper(Confirming):
     def log_entries(self, code: str | None = None) -> tuple[LogEntry, ...]:
         """The readable entries of the log, oldest first."""
         with self._act("log", code, grants=("log",)) as act:
-            return tuple(self.log.entries(act.receipt, act.case))
+            return tuple(log_reading.entries(self.registry, act.receipt, act.case))
 
     def search(self, words: str, code: str | None = None) -> tuple[Hit, ...]:
         """What any case, or one, has for some words. The log names each case with hits; the words stay out of it."""
@@ -377,10 +375,7 @@ class Keeper(Confirming):
         also = []
         if phase == "done":
             also.append(snapshot.remembering(self.registry, running.backup_id, running.place, running.made))
-        try:
-            self.log.conclude(intent, phase, size=size, digest=digest, reason=reason, also=also)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
+        self._conclude(intent, phase, size=size, digest=digest, reason=reason, also=also)
 
     def _backup(self, intent: int) -> snapshot.Running:
         if intent not in self._backups:

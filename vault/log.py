@@ -1,73 +1,34 @@
-"""The access log: leaves that can be shown to anybody, bodies sealed under the case they speak of.
+"""Writing the access log: leaves that can be shown to anybody, bodies sealed under the case they speak of.
 
 A leaf is canonical JSON with a salted commitment to the body's fields, and a leaf of the RFC 6962 tree. An intent is
 durable before anything is unwrapped; what came of it follows as an outcome. An intent without an outcome is settled
-at the next start.
+at the next start. ``log_reading`` reads entries back.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import secrets
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from crypto import labels
-from crypto.commitments import commit, disclosed, verify_commitment
-from crypto.encoding import canonical_json, length_prefixed, parse_canonical_json
-from crypto.errors import CryptoError
 from crypto.keys import MacKey, derive
-from crypto.records import decrypt_record, encrypt_record
 from vault import errors, log_checking, log_rows, platform, schema
 from vault._version import __version__
-from vault.leaves import Leaf
-from vault.log_requests import LogEntry
-from vault.log_rows import EntryRow
+from vault.log_bodies import FIELDS, Body, seal_body, unseal_body
 from vault.moments import Moment
 from vault.receipts import Receipt
-from vault.registry import WHAT, CaseRow, Registry, case_grant
+from vault.registry import CaseRow, Registry, case_grant
 from vault.steps import Entry
 from vault.tables import Row
 
-LAST_UNLOCK = "last_unlock"
+LAST_UNLOCK, LAST_MOMENT = "last_unlock", "last_moment"
 CLOCK_SET_BACK = "clock-set-back"
 FAILED_UNLOCKS = "failed-unlocks"
 SOFTWARE = f"casevault/{__version__}"
-_SECRET_BYTES = 32
 _BOOT_BYTES = 16
-
-# Always all present, null when empty, so that a body's size says little and a verifier needs no cases.
-FIELDS = (
-    "act",
-    "actor",
-    "answers",
-    "boot_id",
-    "case",
-    "condition",
-    "consent",
-    "counterparty",
-    "digest",
-    "entry",
-    "heads",
-    "item",
-    "monotonic_ms",
-    "objects",
-    "phase",
-    "purpose",
-    "query",
-    "reason",
-    "recipients",
-    "role",
-    "size",
-    "software",
-    "state_after",
-    "state_before",
-    "wall_time",
-)
-_FIRST_FIELDS = frozenset(FIELDS) - {"heads", "query"}  # what the first entries ever had
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +36,11 @@ class Announced:
     """An entry that was just written, of which single fields may be shown to others."""
 
     number: int
-    _secret: bytes = field(repr=False)
-    _fields: Mapping[str, object] = field(repr=False)
+    _body: Body
 
     def disclosed(self, *names: str) -> list[dict[str, object]]:
         """See ``crypto.commitments.disclosed``."""
-        return disclosed(self._secret, self._fields, names)
+        return self._body.disclosed(names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +65,7 @@ class Log:
         self._registry = registry
         self._said = said
         self._last: Moment | None = None
+        self._set_back = False  # the clock was, and no entry has said so yet
         self._wall_time = wall_time
         self._machines = platform.boot_id()  # of this start of the machine, which a process does not outlive
         self._kept: str | None = None
@@ -115,11 +76,17 @@ class Log:
     @contextmanager
     def _durable(self) -> Iterator[None]:
         """A step of the log. Raises ``LogUnavailable`` if it did not become durable."""
+        before = self._last, self._set_back
         try:
             with self._registry.step():
                 yield
-        except (errors.NoSpace, errors.ReadOnly, errors.DiskFailed) as error:
-            raise errors.LogUnavailable from error
+                if self._last is not None:
+                    self._registry.set(LAST_MOMENT, self._last.to_bytes())
+        except BaseException as error:
+            self._last, self._set_back = before  # what is not there has told nobody of the clock
+            if isinstance(error, (errors.NoSpace, errors.ReadOnly, errors.DiskFailed)):
+                raise errors.LogUnavailable from error
+            raise
 
     def intend(
         self,
@@ -137,8 +104,6 @@ class Log:
         ``vault_level``: the body speaks of a case but is sealed under the vault's key, because the case has no key yet
         or soon none any more.
         """
-        if self._clock_was_set_back():
-            fields = {"reason": CLOCK_SET_BACK, **fields}
         with self._durable():
             number = self._append(
                 None if vault_level else case,
@@ -279,15 +244,13 @@ class Log:
             "entry": case.entries + 1 if case else None,
         }
         fields |= given
-        secret = secrets.token_bytes(_SECRET_BYTES)
-        body = canonical_json({"fields": fields, "secret": secret})
-        case_id = case.case_id if case else None
-        sealed = encrypt_record(self._registry.log_key(case_id), body, context=self._context(number))
-        self._registry.signing.append(Entry(commit(secret, fields), sealed, case_id, case.epoch if case else None))
-        self._last = Moment.of(fields).or_later(self._last)
+        self._tell_of_the_clock(fields)
+        body, case_id = Body.new(fields), case.case_id if case else None
+        sealed = seal_body(self._registry, number, body, case_id)
+        self._registry.signing.append(Entry(body.commitment, sealed, case_id, case.epoch if case else None))
         if case:
             self._registry.update_case(case.case_id, entries=case.entries + 1)
-        return Announced(number, secret, fields)
+        return Announced(number, body)
 
     def _boot_id(self) -> str | None:
         """What the log keeps of the machine's start: under a key of the vault, or entries that are shown would name it."""
@@ -296,21 +259,29 @@ class Log:
             self._kept = key.raw[:_BOOT_BYTES].hex()
         return self._kept
 
-    def _clock_was_set_back(self) -> bool:
-        """Whether the clock stands before the last entry, or went slower than one that nobody can set; not by a minute."""
+    def _tell_of_the_clock(self, fields: dict[str, object]) -> None:
+        """Let an entry say that the clock stands before the last one, or went slower since than one that nobody can set, by more
+        than a minute; where it says something else, the next one does.
+        """
         if self._last is None:
             self._last = self._last_moment()
-        now = Moment(self._wall_time(), platform.monotonic_ns_including_suspend() // 1_000_000, self._boot_id())
-        return self._last is not None and now.is_set_back_from(self._last)
+        now = Moment.of(fields)
+        self._set_back |= self._last is not None and now.is_set_back_from(self._last)
+        self._last = now.or_later(self._last)
+        if self._set_back and fields["reason"] is None:
+            fields["reason"], self._set_back = CLOCK_SET_BACK, False
 
     def _last_moment(self) -> Moment | None:
-        """When the last entry was written that is sealed under the vault's own key; cases stay shut."""
+        """The moment that the last step kept; in a log of before, that of the last entry under the vault's own key."""
+        kept = Moment.from_bytes(self._registry.optional_setting(LAST_MOMENT) or b"")
+        if kept is not None:
+            return kept
         found = self._registry.store.execute(
             f"SELECT {log_rows.ENTRY_COLUMNS} FROM log_entries WHERE case_id IS NULL ORDER BY number DESC LIMIT 1"  # noqa: S608 (a constant)
         )
         with contextlib.suppress(errors.Damage):
             for record in found:
-                moment = Moment.of(self._opened(log_rows.entry_row(record))[1])
+                moment = Moment.of(unseal_body(self._registry, log_rows.entry_row(record)).fields)
                 # Older entries have the machine's own.
                 is_raw = moment.boot_id is not None and moment.boot_id == self._machines
                 return replace(moment, boot_id=self._boot_id()) if is_raw else moment
@@ -336,10 +307,7 @@ class Log:
     def _case(self, case_id: bytes | None) -> CaseRow | None:
         return None if case_id is None else self._registry.case_by_id(case_id)
 
-    def _context(self, number: int) -> bytes:
-        return length_prefixed(labels.LOG_BODY, self._registry.setting("vault_id"), number.to_bytes(8, "big"))
-
-    # Reading
+    # Intents without an outcome
 
     def unanswered(self) -> list[Unanswered]:
         """The intents without an outcome, oldest first."""
@@ -350,109 +318,7 @@ class Log:
         grants = () if intent.case_id is None else (case_grant(intent.case_id),)
         return Receipt(intent.number, act=intent.act, case_id=intent.case_id, item=intent.item, grants=grants)
 
-    def entries(self, receipt: Receipt, case: CaseRow | None) -> list[LogEntry]:
-        """The entries of one case, or all that can still be unsealed, oldest first, for a recorded intent.
-
-        Raises ``ReceiptRefused``, and ``OlderCopy`` if one is missing, or stands elsewhere than in its case.
-        """
-        receipt.spend("log")
-        return [_log_entry(row.number, fields) for row, _, fields in self._in_order(self._all_rows(case))]
-
-    def unsealed(
-        self, receipt: Receipt, case: CaseRow | None, numbers: Iterable[int]
-    ) -> Iterator[tuple[int, bytes, bytes, dict[str, object]]]:
-        """Number, leaf, secret and fields of one case's entries, or of those with these numbers, to be disclosed.
-
-        Raises ``ReceiptRefused``; ``NoSuchEntry`` for one that is not there, or that was deleted with its case;
-        ``OlderCopy`` if one of the case is missing.
-        """
-        receipt.spend("log")
-        if case is not None:
-            found = self._in_order(self._all_rows(case))
-        else:
-            found = ((row, *self._opened(row)) for row in self._chosen_rows(numbers))
-        for row, secret, fields in found:
-            try:
-                verify_commitment(Leaf.from_bytes(row.leaf).commitment, secret, fields)
-            except CryptoError as error:
-                raise errors.DatabaseDamaged(what=f"log entry {row.number}") from error
-            yield row.number, row.leaf, secret, fields
-
-    def _all_rows(self, case: CaseRow | None) -> list[EntryRow]:
-        """The entries of one case, or all, in order. Raises ``OlderCopy`` if they are not as many as they should be."""
-        where, values = ("WHERE case_id = ?", (case.case_id,)) if case else ("", ())
-        found = self._registry.store.execute(
-            f"SELECT {log_rows.ENTRY_COLUMNS} FROM log_entries {where} ORDER BY number",  # noqa: S608 (constants)
-            values,
-        )
-        now = self._case(case.case_id) if case else None
-        if len(found) != (now.entries if now else self._registry.frontier.size):
-            raise errors.OlderCopy(what=WHAT)
-        return [log_rows.entry_row(record) for record in found]
-
-    def _chosen_rows(self, numbers: Iterable[int]) -> list[EntryRow]:
-        known = {row.case_id for row in self._registry.cases()}
-        rows = []
-        for number in sorted(set(numbers)):
-            found = self._registry.store.execute(
-                f"SELECT {log_rows.ENTRY_COLUMNS} FROM log_entries WHERE number = ?",  # noqa: S608 (a constant)
-                (number,),
-            )
-            if not found or (found[0][3] is not None and found[0][3] not in known):
-                raise errors.NoSuchEntry(number=number)
-            rows.append(log_rows.entry_row(found[0]))
-        return rows
-
-    def _in_order(self, rows: Iterable[EntryRow]) -> Iterator[tuple[EntryRow, bytes, dict[str, object]]]:
-        """What all entries say, of a case or of everything. Raises ``OlderCopy`` for one that is not the next of its case."""
-        known = {row.case_id for row in self._registry.cases()}
-        places: Counter[bytes] = Counter()
-        for row in rows:
-            if row.case_id is not None:
-                if row.case_id not in known:
-                    continue  # the case was deleted, and with it what its entries say
-                places[row.case_id] += 1
-            secret, fields = self._opened(row)
-            if not log_checking.is_in_place(fields, places[row.case_id] if row.case_id is not None else 0):
-                raise errors.OlderCopy(what=WHAT)
-            yield row, secret, fields
-
-    def _opened(self, row: EntryRow) -> tuple[bytes, dict[str, object]]:
-        return self._unseal(row.number, row.body, row.case_id, row.epoch)
-
-    def _unseal(
-        self, number: int, body: bytes, case_id: bytes | None, epoch: int | None
-    ) -> tuple[bytes, dict[str, object]]:
-        try:
-            opened = decrypt_record(self._registry.log_key(case_id, epoch), body, context=self._context(number))
-            value = parse_canonical_json(opened)
-            secret, fields = bytes.fromhex(value["secret"]), value["fields"]  # type: ignore[index]  # another form is an error below
-            if not fields.keys() >= _FIRST_FIELDS:
-                raise errors.DatabaseDamaged(what=f"log entry {number}")
-            return secret, fields
-        except (CryptoError, AttributeError, KeyError, TypeError, ValueError) as error:
-            raise errors.DatabaseDamaged(what=f"log entry {number}") from error
-
-    def problems(self) -> Iterator[log_checking.Problem]:
-        """See ``log_checking.problems``."""
-        return log_checking.problems(self._registry, self._unseal)
-
 
 def _unanswered(row: Row) -> Unanswered:
     objects = tuple(bytes.fromhex(name) for name in json.loads(str(row["objects"])))
     return Unanswered(row["number"], row["act"], row["case_id"], row["item"], objects, row["state_after"])  # type: ignore[arg-type]  # the columns have these types
-
-
-def _log_entry(number: int, fields: dict[str, object]) -> LogEntry:
-    case, item = fields["case"], fields["item"]
-    return LogEntry(
-        number=number,
-        item=f"{case}/{item}" if case and item else item,  # type: ignore[arg-type]  # as size_bytes below
-        when=str(fields["wall_time"]),
-        size_bytes=fields["size"],  # type: ignore[arg-type]  # canonical JSON that this module wrote
-        **{
-            name: fields[name]  # type: ignore[arg-type]  # the same
-            for name in ("act", "phase", "actor", "case", "digest", "purpose", "answers", "reason", "counterparty")
-        },
-        recipients=tuple(fields["recipients"] or ()),  # type: ignore[arg-type]  # the same
-    )

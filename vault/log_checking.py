@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crypto import labels
-from crypto.commitments import verify_commitment
 from crypto.encoding import length_prefixed, uint64
 from crypto.errors import CryptoError
 from crypto.tree import Frontier, leaf_hash
 from vault import errors, log_rows, schema
 from vault.leaves import Leaf
+from vault.log_bodies import unseal_body
 from vault.log_rows import EntryRow, StepRow
 from vault.steps import GENERATION_SETTING
 from vault.tables import blob, integer, text
@@ -26,8 +26,6 @@ from vault.tables import blob, integer, text
 if TYPE_CHECKING:
     from vault.registry import CaseRow, Registry
     from vault.store import Record
-
-    Unseal = Callable[[int, bytes, bytes | None, int | None], tuple[bytes, dict[str, object]]]
 
 DAMAGED, HIDDEN = "database", "hidden entry"
 CASE_DELETE = "case-delete"
@@ -60,17 +58,17 @@ def is_in_place(fields: dict[str, object], expected: int) -> bool:
     return fields.get("entry") == (expected or None)
 
 
-def problems(registry: Registry, unseal: Unseal) -> Iterator[Problem]:
+def problems(registry: Registry) -> Iterator[Problem]:
     """What does not agree.
 
     1. Leaves have their numbers and steps, steps their roots, bodies their commitments; nothing is signed before the first
        generation.
     2. The entries of a case are numbered from 1 without a gap, and are as many as the index says; one under the vault's key
-       has no such number. Each names its case; only an ``open`` may name another, where that has the file already.
+       has no such number. Each names its case.
     3. The entries of a case that is not there are those of a deleted one, as many as were counted then; and the log has
        the `case-delete`, which since there is a digest names exactly these.
     """
-    return _Reading(registry, unseal).problems()
+    return _Reading(registry).problems()
 
 
 @dataclass
@@ -90,8 +88,8 @@ class _Deletions:
 
 
 class _Reading:
-    def __init__(self, registry: Registry, unseal: Unseal) -> None:
-        self._registry, self._unseal = registry, unseal
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
         self._known: dict[bytes, CaseRow] = {case.case_id: case for case in registry.cases()}
         self._entries = dict.fromkeys(self._known, 0)
         self._gone: dict[bytes, _Gone] = {}
@@ -146,31 +144,23 @@ class _Reading:
         if leaf is None:
             return
         try:
-            secret, fields = self._unseal(entry.number, entry.body, entry.case_id, entry.epoch)
-            verify_commitment(leaf.commitment, secret, fields)
+            body = unseal_body(self._registry, entry)
+            body.verify(leaf.commitment)
         except (errors.Damage, CryptoError):
             yield damaged
             return
+        fields = body.fields
         if case is None:
             if not is_in_place(fields, 0):
                 yield Problem(HIDDEN, VAULT, f"log entry {entry.number}")
             elif fields.get("act") == CASE_DELETE:
                 self._take_deletion(fields)
-        elif not self._names_its_case(fields, case):
+        elif fields.get("case") != case.code:
             yield Problem(HIDDEN, case.code, f"log entry {entry.number}")
         elif not is_in_place(fields, self._entries[case.case_id]):
             place = fields.get("entry")
             self._entries[case.case_id] = place if isinstance(place, int) else 0  # one gap is one finding
             yield Problem(HIDDEN, case.code, f"before log entry {entry.number}")
-
-    def _names_its_case(self, fields: dict[str, object], case: CaseRow) -> bool:
-        if fields.get("case") == case.code:
-            return True
-        answered = fields.get("answers")
-        if fields.get("act") != "open" or not isinstance(answered, int):
-            return False
-        intent = self._registry.store.execute("SELECT case_id FROM log_entries WHERE number = ?", (answered,))
-        return intent == [(case.case_id,)]
 
     def _take_deletion(self, fields: dict[str, object]) -> None:
         digest = fields.get("digest")

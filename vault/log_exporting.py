@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crypto import commitments
 from crypto.encoding import canonical_json
 from vault import errors, files, log_rows, schema
 from vault.leaves import origin
+from vault.log_bodies import Body
+from vault.log_rows import EntryRow
 from vault.registry import Registry
-from vault.tables import integer, optional_blob
+from vault.tables import optional_blob
 
 if TYPE_CHECKING:
     from vault.keeper import Keeper
@@ -32,20 +33,20 @@ PAGE_ENTRIES = 200  # of the longest that there can be, as much as one answer of
 Progress = Callable[[int], None]
 
 # What lies visible on a disk, or names a machine, leaves no vault: an entry that is shown would tell whose laptop was seized.
-_NEVER_SHOWN = frozenset({"boot_id", "objects"})
+# Two clocks give the moment at which it was started, and that stands in its own records.
+_NEVER_SHOWN = frozenset({"boot_id", "monotonic_ms", "objects"})
 _DIGESTS_OF_THIS_DISK = frozenset({"backup", "case-delete"})  # of a backup's marker, of the name of a case's database
 _DIGEST = frozenset({"digest"})
 # Each of them tells the others.
-_TOGETHER = (frozenset({"boot_id", "monotonic_ms", "wall_time"}), frozenset({"counterparty", "recipients"}))
+_TOGETHER = (frozenset({"counterparty", "recipients"}),)
 
 
 def public_header(registry: Registry) -> str:
     """The first line: whose log it is, and where its chains of keys begin."""
-    rows = sorted(registry.rows(schema.GENERATIONS), key=lambda row: integer(row, "generation"))
     generations = [
         {name: row[name] for name in ("first_key", "first_step", "generation", "mldsa65", "root", "size")}
         | {"sshsig": (optional_blob(row, "sshsig") or b"").decode() or None}
-        for row in rows
+        for row in log_rows.generations(registry)
     ]
     identity = next(
         ({name: row[name] for name in ("ed25519", "mldsa65")} for row in registry.rows(schema.IDENTITY)), None
@@ -144,24 +145,25 @@ def _write(
 
 
 def disclosure(
-    registry: Registry, entries: Iterable[tuple[int, bytes, bytes, dict[str, object]]], *, hidden: Iterable[str]
+    registry: Registry, entries: Iterable[tuple[EntryRow, Body]], *, hidden: Iterable[str]
 ) -> tuple[str, tuple[str, ...]]:
-    """Entries (number, leaf, secret and fields of the body) with proofs that the log of now holds them: the first line, and
-    one for each.
+    """Entries, each with its body, with proofs that the log of now holds them: the first line, and one for each.
 
     Of fields that are ``hidden`` only the hash is given, which says nothing: it is salted. With a field go those that tell
-    it; names of files and of the machine's start are never given. Raises ``Refused`` for too many, and ``OlderCopy`` where
+    it; names of files, and what tells when the machine was started, are never given. Raises ``Refused`` for too many, and ``OlderCopy`` where
     the entries are not those of the log's head.
     """
     tree, away, lines = log_rows.tree(registry), _with_what_tells_it(hidden), []
-    for number, leaf, secret, fields in entries:
-        shown = frozenset(fields) - away - (_DIGEST if fields["act"] in _DIGESTS_OF_THIS_DISK else frozenset())
+    for row, body in entries:
+        shown = (
+            frozenset(body.fields) - away - (_DIGEST if body.fields["act"] in _DIGESTS_OF_THIS_DISK else frozenset())
+        )
         lines.append(
             _line(
                 {
-                    "fields": commitments.disclosed(secret, fields, shown),
-                    "leaf": leaf.decode(),
-                    "proof": tree.inclusion_proof(number),
+                    "fields": body.disclosed(shown),
+                    "leaf": row.leaf.decode(),
+                    "proof": tree.inclusion_proof(row.number),
                 }
             )
         )

@@ -84,7 +84,7 @@ class LogExportBegun:
 
 @dataclass(frozen=True, slots=True)
 class LogWitness:
-    """A partner who has confirmed, by a receipt, what our log was up to an entry. ``partner`` is None if they are forgotten."""
+    """A partner whose receipt has confirmed our log up to an entry. ``partner`` is None if they are forgotten."""
 
     partner: str | None
     fingerprint: str

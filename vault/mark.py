@@ -51,8 +51,9 @@ def later_head(registry: Registry, state_dir: Path, head: Mapping[str, object]) 
 
 
 def next_generation(registry: Registry, state_dir: Path | None, later: Mapping[str, object] | None = None) -> int:
-    """The number of a generation that is to begin: higher than the vault's own, than that of a ``later`` head that is known,
-    and than any that this machine has given to a copy of this vault. It is kept before it is used, so none is given twice here.
+    """The number of a generation that is to begin: higher than the vault's own, than that of a ``later`` head that is
+    known, and than any that this machine has given to a copy of this vault. It is kept before it is used, so none is
+    given twice here.
     """
     path = _numbers_path(registry, state_dir) if state_dir else None
     known = [generation(registry), _number(later)]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
+
+from crypto.encoding import canonical_json, parse_canonical_json
+from crypto.errors import CryptoError
 
 _TOLERANCE = timedelta(minutes=1)  # clocks are corrected by that much without anybody's doing
 
@@ -17,14 +20,28 @@ class Moment:
     boot_id: str | None
 
     @classmethod
-    def of(cls, fields: dict[str, object]) -> Moment:
+    def of(cls, entry: dict[str, object]) -> Moment:
         """From the fields of the entry."""
-        monotonic, boot_id = fields["monotonic_ms"], fields["boot_id"]
+        monotonic, boot_id = entry["monotonic_ms"], entry["boot_id"]
         return cls(
-            str(fields["wall_time"]),
+            str(entry["wall_time"]),
             monotonic if isinstance(monotonic, int) else 0,
             boot_id if isinstance(boot_id, str) else None,
         )
+
+    def to_bytes(self) -> bytes:
+        """As vault.db keeps it: entries of cases cannot be read before their case is open."""
+        return canonical_json(asdict(self))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Moment | None:
+        """What ``to_bytes`` gave; None for anything else."""
+        try:
+            found = parse_canonical_json(data)
+        except CryptoError:
+            return None
+        names = {each.name for each in fields(cls)}
+        return cls.of(found) if isinstance(found, dict) and found.keys() == names else None
 
     def is_set_back_from(self, earlier: Moment) -> bool:
         """Whether the clock stands before then, or went slower since than one that nobody can set, by more than a minute."""

@@ -36,7 +36,8 @@ def create(
 ) -> None:
     """Make a vault at ``path`` with one slot for each way in and its label; whole, or not at all.
 
-    Without a ``cost`` it is measured, if the first way in is a passphrase. Raises ``AlreadyThere``, ``NoSpace``, ``ReadOnly``, ``TooManyKeys``.
+    Without a ``cost`` it is measured, if the first way in is a passphrase. Raises ``AlreadyThere``, ``NoSpace``,
+    ``ReadOnly``, ``TooManyKeys``.
     """
     if cost is None:
         cost = kdf.calibrate() if ways[0][0].kind.startswith("passphrase") else kdf.FLOOR

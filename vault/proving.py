@@ -10,14 +10,24 @@ from crypto import fingerprints
 from crypto.labels import SignedKind
 from crypto.signing import Checkpoint
 from crypto.tree import Frontier
-from vault import errors, log_exporting, log_rows, log_showing, log_verifying, references, schema, witnessing
+from vault import (
+    errors,
+    log_exporting,
+    log_reading,
+    log_rows,
+    log_showing,
+    log_verifying,
+    references,
+    schema,
+    witnessing,
+)
 from vault.compartment import Clock
 from vault.door import Door
 from vault.folder import Folder
 from vault.header import Header
 from vault.identity import GRANT, ONLY, OwnIdentity
 from vault.leaves import generation_statement, origin
-from vault.log import FIELDS
+from vault.log_bodies import FIELDS
 from vault.log_requests import LogExportBegun, LogHead, LogStatus, LogVerified
 from vault.registry import Registry
 from vault.tables import Row
@@ -118,7 +128,7 @@ class Proving(Door):
         item = references.listed(numbers, ()) if numbers else None
         act = self._begin("log-disclose", code, item=item, purpose=purpose, grants=("log",))
         with self._concluding(act):
-            found = self.log.unsealed(act.receipt, act.case, numbers)
+            found = log_reading.unsealed(self.registry, act.receipt, act.case, numbers)
             header, lines = log_exporting.disclosure(self.registry, found, hidden=hidden)
         act.receipt.void()
         begun = LogExportBegun(act.receipt.number, header, len(lines))
@@ -141,10 +151,7 @@ class Proving(Door):
         if intent not in self._exports:
             raise errors.ReceiptRefused
         del self._exports[intent]
-        try:
-            self.log.conclude(intent, phase, size=size, digest=digest, reason=reason)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
+        self._conclude(intent, phase, size=size, digest=digest, reason=reason)
 
     # Certificates
 

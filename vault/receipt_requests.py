@@ -37,11 +37,11 @@ class ReceiptTaken:
     """What a partner's receipt says of a file that we sent.
 
     ``arrived`` is when the file came there, as they say; ``items`` how many items came whole. With ``again`` it changed
-    nothing: this receipt, or one that says as much, was taken before. ``confirmed`` is when. ``former_card``: they had the card
-    whose keys signed it before the one that they have now. ``log`` is what became of the state of our log that it names, None
-    where it names none: confirmed; lost in a declared gap; not-ours, which our own keys have signed and our log never had: the
-    proof of another history; elsewhere, of a generation that another copy of this vault began; claimed, which our log never
-    had and nothing proves.
+    nothing: this receipt, or one that says as much, was taken before. ``confirmed`` is when. ``former_card``: they had
+    the card whose keys signed it before the one that they have now. ``log`` is what became of the state of our log that
+    it names, None where it names none: confirmed; lost in a declared gap; not-ours, which our own keys have signed and
+    our log never had: the proof of another history; elsewhere, of a generation that another copy of this vault began;
+    claimed, which our log never had and nothing proves.
     """
 
     partner: str

@@ -13,7 +13,9 @@ from vault import errors
 
 
 class Receipt:
-    """For one intent, in one process: each grant can be spent once. Only the log makes receipts."""
+    """For one intent, in one process: each grant can be spent once. Receipts are of intents in the log; only to look through a
+    backup, in which no log can be written, there is one of none.
+    """
 
     __slots__ = ("_grants", "_process", "act", "case_id", "item", "number")
 

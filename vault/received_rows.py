@@ -1,4 +1,4 @@
-"""What the index knows of files that were opened: a row is announced with the intent to store, and confirmed with its outcome."""
+"""What the index knows of files that were opened: a row is announced before the file is stored, and confirmed after."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vault import errors, references, schema, senders, witnessing
+from vault import errors, identity, references, schema, senders, witnessing
 from vault.arrivals import SHARE, Arrival, Arrived, Claim, OpenGrant, Sender, ShownHead, Verdict
 from vault.compartment import all_objects_grant
 from vault.door import Act
@@ -45,7 +45,7 @@ class Opening:
         if self.claim is None:
             return {}
         sender = self.verdict.sender if self.verdict is not None else None
-        name = (sender.name or sender.fingerprint) if sender is not None else None
+        name = (sender.own_name or sender.fingerprint) if sender is not None else None
         purpose = (self.claim.purpose or "").strip()[:_LONGEST_PURPOSE] or None
         return {"digest": self.claim.digest, "counterparty": name, "purpose": purpose}
 
@@ -72,7 +72,7 @@ class Receiving(Sharing):
         case = self.registry.case(references.parse_case(into)) if into is not None else new
         known = {blob(row, "case_id") for row in self.registry.rows(schema.RECEIVED)}
         grants = {case_grant(case_id) for case_id in known if self.registry.case_by_id(case_id)}
-        grants |= {"identity"} if header is not None else set()
+        grants |= {identity.GRANT} if header is not None else set()
         if case is not None and not is_new:
             case = self.settled_case(case.code)
             grants |= {case_grant(case), all_objects_grant(case.case_id)}
@@ -106,14 +106,20 @@ class Receiving(Sharing):
         Raises ``SealedFileRefused`` where the sender's log does not go on from what it showed before; both are kept then.
         """
         opening = self._opening(intent)
+        verdict = self._judged(opening, claim)
+        same = self.registry.row(schema.RECEIVED, bytes.fromhex(claim.digest), verdict.sender.fingerprint or "")
+        if same is not None and same["stored"] and same["kind"] == claim.kind:
+            opening.verdict = verdict = replace(verdict, again=self._still_there(opening.act, same))
+        return verdict
+
+    def _judged(self, opening: Opening, claim: Claim) -> Verdict:
+        """What the vault makes of a file by what it knows now, but whether it came before. Raises ``SealedFileRefused``."""
         sender = senders.judge(self.registry, claim.card)
         proven = sender.fingerprint or ""
-        before = [row for row in self.registry.rows(schema.RECEIVED) if row["sender"] == proven and row["stored"]]
-        digest = bytes.fromhex(claim.digest)
-        same = next((row for row in before if (row["digest"], row["kind"]) == (digest, claim.kind)), None)
-        verdict = Verdict(sender=sender, again=() if same is None else self._still_there(opening.act, same))
+        verdict, digest = Verdict(sender=sender), bytes.fromhex(claim.digest)
         numbers: dict[bytes, int] = {}
         if claim.kind == SHARE and claim.recipient is not None and claim.sequence is not None:
+            before = [row for row in self.registry.rows(schema.RECEIVED) if row["sender"] == proven and row["stored"]]
             others = [row for row in before if row["recipient"] == claim.recipient and row["digest"] != digest]
             numbers = {blob(row, "digest"): integer(row, "sequence") for row in others}
             verdict = replace(
@@ -150,7 +156,7 @@ class Receiving(Sharing):
             found,
             head,
             sender=by,
-            name=sender.name or sender.claimed,
+            name=witnessing.names(self.registry).get(by),
             now=self.now,
         )
         self.log.announce(opening.act.receipt, (), keep, reason=found.kind, **opening.told)
@@ -185,8 +191,8 @@ class Receiving(Sharing):
     ) -> Arrived:
         """Store everything that was staged, in one transaction of the case: all of it or nothing.
 
-        1. The sender must be known and their log go on from what was seen of it, or that is ``accepted`` as not proven; a
-           changed key never is.
+        1. The file is judged anew: while it was read, others of its sender may have come. The sender must be known and their log
+           go on from what was seen of it, or that is ``accepted`` as not proven; a changed key never is.
         2. A new case gets its compartment, which nobody sees before the outcome.
         3. Rows and keys are written inside the transaction.
         4. The second intent: states, object ids, the row of the file, and the state of the sender's log.
@@ -199,9 +205,12 @@ class Receiving(Sharing):
         del self._openings[intent]
         act = opening.act
         with self._concluding(act):
-            claim, verdict = opening.claim, opening.verdict
-            if claim is None or verdict is None or not opening.stores:
+            claim, heard = opening.claim, opening.verdict
+            if claim is None or heard is None or not opening.stores:
                 raise errors.ReceiptRefused
+            verdict = self._judged(opening, claim)
+            if verdict.unconnected is not None and heard.unconnected is None:
+                raise errors.LogNotConnected  # nobody was asked about that
             senders.verify(verdict, accepted=accepted)
             self._see_case(opening)
             try:
@@ -243,13 +252,17 @@ class Receiving(Sharing):
         opening = self._opening(intent)
         del self._openings[intent]
         opening.act.receipt.void()
-        found = opening.told
+        found, noted = opening.told, []
         if again and opening.verdict is not None and opening.verdict.again:
-            found["case"], _, found["item"] = opening.verdict.again[0].partition("/")
-        try:
-            self.log.conclude(intent, phase, size=size, reason=reason, **found)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
+            code, _, item = opening.verdict.again[0].partition("/")
+            there = next((case for case in self.registry.cases() if case.code == code), None)
+            into = opening.act.case
+            if there is not None and into is not None and not opening.is_new and there.case_id != into.case_id:
+                # Of where else the file is the log of this case says nothing: each goes where its case goes.
+                noted.append((there, {"item": item, "reason": reason, **found}))
+            else:
+                found |= {"case": code, "item": item}
+        self._conclude(intent, phase, size=size, reason=reason, noted=noted, **found)
 
     def _opening(self, intent: int) -> Opening:
         if intent not in self._openings:

@@ -89,12 +89,13 @@ def restore(
     6. Check every byte of the copy, read from the medium. Damage ends it, unless ``despite_damage``.
     7. Give it its name.
 
-    Raises ``AlreadyThere``, ``Refused``, ``NoSuchVault``, ``NotAVault``, ``WrongPassphrase``, ``BackupIncomplete``, ``RestoreRefused``
-    and other ``Damage``, ``VaultInUse``, ``NoSpace``, ``ReadOnly``. After an error nothing of it is left.
+    Raises ``AlreadyThere``, ``Refused``, ``NoSuchVault``, ``NotAVault``, ``WrongPassphrase``, ``BackupIncomplete``,
+    ``RestoreRefused`` and other ``Damage``, ``VaultInUse``, ``NoSpace``, ``ReadOnly``. After an error nothing of it is
+    left.
     """
     if copying.occupied(path):
         raise errors.AlreadyThere(path=str(path))
-    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(source)):
+    if files.lies_in(path, source):
         raise errors.Refused(reason="a vault needs a place of its own, not in the backup that it is restored from")
     with contextlib.ExitStack() as stack:
         found = stack.enter_context(_opened_source(source, unlocker, clock))

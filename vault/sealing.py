@@ -87,9 +87,9 @@ class Sealing:
         6. The outcome: its size and SHA-256.
 
         ``passphrase`` is needed where the plan is for one, and only there. Raises ``AlreadyThere``, ``NoSuchFolder``,
-        ``NoSpace``, ``FileTooLarge``, ``ReadOnly``, ``ObjectDamaged``, ``ObjectMissing``, ``PartnerChanged``, ``LogUnavailable``,
-        ``SessionOver``. After an error nothing of the file is left, except after ``OutcomeUnrecorded``, and after
-        ``SessionOver`` if only the outcome was missing: then it is ``done``.
+        ``NoSpace``, ``FileTooLarge``, ``ReadOnly``, ``ObjectDamaged``, ``ObjectMissing``, ``PartnerChanged``,
+        ``LogUnavailable``, ``SessionOver``. After an error nothing of the file is left, except after
+        ``OutcomeUnrecorded``, and after ``SessionOver`` if only the outcome was missing: then it is ``done``.
         """
         if (passphrase is None) == (self.plan.protection == age.SCRYPT):
             raise ValueError("a passphrase goes with a file for a passphrase")
@@ -187,7 +187,7 @@ class Sealing:
 def placed(keeper: Keeper, target: Path) -> Path:
     """Where a sealed file goes, as ``new_place``. Raises also ``Refused`` inside the vault's own folder."""
     path = new_place(target)
-    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(keeper.folder.path)):
+    if files.lies_in(path, keeper.folder.path):
         raise errors.Refused(reason="a sealed file must not lie in the vault's own folder")
     return path
 

@@ -108,6 +108,7 @@ class Storing:
             persons=tuple(references.person_reference(act.code, number) for number in self.people.values()),
             proofs=None if self.proofs is None else refer(self.proofs),
             size_bytes=size,
+            verdict=self.verdict,
         )
 
     def _title(self) -> str:

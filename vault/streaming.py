@@ -227,7 +227,7 @@ class Stream:
         self._selector.modify(connection.socket, selectors.EVENT_WRITE, connection)
 
     def _understood(self, request: bytes) -> tuple[bytes, dict[bytes, bytes], Seekable]:
-        """The method and the headers of a request for our one path, and what is there. Everything else looks as if nothing were here."""
+        """Method and headers of a request for our one path, and what is there. All else looks as if nothing were here."""
         head, _, _ = request.partition(b"\r\n\r\n")
         line, *rest = head.split(b"\r\n")
         match = _REQUEST_LINE.fullmatch(line)

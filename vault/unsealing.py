@@ -19,7 +19,7 @@ from crypto import age
 from crypto.objects import ciphertext_size
 from crypto.padding import padded_size
 from vault import bag, confirmations, errors
-from vault.archive import ArchiveWriter, Member, refused
+from vault.archive import Member, packed, refused
 from vault.arrivals import PLAIN, SHARE, Arrival, Arrived, Claim, OpenGrant, Verdict
 from vault.bag import BagReader, Tags
 from vault.cards import Card
@@ -60,7 +60,7 @@ Incomplete = Callable[[Found, int], None]
 
 def inspect(keeper: Keeper, path: Path, *, spoken: Spoken | None = None, progress: Progress | None = None) -> Found:
     """Read a file to its end and say what it is; nothing is stored. See ``unseal`` for what it raises."""
-    with SealedFile(path) as file:
+    with _opened(keeper, path, stores=False) as file:
         return _Unsealing(keeper, file, spoken, progress, stores=False).inspect()
 
 
@@ -80,14 +80,15 @@ def unseal(
     1. Its header is read; the intent is logged, and the service unwraps the file's key. For a file with a passphrase
        ``spoken`` is asked.
     2. The tag files are read and verified: signatures, digests, for whom it is.
-    3. The service judges the sender and whether the file came before. The same file again is read to its end, to see that it is
-       whole, and ends here.
+    3. The service judges the sender and whether the file came before. The same file again is read to its end, to see
+       that it is whole, and ends here.
     4. A sender who is not known, or whose log cannot be proved to go on from what was seen of it, is shown to ``accept``;
        without its yes it ends here.
     5. Each item streams into a staged object while both its digests are computed, and compared with the manifests.
     6. The padding, the end of the archive and the last chunk of the age file are read.
     7. The tag files are staged as they came, so that anybody can verify them later.
-    8. The service stores everything in one transaction of the case.
+    8. The service judges it once more, for other files may have come meanwhile, and stores everything in one transaction of
+       the case.
 
     Where the file is refused after the fourth step because not all of it came as it was signed, ``incomplete`` is told what
     it was to be, and how many items had come whole.
@@ -95,7 +96,7 @@ def unseal(
     Raises ``NotForUs``, ``SealedFileRefused`` (``DamagedCopy`` of what came before), ``WrongFilePassphrase``, ``BadCard``,
     ``SenderUnproven``, ``LogNotConnected``, ``PartnerChanged``, ``NoSuchCase``, ``CodeTaken``, ``NoSpace``, ``ReadOnly``.
     """
-    with SealedFile(path) as file:
+    with _opened(keeper, path, stores=True, into=into) as file:
         unsealing = _Unsealing(keeper, file, spoken, progress, stores=True)
         try:
             return unsealing.store(into=into, code=code, accept=accept)
@@ -103,6 +104,20 @@ def unseal(
             if incomplete is not None and unsealing.awaited is not None:
                 incomplete(unsealing.awaited, unsealing.came)
             raise
+
+
+@contextlib.contextmanager
+def _opened(keeper: Keeper, path: Path, *, stores: bool, into: str | None = None) -> Iterator[SealedFile]:
+    """The file with its header read. One that is refused by then is in the log like any other."""
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(SealedFile(path))
+        except errors.SealedFileRefused as error:
+            with contextlib.suppress(errors.VaultError):
+                grant = keeper.open_begin(None, stores=stores, into=into)
+                keeper.open_end(grant.intent, "failed", reason=errors.recorded(error))
+            raise
+        yield file
 
 
 class _Unsealing:
@@ -163,7 +178,7 @@ class _Unsealing:
         except BaseException as error:
             if self.grant is not None:
                 with contextlib.suppress(errors.VaultError):
-                    self.keeper.open_end(self.grant.intent, "failed", reason=type(error).__name__)
+                    self.keeper.open_end(self.grant.intent, "failed", reason=errors.recorded(error))
             raise
 
     def _content(self, grant: OpenGrant) -> Peeked:
@@ -232,7 +247,7 @@ class _Unsealing:
             self._stage_proofs(grant, staging, tags)
         arrived = self.keeper.open_finish(grant.intent, str(staging.path), manifest.persons, accepted=accepted)
         self.grant = None
-        return found, arrived
+        return replace(found, verdict=arrived.verdict or verdict), arrived
 
     def _read_through(self, reader: BagReader, tags: Tags, manifest: SealedManifest) -> None:
         """Read what follows the tag files to the end, and keep nothing of it. Raises ``SealedFileRefused``."""
@@ -287,14 +302,8 @@ class _Unsealing:
             raise refused(reason="a file in it is not the one that was signed")
 
     def _stage_proofs(self, grant: OpenGrant, staging: Staging, tags: Tags) -> None:
-        packed = io.BytesIO()
-        writer = ArchiveWriter(packed)
-        for name, data in tags.files.items():
-            writer.write_member(f"{tags.top}/{name}", data)
-        writer.finish()
-        size = packed.tell()
-        packed.seek(0)
-        staged = self._stage(grant, staging, packed, size)
+        content = packed((f"{tags.top}/{name}", data) for name, data in tags.files.items())
+        staged = self._stage(grant, staging, io.BytesIO(content), len(content))
         title = f"Signatures and manifests of sealed file {tags.top}"
         arrival = Arrival(
             None, None, _PROOFS_KIND, title=title, file_name=f"{tags.top}.tar", media_type="application/x-tar"

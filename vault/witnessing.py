@@ -29,7 +29,15 @@ FORKED, UNCONNECTED, NOT_OURS = "forked", "unconnected", "not-ours"
 # No contradiction: the two states lie farther apart than a file has room to prove.
 UNPROVED = "unproved"
 
-_MOST_FORKS = 8  # of one sender, or from one partner: one proves as much as a thousand
+_TWO_HISTORIES = "its sender's log has two histories, and this file is of another one than an earlier file"
+_NOT_SHOWN_TO_GO_ON = (
+    "nothing in it proves that its sender's log goes on from where an earlier file showed it. Where this vault was "
+    "restored from a backup, open the files first that came since then, in their order; else the log has two histories"
+)
+
+REASONS = (FORKED, UNCONNECTED, _TWO_HISTORIES, _NOT_SHOWN_TO_GO_ON)
+
+_MOST_FORKS = 8  # of one sender and kind, or from one partner: one proves as much as a thousand
 
 
 # Their logs, shown to us
@@ -45,12 +53,7 @@ class Inconsistent:
     @property
     def reason(self) -> str:
         """Why a file with it is refused."""
-        if self.kind == FORKED:
-            return "its sender's log has two histories, and this file is of another one than an earlier file"
-        return (
-            "nothing in it proves that its sender's log goes on from where an earlier file showed it. Where this vault was "
-            "restored from a backup, open the files first that came since then, in their order; else the log has two histories"
-        )
+        return _TWO_HISTORIES if self.kind == FORKED else _NOT_SHOWN_TO_GO_ON
 
 
 def judge(
@@ -142,7 +145,7 @@ def remember(registry: Registry, sender: str, audience: str, head: ShownHead, *,
 
 
 def _settle_unconnected(registry: Registry, sender: str, audience: str, head: ShownHead) -> None:
-    """Forget a suspicion that was refuted: of two states without a proof between them, both are now proven to be of one chain."""
+    """Forget a suspicion that was refuted: two states without a proof between them are now proven to be of one chain."""
     known = _of_chain(registry, sender, audience, bytes.fromhex(head.first_key))
     if sum(row["evidence"] is not None for row in known) > 1:
         return  # there are states from which no proof leads on
@@ -158,8 +161,8 @@ def to_name(
 ) -> tuple[str, bytes | None] | None:
     """The state of a sender's log that a receipt names, as the text of a checkpoint, and what proves that it was shown.
 
-    It is the newest that was shown to us of the generation that the file with this ``digest`` is of; or, where no proof leads to
-    that from an older one, the older: so the sender's own log must have it, and the next file can prove it.
+    It is the newest that was shown to us of the generation that the file with this ``digest`` is of; or, where no proof
+    leads to that from an older one, the older: so the sender's own log must have it, and the next file can prove it.
     """
     shown = [row for row in _of_sender(registry, sender) if row["audience"] == audience]
     if not shown:
@@ -183,7 +186,7 @@ def _of_sender(registry: Registry, sender: str) -> list[Row]:
 def keep_fork(
     registry: Registry, found: Inconsistent, head: ShownHead, *, sender: str, name: str | None, now: str
 ) -> None:
-    """Keep what proves that both states were shown; inside a step."""
+    """Keep what proves that both states were shown; inside a step. No suspicion takes the place of a proof."""
     first = found.before
     evidence = optional_blob(first, "evidence")
     if evidence is None:  # the newest one names this state among those that it goes on from
@@ -199,7 +202,7 @@ def keep_fork(
         )[1]
     put_fork(
         registry,
-        among=[row for row in registry.rows(schema.FORKS) if row["sender"] == sender],
+        among=[row for row in registry.rows(schema.FORKS) if (row["sender"], row["kind"]) == (sender, found.kind)],
         sender=sender,
         name=name,
         kind=found.kind,

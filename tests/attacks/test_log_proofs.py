@@ -1,4 +1,4 @@
-"""What is done to the log by somebody who has the vault, all keys of today, and a program of their own: line 21 of the attacks.
+"""What is done to the log by somebody who has the vault, all keys of today, and a program of their own.
 
 Each test has a verdict: the vault notices, a partner (or whoever kept a checkpoint) notices, or nobody does. The table in
 docs/threat-model.md is compared with them.
@@ -13,15 +13,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from vaults import Clock, Settable, case_row, copied, digest_of_rows, key_file, make_vault, open_registry, open_vault
+from vaults import (
+    FailingLog,
+    Settable,
+    body_of,
+    case_row,
+    copied,
+    digest_of_rows,
+    key_file,
+    make_vault,
+    open_registry,
+    open_vault,
+    put_body,
+)
 
-from crypto.commitments import commit
-from crypto.encoding import canonical_json
 from crypto.keys import StepKey
-from crypto.records import encrypt_record
 from crypto.signing import Checkpoint, sign_checkpoint, step_public_key
 from crypto.tree import Frontier, leaf_hash
-from vault import Vault, errors, logkey, own_heads
+from vault import Vault, errors, logkey, own_heads, platform
 from vault.leaves import Leaf, origin
 from vault.log import Log
 from vault.log_requests import LogHead
@@ -183,34 +192,14 @@ def an_entry_is_inserted(attack: Attack) -> None:
     attack.close(index)
 
 
-def unsealed(index: Registry, number: int) -> tuple[bytes, dict[str, object]]:
-    log = Log(index, wall_time=Clock(), actor="keyfile")
-    ((body, case_id, epoch),) = index.store.execute(
-        "SELECT body, case_id, epoch FROM log_entries WHERE number = ?", (number,)
-    )
-    return log._unseal(number, body, case_id, epoch)
-
-
-def put_body(
-    index: Registry, number: int, secret: bytes, fields: dict[str, object], case_id: bytes | None, epoch: int | None
-) -> None:
-    """A body sealed for this number, under the case's key or that of the vault; the leaf stays."""
-    body = canonical_json({"fields": fields, "secret": secret})
-    context = Log(index, wall_time=Clock(), actor="keyfile")._context(number)
-    index.store.execute(
-        "UPDATE log_entries SET body = ?, case_id = ?, epoch = ? WHERE number = ?",
-        (encrypt_record(index.log_key(case_id, epoch), body, context=context), case_id, epoch, number),
-    )
-
-
 def rewrite(index: Registry, number: int) -> None:
     """Let an entry say something else; body and leaf agree."""
-    secret, fields = unsealed(index, number)
+    body = body_of(index, number)
     ((case_id, epoch),) = index.store.execute("SELECT case_id, epoch FROM log_entries WHERE number = ?", (number,))
-    fields["wall_time"] = "2020-01-01T00:00:00.000Z"
-    put_body(index, number, secret, fields, case_id, epoch)
+    body.fields["wall_time"] = "2020-01-01T00:00:00.000Z"
+    put_body(index, number, body, case_id, epoch)
     old = leaf_at(index, number)
-    put_leaf(index, number, Leaf(commit(secret, fields), number, old.step, old.next_key))
+    put_leaf(index, number, Leaf(body.commitment, number, old.step, old.next_key))
 
 
 def resign(attack: Attack, index: Registry, first: int, key: StepKey, *, generation: int = 1) -> None:
@@ -454,7 +443,7 @@ def the_last_entry_is_said_to_be_of_a_case_that_was_deleted(attack: Attack) -> N
 def the_last_entry_is_sealed_again_under_the_key_of_the_vault(attack: Attack) -> None:
     index = attack.open()
     number = last_of(index, index.case("HARBOUR"))
-    put_body(index, number, *unsealed(index, number), None, None)
+    put_body(index, number, body_of(index, number), None, None)
     index.store.execute("UPDATE cases SET entries = entries - 1")
     attack.close(index)
 
@@ -470,9 +459,9 @@ def the_last_entry_is_sealed_again_under_the_key_of_another_case(attack: Attack)
     index = attack.open()
     own, other = index.case("HARBOUR"), index.case("BRIDGE")
     number = last_of(index, own)
-    place = unsealed(index, number)[1]["entry"]
+    place = body_of(index, number).fields["entry"]
     assert place == other.entries + 1, "so that its number is the next one there"
-    put_body(index, number, *unsealed(index, number), other.case_id, other.epoch)
+    put_body(index, number, body_of(index, number), other.case_id, other.epoch)
     index.store.execute("UPDATE cases SET entries = entries - 1 WHERE code = 'HARBOUR'")
     index.store.execute("UPDATE cases SET entries = entries + 1 WHERE code = 'BRIDGE'")
     attack.close(index)
@@ -599,16 +588,114 @@ def test_the_verdict_on_what_is_done_to_the_log_is_the_documented_one(attack: At
 
 def test_the_table_of_the_threat_model_is_that_of_the_tests(source: Path) -> None:
     page = (source / "docs" / "threat-model.md").read_text(encoding="utf-8")
-    section = page.partition("<!-- log attacks: compared with tests/attacks/test_log_proofs.py -->")[2].partition(
-        "\n\n"
-    )[0]
-    rows = re.findall(r"^\| (.+?) \| (detected by .+?|not detected) \|", section, re.MULTILINE)
-    assert dict(rows) == {what: verdict for what, (_do, verdict) in ATTACKS.items()}
+    for begins, tested in (("log attacks", ATTACKS), ("what happens to a log", HAPPENS)):
+        section = page.partition(f"<!-- {begins}: compared with tests/attacks/test_log_proofs.py -->")[2]
+        rows = re.findall(r"^\| (.+?) \| (detected by .+?|not detected) \|", section.partition("\n\n")[0], re.MULTILINE)
+        assert dict(rows) == {what: verdict for what, (_do, verdict) in tested.items()}
 
 
 # What the log says by itself
 
 
+@pytest.fixture
+def no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is: the clock that nobody sets stands still."""
+    monkeypatch.setattr(platform, "monotonic_ns_including_suspend", lambda: 3_600_000_000_000)
+
+
+def a_crash_between_intent_and_outcome(attack: Attack) -> bool:
+    with open_vault(attack.path) as vault:
+        vault.keeper.log.intend("case-show")
+        crashed = copied(attack.path, attack.folder / "crashed")
+    with open_vault(crashed) as vault:
+        return vault.warnings == ("recovered",) and any(entry.phase == "recovered" for entry in vault.log())
+
+
+def a_full_disk(attack: Attack) -> bool:
+    resource = pytest.importorskip("resource", reason="left out: limits of file sizes of POSIX")
+    with open_vault(attack.path) as vault:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+        try:
+            vault.cases.get("HARBOUR").show()
+        except errors.LogUnavailable:
+            return True
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    return False
+
+
+def told_of_the_clock(path: Path, text: str) -> bool:
+    with Vault.open(path, key_file(), clock=Settable(text)) as vault:
+        vault.cases.list()
+        return any(entry.reason == "clock-set-back" for entry in vault.log())
+
+
+def clock_of(attack: Attack) -> str:
+    with open_vault(attack.path) as vault:
+        return max(entry.when for entry in vault.log())
+
+
+def the_clock_is_set_back(attack: Attack) -> bool:
+    return told_of_the_clock(attack.path, clock_of(attack).replace("2026", "2025"))
+
+
+def the_clock_is_set_back_by_half_a_minute(attack: Attack) -> bool:
+    path, clock = attack.folder / "own", Settable("2026-11-22T10:00:59.000Z")
+    Vault.create(path, key_file(), clock=clock).close()
+    return told_of_the_clock(path, "2026-11-22T10:00:29.000Z")
+
+
+def the_machine_is_restarted_with_a_clock_before_an_entry_of_a_case(attack: Attack) -> bool:
+    path, clock = attack.folder / "own", Settable("2026-11-22T08:00:00.000Z")
+    with Vault.create(path, key_file(), clock=clock) as vault:
+        vault.cases.new("Harbour", code="HARBOUR")
+        clock.text = "2026-11-22T12:00:00.000Z"
+        vault.cases.get("HARBOUR").show()
+    with pytest.MonkeyPatch.context() as restarted:
+        restarted.setattr("vault.platform.boot_id", lambda: "another start")
+        return told_of_the_clock(path, "2026-11-22T09:00:00.000Z")
+
+
+def attempts_to_unlock_fail(attack: Attack, *, hidden: bool = False) -> bool:
+    state = attack.folder / "state"
+    with pytest.raises(errors.WrongPassphrase):
+        open_vault(attack.path, key_file(7), state_dir=state)
+    for path in state.iterdir() if hidden else ():
+        path.unlink()
+    with open_vault(attack.path, state_dir=state) as vault:
+        return any(entry.act == "failed-unlocks" for entry in vault.log())
+
+
+def attempts_to_unlock_fail_and_their_count_is_removed(attack: Attack) -> bool:
+    return attempts_to_unlock_fail(attack, hidden=True)
+
+
+HAPPENS: dict[str, tuple[Callable[[Attack], bool], str]] = {
+    "a crash between intent and outcome": (a_crash_between_intent_and_outcome, VAULT),
+    "a full disk": (a_full_disk, VAULT),
+    "the clock set back by more than a minute": (the_clock_is_set_back, VAULT),
+    "the clock set back by less than a minute, once": (the_clock_is_set_back_by_half_a_minute, NOBODY),
+    "the machine restarted with a clock set back to before an entry of a case": (
+        the_machine_is_restarted_with_a_clock_before_an_entry_of_a_case,
+        VAULT,
+    ),
+    "attempts to unlock that failed": (attempts_to_unlock_fail, VAULT),
+    "attempts to unlock that failed, and their count removed": (
+        attempts_to_unlock_fail_and_their_count_is_removed,
+        NOBODY,
+    ),
+}
+
+
+@pytest.mark.usefixtures("no_time_passes")
+@pytest.mark.parametrize("what", HAPPENS)
+def test_the_verdict_on_what_happens_to_a_log_is_the_documented_one(attack: Attack, what: str) -> None:
+    happen, expected = HAPPENS[what]
+    assert (VAULT if happen(attack) else NOBODY) == expected
+
+
+@pytest.mark.usefixtures("no_time_passes")
 def test_a_clock_that_is_set_back_is_told_by_the_log_within_a_session_and_between_two(tmp_path: Path) -> None:
     clock = Settable("2026-11-22T10:00:00.000Z")
     with Vault.create(tmp_path / "v", key_file(), clock=clock) as vault:
@@ -625,6 +712,7 @@ def test_a_clock_that_is_set_back_is_told_by_the_log_within_a_session_and_betwee
     assert told == [("case-list", "2026-11-22T08:00"), ("case-list", "2026-11-21T23:59")]
 
 
+@pytest.mark.usefixtures("no_time_passes")
 def test_a_clock_that_is_corrected_by_a_little_is_no_accusation_and_many_small_steps_are(tmp_path: Path) -> None:
     clock = Settable("2026-11-22T10:00:00.100Z")
     with Vault.create(tmp_path / "v", key_file(), clock=clock) as vault:
@@ -639,12 +727,39 @@ def test_a_clock_that_is_corrected_by_a_little_is_no_accusation_and_many_small_s
     assert told == ["09:58:33"]
     with Vault.open(tmp_path / "v", key_file(), clock=Settable("2026-11-22T09:57:30.000Z")) as vault:
         vault.cases.list()
+        told.append("09:57:30")
         assert [entry.when[11:19] for entry in vault.log() if entry.reason == "clock-set-back"] == told
 
 
-def test_a_clock_that_goes_slower_than_time_is_told_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vault import platform
+@pytest.mark.usefixtures("no_time_passes")
+def test_small_steps_back_between_openings_are_told_when_they_make_a_large_one(tmp_path: Path) -> None:
+    Vault.create(tmp_path / "v", key_file(), clock=Settable("2026-11-22T10:00:00.000Z")).close()
+    for text in ("09:59:30", "09:59:01", "09:58:32"):
+        with Vault.open(tmp_path / "v", key_file(), clock=Settable(f"2026-11-22T{text}.000Z")) as vault:
+            vault.cases.list()
+    with Vault.open(tmp_path / "v", key_file(), clock=Settable("2026-11-22T10:00:00.000Z")) as vault:
+        assert [entry.when[11:19] for entry in vault.log() if entry.reason == "clock-set-back"] == ["09:58:32"]
 
+
+@pytest.mark.usefixtures("no_time_passes")
+def test_a_clock_set_back_while_the_machine_was_off_is_told_of_an_entry_of_a_case_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last entry is a case's own, and can't be read while the case is shut."""
+    clock = Settable("2026-11-20T10:00:00.000Z")
+    with Vault.create(tmp_path / "v", key_file(), clock=clock) as vault:
+        vault.cases.new("Harbour", code="HARBOUR")
+        clock.text = "2026-11-22T10:00:00.000Z"
+        vault.cases.get("HARBOUR").note("what came today")
+    monkeypatch.setattr(platform, "boot_id", lambda: "another start of the machine")
+    clock = Settable("2026-11-21T10:00:00.000Z")
+    with Vault.open(tmp_path / "v", key_file(), clock=clock) as vault:
+        vault.cases.get("HARBOUR").note("said to be of yesterday")
+        told = [(entry.act, entry.when[:10]) for entry in vault.log() if entry.reason == "clock-set-back"]
+    assert told == [("case-note", "2026-11-21")]
+
+
+def test_a_clock_that_goes_slower_than_time_is_told_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, hours = Settable("2026-11-22T10:00:00.000Z"), 0
     monkeypatch.setattr(platform, "monotonic_ns_including_suspend", lambda: hours * 3_600_000_000_000)
     with Vault.create(tmp_path / "v", key_file(), clock=clock) as vault:
@@ -654,6 +769,45 @@ def test_a_clock_that_goes_slower_than_time_is_told_too(tmp_path: Path, monkeypa
         vault.cases.list()
         told = [entry.when[:16] for entry in vault.log() if entry.reason == "clock-set-back"]
     assert told == ["2026-11-22T11:00"]
+
+
+def test_whatever_entry_comes_first_after_the_clock_was_set_back_tells_of_it(tmp_path: Path) -> None:
+    """Also the outcome of what was begun before, what a crash left, and attempts to unlock, which have a reason of their own."""
+    path, state, clock = tmp_path / "v", tmp_path / "state", Settable("2026-11-22T10:00:00.000Z")
+
+    def told(vault: Vault) -> list[tuple[str, str, str]]:
+        return [(each.act, each.phase, each.when[:13]) for each in vault.log() if each.reason == "clock-set-back"]
+
+    with Vault.create(path, key_file(), clock=clock, state_dir=state) as vault:
+        vault.cases.new("Harbour", code="HARBOUR")
+        vault.cases.get("HARBOUR").items.add_text("some text")
+        with vault.cases.get("HARBOUR").items.get(1).open(act="view") as reading:
+            clock.text = "2026-11-22T08:00:00.000Z"
+            assert b"".join(map(bytes, reading)) == b"some text"
+        vault.cases.list()
+        expected = [("item-view", "done", "2026-11-22T08")]
+        assert told(vault) == expected
+    clock.text = "2026-11-22T06:00:00.000Z"
+    with pytest.raises(errors.WrongPassphrase):
+        open_vault(path, key_file(7), state_dir=state)
+    with Vault.open(path, key_file(), clock=clock, state_dir=state) as vault:
+        expected.append(("failed-unlocks", "done", "2026-11-22T06"))
+        assert told(vault) == expected
+        vault.keeper.log.intend("case-show")
+        crashed = copied(path, tmp_path / "crashed")
+    clock.text = "2026-11-22T04:00:00.000Z"
+    with Vault.open(crashed, key_file(), clock=clock) as vault:
+        assert told(vault) == [*expected, ("case-show", "recovered", "2026-11-22T04")]
+
+
+def test_a_step_that_did_not_become_durable_has_told_nobody_of_the_clock(tmp_path: Path) -> None:
+    clock = Settable("2026-11-22T10:00:00.000Z")
+    with Vault.create(tmp_path / "v", key_file(), clock=clock) as vault:
+        clock.text = "2026-11-22T08:00:00.000Z"
+        with FailingLog(vault), pytest.raises(errors.LogUnavailable):
+            vault.cases.list()
+        vault.cases.list()
+        assert [each.act for each in vault.log() if each.reason == "clock-set-back"] == ["case-list"]
 
 
 def test_attempts_to_unlock_that_failed_are_taken_into_the_log_at_the_next_unlock(tmp_path: Path) -> None:

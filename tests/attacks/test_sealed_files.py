@@ -12,6 +12,7 @@ import pytest
 from sealing import CONTENTS, Sender, To, header_size, opened, sealed
 from vaults import make_vault, object_files
 
+from commands._errors import status_of as commands_status
 from crypto import age
 from crypto.labels import SignedKind
 from vault import bag, errors, schema
@@ -43,14 +44,26 @@ class Ours:
         with pytest.raises(error, match=reason) as caught:
             self.open(data, accept=accept)
         assert type(caught.value) is error
-        entry = [each for each in self.vault.log() if each.act == "open"][-1]
-        assert (entry.phase, entry.reason) == ("failed", error.__name__)
+        self._is_logged("open", caught.value, reason)
         assert self._state() == before
         if error in (errors.SealedFileRefused, errors.NotForUs):
-            with pytest.raises(error, match=reason):
+            with pytest.raises(error, match=reason) as caught:
                 self.vault.inspect_file(self.file, spoken=lambda: "")
-            entry = [each for each in self.vault.log() if each.act == "inspect"][-1]
-            assert (entry.phase, entry.reason) == ("failed", error.__name__)
+            self._is_logged("inspect", caught.value, reason)
+
+    def _is_logged(self, act: str, error: errors.VaultError, reason: str | None) -> None:
+        """The log has that it was refused, and why."""
+        entry = [each for each in self.vault.log() if each.act == act][-1]
+        said = error.fields.get("reason")
+        assert (entry.phase, entry.reason) == (
+            "failed",
+            f"{type(error).__name__}: {said}" if said else type(error).__name__,
+        )
+        if isinstance(error, (errors.SealedFileRefused, errors.NotForUs)):
+            assert said
+            assert reason is None or reason in str(entry.reason)
+        status = commands_status(error)
+        assert status in (22, 15) or isinstance(error, errors.NoSpace)
 
     def _state(self) -> object:
         assert list((self.vault.path / "staging").iterdir()) == []
@@ -224,8 +237,10 @@ def test_a_file_that_was_cut_anywhere_is_never_taken_for_a_whole_one(ours: Ours)
     for at in cuts:
         error = errors.NotAnAgeFile if at < 22 else errors.SealedFileRefused
         ours.file.write_bytes(file[:at])
-        with pytest.raises(error):
+        with pytest.raises(error) as caught:
             ours.open(file[:at], accept=True)
+        if error is errors.SealedFileRefused:
+            ours._is_logged("open", caught.value, None)
         assert ours._state()[:2] == ([], []) or ours._state()[0] == ()
     ours.refuses(file[: start + CHUNK], errors.SealedFileRefused)
 
@@ -394,13 +409,13 @@ def test_a_file_of_another_case_is_a_case_of_its_own(ours: Ours) -> None:
 
 def test_a_header_is_limited_before_it_is_believed(ours: Ours) -> None:
     stanzas = b"-> X25519 " + b"A" * 43 + b"\n" + b"A" * 43 + b"\n"
-    ours.file.write_bytes(age.VERSION_LINE + stanzas * 40 + b"--- " + b"A" * 43 + b"\n")
-    with pytest.raises(errors.SealedFileRefused):
-        ours.vault.open_file(ours.file, spoken=lambda: "")
-    ours.file.write_bytes(age.VERSION_LINE + b"-> " + b"x" * (100 << 10) + b"\n")
-    with pytest.raises(errors.SealedFileRefused):
-        ours.vault.open_file(ours.file, spoken=lambda: "")
-    assert [entry.act for entry in ours.vault.log() if entry.act == "open"] == []
+    many = age.VERSION_LINE + stanzas * 40 + b"--- " + b"A" * 43 + b"\n"
+    for data in (
+        many,
+        age.VERSION_LINE + b"-> " + b"x" * (100 << 10) + b"\n",
+        b"-----BEGIN AGE ENCRYPTED FILE-----\nx\n",
+    ):
+        ours.refuses(data, errors.SealedFileRefused, "header is not as age writes it")
 
 
 def test_a_file_that_announces_more_than_the_disk_has_is_refused_before_work(ours: Ours) -> None:

@@ -88,6 +88,14 @@ def test_the_word_of_a_partner_makes_the_vault_accuse_nobody(ours: Ours) -> None
     assert {each.counterparty for each in told} == {"Bear"}
 
 
+@pytest.mark.parametrize("size", [2**53, 2**63, 2**64 - 1])
+def test_a_state_that_is_larger_than_any_log_is_no_receipt_and_harms_nothing(ours: Ours, size: int) -> None:
+    named = Checkpoint(f"casevault/{ours.vault.info().vault_id}/g1", size, bytes(32)).to_bytes().decode()
+    with pytest.raises(errors.BadReceipt):
+        ours.take(checkpoint=named)
+    assert ours.vault.check().findings == ()
+
+
 def test_what_our_own_keys_have_signed_is_the_proof_though_the_file_is_not_known(ours: Ours) -> None:
     named, proof = another_history(ours.vault, ours.tags[BEAR])
     with pytest.raises(errors.OtherHistory, match="Bear"):

@@ -131,11 +131,14 @@ def test_a_damaged_copy_of_what_came_before_is_no_file_that_was_opened_before(cv
     done = cv("open", "anna.age")
     assert "opened before" in done.stderr
     entries = [each for each in cv("--json", "log").json if each["act"] == "open" and each["phase"] != "intent"]
+    reasons = [each["reason"] for each in entries if each["phase"] == "failed"]
     assert [(each["phase"], each["reason"]) for each in entries] == [
         ("done", None),
-        *[("failed", "DamagedCopy")] * 3,
+        *[("failed", reason) for reason in reasons],
         ("done", "known"),
     ]
+    assert len(reasons) == 3
+    assert all(reason.startswith("DamagedCopy: it ") for reason in reasons)
 
 
 def test_an_unknown_sender_is_refused_unless_accepted(cv: Any, post: Post) -> None:
@@ -348,5 +351,7 @@ def test_a_refused_file_leaves_nothing_of_it_anywhere(cv: Any, post: Post, home:
     entries = [each for each in cv("--json", "log").json if each["act"] in ("open", "inspect")]
     assert [(each["phase"], each["reason"]) for each in entries] == [
         ("intent", None),
-        ("failed", "SealedFileRefused"),
+        ("failed", "SealedFileRefused: a file in it is not the one that was signed"),
     ] * 2
+    # A person reads the rule, not the name of the error.
+    assert "(a file in it is not the one that was signed)\t" in cv("log").stdout

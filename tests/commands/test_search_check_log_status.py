@@ -55,6 +55,7 @@ def test_what_is_found_stands_out_on_a_terminal(full: Any, terminal: Callable[..
     status, shown = screen.finish()
     assert "\x1b" not in shown
     assert "Found in: HARBOUR/2" in shown
+    assert "Match: воле\n" in full("search", "-", "--plain", typed="воле").stdout
 
 
 # check

@@ -19,7 +19,7 @@ from crypto.labels import SignedKind
 from crypto.signing import Checkpoint
 from crypto.tree import Frontier, Tree, leaf_hash
 from vault.leaves import Leaf, generation_statement, origin
-from vault.log import FIELDS
+from vault.log_bodies import FIELDS
 
 VERIFIER = Path(_verify_log.__file__)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import bags
 import pytest
+import sealing
 from somebody import Somebody
 from terminals import answering
 
@@ -33,9 +34,7 @@ def sealed(*recipients: age.Recipient, manifest: Mapping[str, object] | None = N
     values = {"to": TO, "to_kind": "age", "sealed_for": "X25519"} | dict(manifest or {})
     share = bags.share(CONTENTS, **values)
     tags = bags.tags_of(share, replaced={bag.GUIDE: guide.read_me(share.top)})
-    sink = io.BytesIO()
-    age.encrypt(io.BytesIO(bags.packed(bags.members_of(share, tags, CONTENTS))), sink, recipients)
-    return sink.getvalue()
+    return sealing.sealed(bags.packed(bags.members_of(share, tags, CONTENTS)), *recipients)
 
 
 @pytest.fixture(scope="module")
@@ -150,13 +149,13 @@ def test_age_and_tar_alone_are_enough(folder: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="left out: no pseudo-terminal here")
-def test_a_passphrase_opens_the_file(folder: Path) -> None:
+def test_a_passphrase_opens_the_file(folder: Path, path: Path) -> None:
     spoken = {"to": "", "to_kind": "passphrase", "sealed_for": "scrypt"}
     (folder / "sealed.age").write_bytes(sealed(age.passphrase_recipient(PASSPHRASE, work_factor=10), manifest=spoken))
-    done = typed(folder, *guide.lines(guide.LINUX, "passphrase", "HARBOUR-3"), words=PASSPHRASE)
+    done = typed(folder, *guide.lines(guide.LINUX, "passphrase", "HARBOUR-3"), path=path, words=PASSPHRASE)
     assert "OPENED" in done.stdout
-    assert step(folder, "digests").stdout.endswith("\nWHOLE\n")
-    assert step(folder, "recipient").stdout == "NOT FOR ME\n"
+    assert step(folder, "digests", path).stdout.endswith("\nWHOLE\n")
+    assert step(folder, "recipient", path).stdout == "NOT FOR ME\n"
 
 
 @pytest.mark.parametrize("kept", [70_000, -1])
@@ -219,9 +218,7 @@ def hostile(*, top: str = "HARBOUR-3", **planted: bytes) -> bytes:
             link = tarfile.TarInfo("HARBOUR-3")
             link.type, link.linkname = tarfile.SYMTYPE, top
             written.addfile(link)
-    sealed_file = io.BytesIO()
-    age.encrypt(io.BytesIO(sink.getvalue()), sealed_file, [RECIPIENT.recipient()])
-    return sealed_file.getvalue()
+    return sealing.sealed(sink.getvalue(), RECIPIENT.recipient())
 
 
 @pytest.mark.parametrize("top", ["HARBOUR-3", "deep/er"])

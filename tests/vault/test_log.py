@@ -4,6 +4,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,10 @@ from crypto.errors import CryptoError
 from crypto.keys import RecordKey, derive
 from crypto.records import decrypt_record
 from crypto.tree import leaf_hash, root
-from vault import PersonFields, Vault, log, schema
+from vault import PersonFields, Vault, log_checking, schema
 from vault.errors import Damage, DatabaseDamaged, OlderCopy
+from vault.log_bodies import FIELDS, unseal_body
+from vault.log_rows import EntryRow
 from vault.registry import Registry
 
 QUERY = "CANARYQUERY"
@@ -50,10 +53,8 @@ def raw(registry: Registry) -> list[tuple[int, bytes, bytes, bytes | None, int |
 
 def bodies(vault: Vault) -> list[dict[str, object]]:
     """Every body, unsealed past the program's own doors."""
-    found = []
-    for number, _, body, case_id, epoch in raw(vault.keeper.registry):
-        found.append(vault.keeper.log._unseal(number, body, case_id, epoch)[1])
-    return found
+    registry = vault.keeper.registry
+    return [unseal_body(registry, EntryRow(*row)).fields for row in raw(registry)]
 
 
 # Form
@@ -71,10 +72,10 @@ def test_a_leaf_is_canonical_json_of_commitment_number_step_and_version(vault: V
 
 def test_the_commitment_of_each_leaf_is_that_of_its_body(vault: Vault) -> None:
     secrets_seen = set()
-    for number, leaf, body, case_id, epoch in raw(vault.keeper.registry):
-        secret, fields = vault.keeper.log._unseal(number, body, case_id, epoch)
-        assert commit(secret, fields).hex() == json.loads(leaf)["c"]
-        secrets_seen.add(secret)
+    for row in raw(vault.keeper.registry):
+        body = unseal_body(vault.keeper.registry, EntryRow(*row))
+        assert commit(body.secret, body.fields).hex() == json.loads(row[1])["c"]
+        secrets_seen.add(body.secret)
     assert len(secrets_seen) == vault.keeper.registry.frontier.size
 
 
@@ -186,9 +187,9 @@ def test_bodies_are_sealed_under_their_own_case_and_open_under_no_other_key(vaul
 
 
 def test_a_body_moved_to_another_number_does_not_open(vault: Vault) -> None:
-    rows = raw(vault.keeper.registry)
+    first, second = (EntryRow(*row) for row in raw(vault.keeper.registry)[:2])
     with pytest.raises(DatabaseDamaged):
-        vault.keeper.log._unseal(rows[1][0], rows[0][2], rows[0][3], rows[0][4])
+        unseal_body(vault.keeper.registry, replace(first, number=second.number))
 
 
 def test_titles_names_and_words_are_nowhere_in_the_vault_s_own_database(vault: Vault) -> None:
@@ -231,9 +232,9 @@ def test_after_a_case_is_deleted_its_entries_are_unreadable_and_the_tree_still_h
         sealed = [row for row in raw(vault.keeper.registry) if row[3] == case_id]
         vault.cases.get("HARBOUR").delete(key_file())
         assert sealed
-        for number, _, body, _, epoch in sealed:
+        for row in sealed:
             with pytest.raises(Damage):
-                vault.keeper.log._unseal(number, body, case_id, epoch)
+                unseal_body(vault.keeper.registry, EntryRow(*row))
         assert {entry.case for entry in vault.log()} == {None, "HARBOUR", "BRIDGE"}
         assert {entry.act for entry in vault.log() if entry.case == "HARBOUR"} == {"case-new", "case-delete"}
         assert vault.check().findings == ()
@@ -352,12 +353,12 @@ def test_whatever_is_logged_in_whatever_order_the_log_agrees_with_itself(acts: l
                 vault = open_vault(path)
                 waiting.clear()
         assert [intent.number for intent in vault.keeper.log.unanswered()] == sorted(waiting)
-        assert list(vault.keeper.log.problems()) == []
+        assert list(log_checking.problems(vault.keeper.registry)) == []
         vault.close()
 
 
 def test_the_fields_of_a_body_are_the_documented_ones() -> None:
-    assert tuple(sorted(log.FIELDS)) == log.FIELDS
+    assert tuple(sorted(FIELDS)) == FIELDS
 
 
 def test_a_case_s_log_key_hangs_on_the_case_s_key_alone(path: Path) -> None:

@@ -10,10 +10,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from vaults import Clock, case_row, copied, key_file, make_vault, open_registry, open_vault, written_by_hand
+from vaults import body_of, case_row, copied, key_file, make_vault, open_registry, open_vault, put_body, written_by_hand
 
-from crypto.encoding import canonical_json
-from crypto.records import encrypt_record
 from vault import Vault, check_backup, epochs, errors, log_checking
 from vault.log import Log
 from vault.requests import Finding
@@ -58,17 +56,7 @@ def test_a_gap_in_a_case_is_named_with_the_entry_before_which_it_is(path: Path) 
 
 def sealed_again(path: Path, number: int) -> None:
     index = open_registry(path)
-    log = Log(index, wall_time=Clock(), actor="keyfile")
-    ((body, case_id, epoch),) = index.store.execute(
-        "SELECT body, case_id, epoch FROM log_entries WHERE number = ?", (number,)
-    )
-    secret, fields = log._unseal(number, body, case_id, epoch)
-    sealed = encrypt_record(
-        index.log_key(None), canonical_json({"fields": fields, "secret": secret}), context=log._context(number)
-    )
-    index.store.execute(
-        "UPDATE log_entries SET body = ?, case_id = NULL, epoch = NULL WHERE number = ?", (sealed, number)
-    )
+    put_body(index, number, body_of(index, number), None, None)
     index.close()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib.util
 import os
 import shutil
 import sys
@@ -15,7 +14,20 @@ from typing import Any
 
 import pytest
 from faults import Failure, FaultyDisk, bury, every_failure, replaced
-from vaults import Clock, all_files, clear_content, copied, key_file, make_vault, open_registry, open_vault, vault_key
+from loading import golden_maker
+from vaults import (
+    Clock,
+    all_files,
+    body_of,
+    clear_content,
+    copied,
+    drawn_seeds,
+    key_file,
+    make_vault,
+    open_registry,
+    open_vault,
+    vault_key,
+)
 
 from crypto.keys import StepKey
 from crypto.signing import step_public_key
@@ -35,17 +47,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """Every seed that was drawn for a step, in order."""
-    seeds: list[bytes] = []
-    random = StepKey.random
-
-    def remembered() -> StepKey:
-        key = random()
-        seeds.append(key.raw)
-        return key
-
-    monkeypatch.setattr(StepKey, "random", remembered)
-    return seeds
+    return drawn_seeds(monkeypatch)
 
 
 def opened_blocks(path: Path) -> list[tuple[int, bytes]]:
@@ -208,8 +210,7 @@ def test_an_older_copy_that_is_accepted_does_not_go_on_under_the_same_name(path:
     with Vault.open(older, key_file(), state_dir=state, accept_older=True) as vault:
         assert vault.keeper.registry.signing.generation == 2
         (number,) = [entry.number for entry in vault.log() if entry.act == "older-copy-accepted" and not entry.answers]
-        ((body,),) = vault.keeper.registry.store.execute("SELECT body FROM log_entries WHERE number = ?", (number,))
-        heads = vault.keeper.log._unseal(number, body, None, None)[1]["heads"]
+        heads = body_of(vault.keeper.registry, number).fields["heads"]
         assert isinstance(heads, list)
         assert [each["generation"] for each in heads] == [1, 1]
         assert vault.keeper.log_verify(full=True).generations[1].first_step == heads[0]["step"] + 1
@@ -366,12 +367,7 @@ def test_a_vault_from_before_keys_of_the_log_signs_from_its_next_step_on(
 
 
 def _golden(path: Path, source: Path) -> Vault:
-    spec = importlib.util.spec_from_file_location("golden_v1", source / "tests/vectors/make/golden_v1.py")
-    assert spec is not None
-    assert spec.loader is not None
-    maker = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(maker)
-    return Vault.open(path, KeyFileUnlocker(maker.KEY))
+    return Vault.open(path, KeyFileUnlocker(golden_maker(source).KEY))
 
 
 def test_the_generation_stands_in_the_index_and_cannot_be_put_there_by_hand(path: Path) -> None:
@@ -397,6 +393,8 @@ class Interrupt:
         self.at, self.seen = at, 0
 
     def __enter__(self) -> Interrupt:
+        # Python 3.12 looks once, when tracing begins, whether anybody wants opcodes.
+        sys._getframe().f_trace_opcodes = True
         sys.settrace(self._called)
         return self
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from vaults import case_row, make_vault
 
-from vault import Vault
+from vault import Vault, log_reading
 from vault.compartment import all_objects_grant
 from vault.errors import ReceiptRefused
 from vault.objects import ObjectReader
@@ -55,7 +55,7 @@ def test_a_receipt_for_a_case_opens_no_object_no_titles_and_no_log(vault: Vault)
         lambda: compartment.unwrap_object_key(receipt, object_id),
         lambda: compartment.unwrap_all_object_keys(receipt),
         lambda: keeper.registry.unseal_titles(receipt),
-        lambda: keeper.log.entries(receipt, None),
+        lambda: log_reading.entries(keeper.registry, receipt, None),
     ]
     for ask in refused:
         with pytest.raises(ReceiptRefused):
@@ -100,7 +100,7 @@ def test_after_a_request_its_receipt_opens_nothing_whether_it_succeeded_or_faile
         assert receipt._grants == set(), receipt.act
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="left out: fork")
 def test_a_receipt_is_refused_in_another_process() -> None:
     script = """
 import os, sys

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import bags
 import pytest
+from made_up_logs import verified
 from sealing import CONTENTS, Sender, To, sealed
 from sessions import session, until
 from vaults import FailingLog, all_files, copied, key_file, make_vault, open_vault
@@ -138,14 +139,23 @@ def test_the_signatures_are_kept_and_still_verify(vault: Vault, tmp_path: Path, 
     assert done.returncode == 0, done.stderr
 
 
-def test_a_file_that_another_case_has_is_named_there_and_check_knows_why(vault: Vault) -> None:
+def test_the_log_of_a_case_names_no_other_case_that_has_a_file_already(vault: Vault, tmp_path: Path) -> None:
     data = told(To(vault))
     first = opened(vault, data)
     vault.cases.new("Harbour Street", code="HARBOUR")
     assert opened(vault, data, into="HARBOUR").again
-    named = [(entry.phase, entry.case) for entry in vault.log("HARBOUR") if entry.act == "open"]
-    assert named == [("intent", "HARBOUR"), ("done", first.code)]
+    entries = [(entry.phase, entry.case, entry.item) for entry in vault.log("HARBOUR") if entry.act == "open"]
+    assert entries == [("intent", "HARBOUR", None), ("done", "HARBOUR", None)]
+    last = [entry for entry in vault.log(first.code) if entry.act == "open"][-1]
+    assert (last.phase, last.case, last.item, last.reason) == ("done", first.code, f"{first.code}/1", "known")
     assert vault.check().findings == ()
+    for code, other in (("HARBOUR", first.code), (first.code, "HARBOUR")):
+        vault.disclose_log(tmp_path / code, case=code)
+        assert other not in (tmp_path / code).read_text("utf-8")
+        status, said, _err = verified(tmp_path / code)
+        assert (status, "MISSING" in said) == (0, False), (
+            "nothing is missing, and nobody is said to have left out anything"
+        )
 
 
 def test_a_file_goes_into_a_case_that_is_there(vault: Vault) -> None:
@@ -425,7 +435,7 @@ def test_a_file_key_is_given_for_one_intent_and_only_for_what_is_ours(vault: Vau
     header = age.read_header(io.BytesIO(stranger)).text
     with pytest.raises(errors.NotForUs):
         vault.keeper.open_begin(header)
-    assert vault.log()[-2].reason == "NotForUs"
+    assert vault.log()[-2].reason == "NotForUs: its key does not open it"
     with pytest.raises(errors.SealedFileRefused):
         vault.keeper.open_begin(b"no header")
 
@@ -440,7 +450,10 @@ def test_a_text_without_end_is_refused_and_logged(vault: Vault) -> None:
     with pytest.raises(errors.SealedFileRefused):
         opened(vault, file)
     outcome = [entry for entry in vault.log() if entry.act == "open"][-1]
-    assert (outcome.phase, outcome.reason) == ("failed", "SealedFileRefused")
+    assert (outcome.phase, outcome.reason) == (
+        "failed",
+        "SealedFileRefused: what it says of its content cannot be stored",
+    )
     assert vault.cases.list() == ()
     vault.inspect_file(vault.path.with_name("file.age"), spoken=nobody)
     assert len([entry for entry in vault.log() if entry.act == "inspect"][-1].purpose or "") == 1000

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from faults import FaultyDisk, replaced
-from vaults import Clock, all_files, flip, key_file, make_vault, object_files, open_vault
+from vaults import Clock, all_files, body_of, flip, key_file, make_vault, object_files, open_vault
 
 from vault import RecoveryUnlocker, Vault, check_backup, errors, mark
 from vault.restoring import Restored
@@ -103,10 +103,8 @@ def test_the_log_says_that_it_was_restored_and_from_which_state(place: Path, new
             ("check", "done"),
         ]
         number = next(entry.number for entry in vault.log() if entry.act == "restore")
-        (body,) = vault.keeper.registry.store.execute("SELECT body FROM log_entries WHERE number = ?", (number,))
-        _, fields = vault.keeper.log._unseal(number, body[0], None, None)
-        heads = fields["heads"]
         registry = vault.keeper.registry
+        heads = body_of(registry, number).fields["heads"]
         assert isinstance(heads, list)
         assert [set(head) for head in heads] == [{"generation", "root", "size", "step"}]
         assert heads[0]["generation"] == 1
@@ -139,8 +137,7 @@ def test_the_later_head_that_this_machine_remembers_is_named_in_the_log(
     restore(place, new, state_dir=state)
     with open_vault(new) as vault:
         number = next(entry.number for entry in vault.log() if entry.act == "restore")
-        (body,) = vault.keeper.registry.store.execute("SELECT body FROM log_entries WHERE number = ?", (number,))
-        heads = vault.keeper.log._unseal(number, body[0], None, None)[1]["heads"]
+        heads = body_of(vault.keeper.registry, number).fields["heads"]
         assert isinstance(heads, list)
         assert [head["step"] > vault.keeper.head_at_open["step"] for head in heads] == [False, False]
         assert heads[1]["step"] == step

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,6 +25,9 @@ from commands._session import (
 )
 from commands._text import _
 from vault import errors, platform
+
+if TYPE_CHECKING:
+    from vault import Vault
 
 _IDLE_SECONDS = 5 * 60
 _UNITS = (3600, 60, 1)
@@ -64,29 +68,8 @@ def unlock(settings: Settings, seconds: int) -> None:
         say_session_died()
         there = None
     already = there is not None
-    if there is None:
-        runtime = next(runtime_folders(), None)
-        if runtime is None:
-            raise errors.SessionUnavailable(reason="there is no place for its socket")
-        look_before_asking(path)
-        state = state_folder()
-        from vault.launch import Launch, Orders
-
-        orders = Orders(
-            path=str(path),
-            runtime_dir=str(runtime),
-            state_dir=None if state is None else str(state),
-            accept_older=settings.accept_older_copy,
-            idle_seconds=min(_IDLE_SECONDS, seconds),
-            absolute_seconds=seconds,
-        )
-        with Launch(orders) as launch:
-            ask_until_right(settings, named_key_file(settings), launch.unlock)
-        there = attached(path)
-        if there is None:
-            raise errors.SessionOver
-    with there:
-        info, session = there.info(), there.session()
+    with there or _begun(settings, path, seconds) as vault:
+        info, session = vault.info(), vault.session()
     if session is None:
         raise errors.SessionOver
     for code in session.warnings:
@@ -122,6 +105,31 @@ def unlock(settings: Settings, seconds: int) -> None:
         _terminal.warn(
             _("if it was not you who tried to open this vault, somebody else had this computer: change the passphrase")
         )
+
+
+def _begun(settings: Settings, path: Path, seconds: int) -> Vault:
+    """A session that begins now, and ends after so many ``seconds`` at the latest. Raises ``SessionUnavailable``."""
+    runtime = next(runtime_folders(), None)
+    if runtime is None:
+        raise errors.SessionUnavailable(reason="there is no place for its socket")
+    look_before_asking(path)
+    state = state_folder()
+    from vault.launch import Launch, Orders
+
+    orders = Orders(
+        path=str(path),
+        runtime_dir=str(runtime),
+        state_dir=None if state is None else str(state),
+        accept_older=settings.accept_older_copy,
+        idle_seconds=min(_IDLE_SECONDS, seconds),
+        absolute_seconds=seconds,
+    )
+    with Launch(orders) as launch:
+        ask_until_right(settings, named_key_file(settings), launch.unlock)
+    there = attached(path)
+    if there is None:
+        raise errors.SessionOver
+    return there
 
 
 @command("lock", example="casevault lock", fields=LOCKED)

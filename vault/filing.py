@@ -159,10 +159,7 @@ class Filing(Drafting):
         self._written.pop(intent, None)
         if self._reads.pop(intent, None) is None:
             raise errors.ReceiptRefused
-        try:
-            self.log.conclude(intent, phase, size=size, digest=digest, reason=reason)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
+        self._conclude(intent, phase, size=size, digest=digest, reason=reason)
 
     def item_edit(self, code: str, number: int, values: dict[str, str | None]) -> ItemDetails:
         """Change what is said of an item; the old values stay in its history."""

@@ -260,10 +260,7 @@ class Sharing(Introductions):
             state = shares.SENT if phase == "done" else shares.FAILED
             ended: Row = {**row, "state": state, "size_bytes": size, "sha256": digest}
             also.append(partial(self.registry.put, schema.SHARES, ended))
-        try:
-            self.log.conclude(intent, phase, size=size, digest=digest, reason=reason, also=also, **running.logged)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
+        self._conclude(intent, phase, size=size, digest=digest, reason=reason, also=also, **running.logged)
 
     def share_list(self, code: str | None = None, partner: str | None = None) -> tuple[ShareSummary, ...]:
         """Who has what: the files that were sealed from a case (None: all) for a partner (None: all), oldest first.

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 
 import pytest
+from searched import in_one_text, lone_case
 
-from crypto.keys import CaseKey
 from vault import search
 from vault.compartment import Compartment
 
 
 @pytest.fixture(scope="module")
 def compartment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compartment]:
-    path = tmp_path_factory.mktemp("case") / "case"
-    made = Compartment.create(path, CaseKey.random(), code="CASE", case_id=secrets.token_bytes(16), clock=lambda: "now")
+    made = lone_case(tmp_path_factory.mktemp("case") / "case")
     yield made
     made.close()
 
 
 def marked(compartment: Compartment, text: str, words: str) -> list[str]:
     """The marked words where a case holds this text alone."""
-    with compartment.changing():
-        search.forget(compartment, "1")
-        search.index(compartment, "1", "note", text)
-    hits = search.find(compartment, search.query(words), "CASE")
-    return [hit.excerpt[start:end] for hit in hits for start, end in hit.spans]
+    return [word for hit in in_one_text(compartment, text, words) for word in hit]
 
 
 @pytest.mark.parametrize(

@@ -372,8 +372,8 @@ def test_fields_that_are_not_shown_are_named_as_hidden(exported: Exported, tmp_p
     status, out, _err = verified(written(tmp_path / "disclosed.jsonl", rewritten(hide)(exported.disclosed)))
     assert status == 0
     first, second = (json.loads(line) for line in out.splitlines()[:2])
-    never = ["boot_id", "monotonic_ms", "objects"]
-    assert (first["hidden"], second["hidden"]) == (sorted([*never, "case", "purpose"]), never)
+    never = {"boot_id", "monotonic_ms", "objects"}
+    assert (set(first["hidden"]), set(second["hidden"])) == (never | {"case", "purpose"}, never)
     assert "case" not in first
     assert "Hidden in some or all of them: boot_id, case, monotonic_ms, objects, purpose." in out
     assert "Entries that hide their case or their number in it: 1." in out
@@ -542,7 +542,7 @@ def test_what_is_no_file_on_a_disk_is_not_read(tmp_path: Path) -> None:
 def test_a_disclosure_that_does_not_end_is_not_read_to_its_end(exported: Exported, tmp_path: Path) -> None:
     path = written(tmp_path / "disclosed.jsonl", exported.disclosed)
     with path.open("ab") as file:
-        file.truncate(3 << 30)
+        file.truncate(1 << 30)
     assert_refused(path)
     more = written(tmp_path / "more.jsonl", exported.disclosed + exported.disclosed.splitlines()[1] + "\n")
     assert "more entries" in assert_refused(more)

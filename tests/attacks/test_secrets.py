@@ -47,7 +47,7 @@ def test_nothing_that_a_command_leaves_holds_the_passphrase_or_a_title(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="left out: /proc")
-def test_a_running_command_shows_neither_title_nor_passphrase_to_other_programs(casevault: Program) -> None:
+def test_a_running_command_shows_no_title_to_other_programs(casevault: Program) -> None:
     running = subprocess.Popen(
         casevault.arguments("note", "HARBOUR", "-"),
         cwd=casevault.folder,

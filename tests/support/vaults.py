@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
+import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from crypto.keys import CaseKey, DatabaseKey, VaultKey
+from crypto.keys import CaseKey, DatabaseKey, StepKey, VaultKey
 from vault import KeyFileUnlocker, Vault, compartment, registry, schema
 from vault.compartment import Compartment
+from vault.door import Act
 from vault.folder import Folder
 from vault.index_rows import IndexRows
+from vault.keeper import Keeper
 from vault.log import Log
 from vault.log_bodies import Body, seal_body, unseal_body
 from vault.log_rows import ENTRY_COLUMNS, entry_row
@@ -189,6 +194,34 @@ def write_rows(index: Registry, change: Callable[[], object]) -> None:
     """Change rows of an open index past the program's own doors, in a step of its log as any other."""
     log = Log(index, wall_time=Clock(), actor="keyfile", said=True)
     log.conclude(log.begin("case-codes", lambda: (change(), None)[1]).number, "done")
+
+
+def drawn_seeds(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Every seed that is drawn for a step of a log from now on, in order."""
+    seeds: list[bytes] = []
+    random = StepKey.random
+
+    def remembered() -> StepKey:
+        key = random()
+        seeds.append(key.raw)
+        return key
+
+    monkeypatch.setattr(StepKey, "random", remembered)
+    return seeds
+
+
+@contextmanager
+def copied_before_outcome(act: str, path: Path, copy: Path) -> Iterator[None]:
+    """Copy the vault's folder where an act of this name is done and has no outcome yet, as a crash would leave it."""
+    end = Keeper._end
+
+    def copied_first(keeper: Keeper, ending: Act) -> None:
+        if ending.receipt.act == act:
+            copied(path, copy)
+        end(keeper, ending)
+
+    with mock.patch.object(Keeper, "_end", copied_first):
+        yield
 
 
 def body_of(index: Registry, number: int) -> Body:

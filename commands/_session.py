@@ -219,7 +219,9 @@ class Session:
     def _asked(self) -> Way:
         if self._way is None:
             key_file = named_key_file(self._settings)
-            _nothing, self._way = ask_until_right(self._settings, key_file, self.vault.verify_secret)
+            # Why it is asked, though the vault is open: else it looks as if the session had ended.
+            question = _("The vault is open, but this needs what opens it once more. Passphrase:")
+            _nothing, self._way = ask_until_right(self._settings, key_file, self.vault.verify_secret, question=question)
         return self._way
 
 

@@ -7,7 +7,6 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from bench.measure import Task, peaks, run, seconds, spread
@@ -122,7 +121,10 @@ class Sessions(Bench):
                 largest = max((largest, *peaks(costs)))
             self.together(f"{work}peak memory of a command and of the agent", largest, process)
             file = space.path / "small"
-            before: Callable[[], None] = lambda: space.small_file() and None  # noqa: E731 -- it says nothing
+
+            def before() -> None:
+                space.small_file()
+
             added = {
                 "large": Task([*large, "add", CASE, file], before),
                 "few": Task([*small, "add", CASE, file], before),

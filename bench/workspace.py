@@ -9,7 +9,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -255,5 +256,5 @@ class Workspace:
         return self._writing(self.age_out, ["age", "-d", "-i", self.age_key, "-o", self.age_out, self.age_file])
 
     def _writing(self, target: Path, argv: list[str | os.PathLike[str]]) -> Task:
-        remove: Callable[[], None] = lambda: self.remove(target)  # noqa: E731 -- a closure over one path
+        remove = partial(self.remove, target)
         return Task(argv, before=remove, after=remove)

@@ -121,6 +121,7 @@ class Others(Telling):
         before = database.read_bytes()
         with self.at("their-computer"):
             self.run("--vault", "tampered", "note", "HARBOUR", "-", typed="This was never here.")
+            head = self.quietly("--vault", "tampered", "log", "head").json()
         for each in copy.glob("vault-*.db*"):
             each.unlink()
         database.write_bytes(before)
@@ -130,3 +131,15 @@ class Others(Telling):
         self.run("log", "verify")
         verified = self.quietly("log", "verify", "--full").json()
         self.must(verified["unsigned"] == 0, _("in the vault itself every entry is signed"))
+        self.say(
+            _("  (whoever insists can open the copy, and export its log; somebody kept the head that it had before)")
+        )
+        (self.folder / "proof-of-the-copy").mkdir(mode=0o700)
+        with self.at("yet-another-computer"):
+            self.run("--vault", "tampered", "--accept-older-copy", "log", "export", "--to", "proof-of-the-copy")
+        log = self.folder / "proof-of-the-copy" / "log-public" / "log.jsonl"
+        kept = f"{head['size']}:{head['root']}"
+        agrees = not self.run_python(log.with_name("verify_log.py"), log, "--head", kept)
+        self.must(
+            agrees, _("the program that needs nothing of ours agrees: the copy's log is not the one that had this head")
+        )

@@ -192,7 +192,7 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
     ),
     errors.DamagedCopy: (
         PROOF,
-        "nothing was changed. Throw this copy away; is the file itself still needed, ask the sender to send it again",
+        "nothing was changed. Throw this copy away; if the file itself is still needed, ask the sender to send it again",
     ),
     errors.NotAnAgeFile: (
         UNKNOWN,

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from commands import _terminal
 from commands._errors import REFUSED, Stop
-from commands._places import lies_in
 from commands._session import read_key_file
 from commands._terminal import visible
 from commands._text import _
 from vault import errors
+from vault.files import lies_in
 
 _KEY_FILE_BYTES = 64
 

@@ -11,9 +11,9 @@ import click
 from commands import _terminal
 from commands._errors import REFUSED, Stop
 from commands._options import asked
-from commands._places import lies_in
 from commands._session import locked
 from commands._text import _
+from vault.files import lies_in
 
 _ASKED_BACK = 3
 _TRIES = 5

@@ -362,7 +362,7 @@ def warning(code: str) -> str:
             "known; the proof is kept"
         ),
         "partner-log-forked": _(
-            "a partner's log was shown here with two histories, or with states that nothing connects. Their vault was put back "
+            "a sender's log was shown here with two histories, or with states that nothing connects. Their vault was put back "
             "to an older copy, somebody rewrote it, or this vault was restored from one: `casevault log status` says whose log "
             "and what to do. The proof is kept"
         ),

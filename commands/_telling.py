@@ -90,11 +90,11 @@ class Telling:
             self.say(_("  ok: status {status}").format(status=expect))
         return done
 
-    def run_python(self, program: Path, *arguments: Path) -> bool:
+    def run_python(self, program: Path, file: Path, *options: str) -> bool:
         """Run a program that needs nothing of ours, and show it; whether it ended well."""
-        self.say(f"  $ python3 -I {' '.join(self.shown(program, *arguments))}")
+        self.say(f"  $ python3 -I {' '.join([*self.shown(program, file), *options])}")
         done = subprocess.run(
-            [sys.executable, "-I", str(program), *map(str, arguments)],
+            [sys.executable, "-I", str(program), str(file), *options],
             capture_output=True,
             encoding="utf-8",
             errors="replace",

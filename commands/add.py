@@ -18,12 +18,12 @@ from commands._documents import ADDED, REVISED
 from commands._errors import OTHER, REFUSED, Stop, entry, message_of, status_of
 from commands._options import PathName, Settings, command, complete_files, needed, pass_settings, stdin_is_free
 from commands._output import Output, human_size, progress, values
-from commands._places import lies_in
 from commands._session import Session, opened, vault_path
 from commands._show import stored as show_stored
 from commands._terminal import visible
 from commands._text import _, ngettext
 from vault import errors, references
+from vault.files import lies_in
 from vault.requests import Description, Stored
 
 _LARGEST_TEXT_BYTES = 64 << 20

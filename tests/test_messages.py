@@ -7,13 +7,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import util
 from pathlib import Path
 from typing import Any
 
 import click
 import messages
 import pytest
+from loading import story
 from mnemonic import Mnemonic
 from somebody import material
 
@@ -144,17 +144,6 @@ def test_every_help_page_speaks_the_language_of_the_user(language: Path, source:
         assert BEGIN in out
         left = words(outside(out)) - words(syntax(path, command)) - ENGLISH_ONLY
         assert left == set(), (path, out)
-
-
-def story(source: Path) -> tuple[tuple[str, ...], ...]:
-    """The story that the documents' own test tells: every command with its arguments."""
-    spec = util.spec_from_file_location("story_of_json", source / "tests" / "commands" / "test_json.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found: tuple[tuple[str, ...], ...] = module.STORY
-    return found
 
 
 # What the story itself writes, and what is no language: codes, names of commands in hints, digests, names of files.
@@ -293,6 +282,56 @@ def test_nothing_is_said_that_cannot_be_translated(source: Path) -> None:
     told = [(name, tree) for name, tree in sources(source) if name not in ("demo.py", "_telling.py")]
     assert [f"{name}:{n}" for name, tree in told for n in literals(tree)] == []
     assert list(literals(ast.parse("_terminal.say('nobody translates this')"))) == [1]
+
+
+# What the library says why: a sentence of its own, or what somebody else said, passed on.
+PASSED_ON = {
+    "reason",
+    "field",
+    "name",
+    "found",
+    "error.reason",
+    "error.fields['reason']",
+    "found.reason",
+    "found.kind",
+    "str(error)",
+    "type(error).__name__",
+    "errors.recorded(error)",
+    "str(keeper.failed_unlocks)",
+    "'not sealed' if kind is None else kind.__name__",
+    "os.strerror(error.errno)",
+    "os.strerror(error.errno or 0)",
+    "os.strerror(errno.ENOENT)",
+    "getattr(error, 'sqlite_errorname', 'I/O')",
+}
+
+
+def untold(module: str, tree: ast.AST) -> Iterator[str]:
+    """Reasons that are made when they are needed, so that no translator sees them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg in ("reason", "field") and not messages.said(module, keyword.value):
+                    shown = ast.unparse(keyword.value)
+                    if shown not in (*PASSED_ON, "None", "TEXT"):
+                        yield f"{module}:{node.lineno} {shown}"
+
+
+def test_every_reason_of_the_library_is_known_to_the_translators(source: Path) -> None:
+    paths = sorted((source / "vault").glob("*.py"))
+    found = [each for path in paths for each in untold(path.stem, ast.parse(path.read_text(encoding="utf-8")))]
+    assert found == []
+    assert list(untold("meeting", ast.parse("errors.Refused(reason=f'{path} is not there')"))) != []
+    known = set(messages.messages(source))
+    for said in (
+        "what it shows of its sender's log is not in the one form",
+        "it is not one of statement, video, audio, photo, document, other",
+        "it holds more than 100 words",
+        "a group is five digits, at most 65535",
+        "its sender's log has two histories, and this file is of another one than an earlier file",
+        "ObjectDamaged",
+    ):
+        assert (said,) in known
 
 
 # The template

@@ -43,9 +43,7 @@ class Step:
 # outside of it, beside sealed.age, key.txt and partner.card, where nothing of it can get.
 # PowerShell knows no `<` and alters what passes through its pipes; macOS has no sha256sum.
 _OUT = "opened"
-_UNPACK_ON_WINDOWS = (
-    f"if ($?) {{ New-Item -Type Directory {_OUT}; if ($?) {{ tar.exe -C {_OUT} -xf sealed.tar; if ($?) {{ 'OPENED' }} }} }}"
-)
+_UNPACK_ON_WINDOWS = f"if ($?) {{ New-Item -Type Directory {_OUT}; if ($?) {{ tar.exe -C {_OUT} -xf sealed.tar; if ($?) {{ 'OPENED' }} }} }}"
 
 STEPS = (
     Step(
@@ -59,7 +57,10 @@ STEPS = (
             ),
             **dict.fromkeys(
                 (MACOS, LINUX),
-                ("set -o pipefail", f"mkdir {_OUT} && age -d -i key.txt sealed.age | tar -C {_OUT} -xf - && echo OPENED"),
+                (
+                    "set -o pipefail",
+                    f"mkdir {_OUT} && age -d -i key.txt sealed.age | tar -C {_OUT} -xf - && echo OPENED",
+                ),
             ),
         },
         after={

@@ -18,6 +18,7 @@ _EDITABLE = ("title", "kind", "source", "via", "recorded", "received", "language
 _KIND_OF_MEDIA = {"video": "video", "audio": "audio", "image": "photo", "text": "document"}
 _DOCUMENTS = ("application/pdf", "application/msword", "application/rtf", "application/vnd.")
 _LONGEST_FILE_NAME = 1024
+_NO_KIND = "it is not one of " + ", ".join(KINDS)
 
 
 def media_type(file_name: str | None) -> str | None:
@@ -291,7 +292,7 @@ def _summary(row: Row, code: str, tags: tuple[str, ...]) -> ItemSummary:
 
 def _checked_kind(kind: str | None) -> str | None:
     if kind is not None and kind not in KINDS:
-        raise errors.BadValue(field="kind", reason="it is not one of " + ", ".join(KINDS))
+        raise errors.BadValue(field="kind", reason=_NO_KIND)
     return kind
 
 

@@ -56,7 +56,6 @@ from vault.requests import (
 from vault.tables import blob, text
 from vault.unlock import SecretUnlocker, Unlocker
 
-
 _BEING_WRITTEN = "a text is being written; end that first, in the window where it is written"
 
 
@@ -224,10 +223,7 @@ class Keeper(Confirming):
         confirmed = found.confirmed(self, findings)
         is_clean = phase == "done" and not (confirmed or found.report.findings or found.unread)
         also = [lambda: self.registry.set("last_check", self.now.encode())] if is_clean else []
-        try:
-            self.log.conclude(intent, phase, size=size, reason=reason, also=also)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
+        self._conclude(intent, phase, size=size, reason=reason, also=also)
         return confirmed
 
     def _check(self, intent: int) -> checking.Check:
@@ -379,10 +375,7 @@ class Keeper(Confirming):
         also = []
         if phase == "done":
             also.append(snapshot.remembering(self.registry, running.backup_id, running.place, running.made))
-        try:
-            self.log.conclude(intent, phase, size=size, digest=digest, reason=reason, also=also)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
+        self._conclude(intent, phase, size=size, digest=digest, reason=reason, also=also)
 
     def _backup(self, intent: int) -> snapshot.Running:
         if intent not in self._backups:

@@ -52,7 +52,7 @@ def make_private(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
-        raise errors.SessionUnavailable(reason=f"{folder} cannot be made") from None
+        raise errors.SessionUnavailable(reason="the folder for its socket cannot be made") from None
     _verify_private(folder)
 
 
@@ -100,12 +100,12 @@ def listen(runtime_dir: Path, vault_path: Path) -> tuple[socket.socket, Path]:
     make_private(runtime_dir)
     path = socket_path(runtime_dir, vault_path)
     if len(os.fsencode(path)) > _LONGEST_PATH_BYTES:
-        raise errors.SessionUnavailable(reason=f"the path of {runtime_dir} is too long for a socket")
+        raise errors.SessionUnavailable(reason="the path of its folder is too long for a socket")
     _remove_stale(path)
     try:
         return platform.listen(path), path
     except OSError as error:
-        raise errors.SessionUnavailable(reason=f"no socket in {runtime_dir}: {os.strerror(error.errno or 0)}") from None
+        raise errors.SessionUnavailable(reason=os.strerror(error.errno or 0)) from None
 
 
 def forget(runtime_dir: Path, vault_path: Path) -> None:

@@ -223,7 +223,8 @@ def verify_new(staged: Staged, objects: Path) -> None:
 
 def belongs(staged: Staged, folder: Path, *, folder_id: bytes, case_id: bytes) -> bool:
     """Whether a staged object was encrypted for this case: in another nobody could ever read it. Raises ``DiskFailed``,
-    FileNotFoundError."""
+    FileNotFoundError.
+    """
     context = object_context(folder_id=folder_id, case_id=case_id, object_id=staged.object_id, segment=0)
     path = staged_path(folder, staged.object_id, 0)
     with files.translated(path), path.open("rb", buffering=0) as file:

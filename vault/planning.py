@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vault.registry import Registry
 
 _SHARE_ID_BYTES = 16
+_NOT_INCLUDED = "it is not one of " + ", ".join(INCLUDES)
 _UNKNOWN_SHA512 = "0" * 128
 _TWO_DIGITS = 10  # as the work factor of every file for a passphrase has
 _NO_SIGNATURES = {
@@ -38,7 +39,7 @@ def checked(request: ShareRequest) -> ShareRequest:
         if len(given or "") > sealed.LONGEST_LINE:
             raise errors.BadValue(field=name, reason="it is too long")
     if not set(request.includes) <= set(INCLUDES):
-        raise errors.BadValue(field="includes", reason="it is not one of " + ", ".join(INCLUDES))
+        raise errors.BadValue(field="includes", reason=_NOT_INCLUDED)
     return replace(
         request,
         code=references.parse_case(request.code),

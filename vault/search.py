@@ -20,6 +20,7 @@ _EXCERPT_BEFORE, _EXCERPT_CHARACTERS = 60, 200
 _LARGEST_TEXT = 4 << 20
 _MOST_WORDS = 100
 _LONGEST_QUERY = 10_000
+_TOO_MANY_WORDS = f"it holds more than {_MOST_WORDS} words"
 # Putting the marks of one letter in order takes time that grows as the square of their number.
 _SIGNS = re.compile(r"([^\w\s!-~]{30})[^\w\s!-~]+")
 # Of two hits, the one in a field that says more in fewer words comes first.
@@ -91,7 +92,7 @@ def query(words: str) -> Query:
     if not singles:
         raise errors.BadValue(field="search", reason="it holds no word")
     if len(singles) > _MOST_WORDS:
-        raise errors.BadValue(field="search", reason=f"it holds more than {_MOST_WORDS} words")
+        raise errors.BadValue(field="search", reason=_TOO_MANY_WORDS)
     terms = Terms()
     clauses: dict[str, str] = {}  # without those that stand there twice
     wanted: list[Wanted] = []

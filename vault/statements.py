@@ -16,6 +16,7 @@ from vault.tables import Row, integer, optional_text
 
 FIELDS = tuple(field.name for field in fields(Circumstances))
 _SEARCHED = ("place", "interpreter", "present", "earlier_accounts", "read_back", "signed", "recorded_by")
+_NO_ANSWER = "it is not one of " + ", ".join(WITHIN_REACH)
 _FIELD_IN_INDEX = "circumstances"
 
 
@@ -44,7 +45,7 @@ def _checked(compartment: Compartment, code: str, field: str, value: str) -> str
     if text is None:
         return None
     if field == "within_reach" and text not in WITHIN_REACH:
-        raise errors.BadValue(field="within reach", reason="it is not one of " + ", ".join(WITHIN_REACH))
+        raise errors.BadValue(field="within reach", reason=_NO_ANSWER)
     if field != "person":
         return text
     named, person = parse_person(text)

@@ -113,8 +113,7 @@ class Store:
     def stream(self, statement: str, values: Sequence[Value] = ()) -> Iterator[Record]:
         """The rows of one statement, one at a time, for what may not fit into memory."""
         with self._translated():
-            # Not `yield from`: it closes the cursor of a reader who stops early, perhaps after the connection.
-            for record in self._connection.execute(statement, tuple(values)):  # noqa: UP028 -- as above
+            for record in self._connection.execute(statement, tuple(values)):  # noqa: UP028 -- `yield from` would close the cursor of a reader who stops early, perhaps after the connection
                 yield record
 
     def parts(self, statement: str) -> Iterator[list[Record]]:

@@ -29,6 +29,14 @@ FORKED, UNCONNECTED, NOT_OURS = "forked", "unconnected", "not-ours"
 # No contradiction: the two states lie farther apart than a file has room to prove.
 UNPROVED = "unproved"
 
+_TWO_HISTORIES = "its sender's log has two histories, and this file is of another one than an earlier file"
+_NOT_SHOWN_TO_GO_ON = (
+    "nothing in it proves that its sender's log goes on from where an earlier file showed it. Where this vault was "
+    "restored from a backup, open the files first that came since then, in their order; else the log has two histories"
+)
+
+REASONS = (FORKED, UNCONNECTED, _TWO_HISTORIES, _NOT_SHOWN_TO_GO_ON)
+
 _MOST_FORKS = 8  # of one sender and kind, or from one partner: one proves as much as a thousand
 
 
@@ -45,12 +53,7 @@ class Inconsistent:
     @property
     def reason(self) -> str:
         """Why a file with it is refused."""
-        if self.kind == FORKED:
-            return "its sender's log has two histories, and this file is of another one than an earlier file"
-        return (
-            "nothing in it proves that its sender's log goes on from where an earlier file showed it. Where this vault was "
-            "restored from a backup, open the files first that came since then, in their order; else the log has two histories"
-        )
+        return _TWO_HISTORIES if self.kind == FORKED else _NOT_SHOWN_TO_GO_ON
 
 
 def judge(

@@ -18,6 +18,7 @@ from vaults import make_vault, write_rows
 from crypto import age
 from vault import Vault, errors, schema
 from vault.confirmations import LARGEST_FILE_BYTES
+from vault.tables import blob
 
 BEAR, CRANE, MALLORY, OWL = Somebody(1), Somebody(2), Somebody(3), Somebody(4)
 
@@ -291,7 +292,7 @@ def test_what_was_taken_in_is_kept_as_a_proof_that_others_can_verify(ours: Ours)
     ours.take(receipt(BEAR, ours.vault, ours.said()))
     row = ours.vault.keeper.registry.row(schema.SHARES, ours.first["share_id"])
     assert row is not None
-    kept = Parts.from_signed_bytes(bytes(row["receipt"]))  # type: ignore[arg-type]  # the column holds bytes
+    kept = Parts.from_signed_bytes(blob(row, "receipt"))
     found = kept.verified(Card.from_bytes(kept.card))
     assert found.digest == ours.first["digest"].hex()
 

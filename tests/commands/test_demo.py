@@ -33,6 +33,7 @@ def test_the_demo_ends_well_and_leaves_nothing(cv: Any, home: Path) -> None:
         "has confirmed that all of it came",
         "finds that every step holds",
         "does not find it where one step was taken out",
+        "is not the one that had this head",
         "Removed ",
     ):
         assert said in done.stderr, said

@@ -88,7 +88,7 @@ class Screen:
                 self._stream.feed(piece)
                 self.shown += piece
 
-    def expect(self, text: str, seconds: float = 20) -> None:
+    def expect(self, text: str, seconds: float = 120) -> None:
         """Wait until text is shown after what was waited for before."""
         until(lambda: text.encode() in self.shown[self._seen :], f"{text!r} in {self.shown[self._seen :]!r}", seconds)
         self._seen = self.shown.index(text.encode(), self._seen) + len(text.encode())
@@ -98,7 +98,7 @@ class Screen:
         """The lines of the screen."""
         return list(self._display.display)
 
-    def see(self, text: str, seconds: float = 20) -> None:
+    def see(self, text: str, seconds: float = 120) -> None:
         """Wait until text stands on the screen."""
         until(lambda: text in "\n".join(self.display), f"{text!r} in {self.display}", seconds)
 
@@ -118,7 +118,7 @@ class Screen:
 
     def wait(self) -> int:
         status = self.process.wait(60)
-        self._reader.join(10)
+        self._reader.join(60)
         return status
 
     @property
@@ -130,12 +130,12 @@ class Screen:
         if self.process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(10)
+            self.process.wait(60)
         with contextlib.suppress(OSError):
             os.close(self.fd)
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = 20) -> None:
+def until(condition: Callable[[], object], what: str, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, what

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import re
 import struct
@@ -75,7 +76,7 @@ def in_tables() -> Iterator[tuple[str, Message]]:
 
 def constants(source: Path) -> Iterator[tuple[str, Message]]:
     """The single words that the library gives: acts, phases, kinds, fields, kinds of damage."""
-    from vault import items, requests, schema
+    from vault import errors, items, own_heads, requests, schema, witnessing
 
     yield from (("vault/requests.py", (kind,)) for kind in requests.KINDS)
     yield from (("vault/log.py", (phase,)) for phase in ("intent", "done", "failed", "recovered"))
@@ -87,16 +88,33 @@ def constants(source: Path) -> Iterator[tuple[str, Message]]:
             if not isinstance(node, ast.Call):
                 continue
             called, first = name(node.func), text(node.args[0]) if node.args else None
-            if called in ("find", "checked_text", "end") and first:
+            if called in ("find", "checked_text", "end", "Malformed") and first:
                 yield place, (first,)
             for keyword in node.keywords:
-                if (found := text(keyword.value)) and keyword.arg in ("field", "reason"):
-                    yield place, (found,)
+                if keyword.arg in ("field", "reason"):
+                    yield from ((place, (found,)) for found in said(path.stem, keyword.value))
     yield from (("docs/format.md", (act,)) for act in acts(source))
     yield from (("vault/search.py", (each,)) for each in HIT_FIELDS)
     yield "vault/log.py", ("clock-set-back",)
+    yield from (("vault/witnessing.py", (each,)) for each in witnessing.REASONS)
+    yield from (("vault/own_heads.py", (each,)) for each in own_heads.REASONS)
+    yield from (("vault/errors.py", (each,)) for each, found in vars(errors).items() if isinstance(found, type))
     yield "vault/log_checking.py", ("hidden entry",)
     yield "vault/agent.py", ("asked",)  # why a session ended, if nothing else did it
+
+
+def said(module: str, node: ast.expr) -> list[str]:
+    """The texts that an argument in a module of the library stands for, as far as they are constants of it."""
+    if (found := text(node)) is not None:
+        return [found] if found else []
+    if isinstance(node, ast.IfExp):
+        return said(module, node.body) + said(module, node.orelse)
+    known = vars(importlib.import_module(f"vault.{module}"))
+    if isinstance(node, ast.Name) and isinstance(known.get(node.id), str):
+        return [known[node.id]]
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in known:
+        return list(known[node.value.id].values())
+    return []
 
 
 def acts(source: Path) -> list[str]:

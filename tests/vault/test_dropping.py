@@ -120,7 +120,9 @@ def test_after_any_failure_of_the_disk_there_is_a_whole_file_or_none(source: Pat
         if failure.kind in ("full", "torn"):
             assert {path.name for path in folder.iterdir()} == ({"f.age"} if failure.raised is None else set())
 
-    run = lambda: dropping.drop([source], CARD, target, clock=clock)  # noqa: E731 -- a closure
+    def run() -> None:
+        dropping.drop([source], CARD, target, clock=clock)
+
     assert every_failure(run, check, prepare=prepare) > 20
 
 

@@ -301,7 +301,7 @@ def test_a_request_whose_intent_cannot_be_written_opens_no_key_shows_and_changes
     assert vault.keeper.registry.frontier.size > size
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX's")
+@pytest.mark.skipif(sys.platform == "win32", reason="left out: limits of file sizes of POSIX")
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_disk_that_takes_nothing_more_shows_nothing(vault: Vault, name: str) -> None:
     import resource
@@ -311,7 +311,7 @@ def test_a_disk_that_takes_nothing_more_shows_nothing(vault: Vault, name: str) -
     if name == "item_finish_add":
         request = staged_before(vault)
     if name == "draft_begin":
-        request = lambda vault: vault.keeper.draft_begin("HARBOUR", NEW_DRAFT, b"k" * 32, b"")  # noqa: E731 (one of the requests above)
+        request = saved_draft
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     raised: BaseException | None = None
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
@@ -325,6 +325,10 @@ def test_a_disk_that_takes_nothing_more_shows_nothing(vault: Vault, name: str) -
     assert vault.keeper.registry.frontier.size == size
     if name != "item_finish_add":
         assert content(vault) == before
+
+
+def saved_draft(vault: Vault) -> object:
+    return vault.keeper.draft_begin("HARBOUR", NEW_DRAFT, b"k" * 32, b"")
 
 
 def staged_before(vault: Vault) -> Callable[[Vault], object]:

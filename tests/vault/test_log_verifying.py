@@ -14,7 +14,7 @@ from vaults import key_file, make_vault, open_registry, open_vault, write_rows
 from crypto.signing import Checkpoint, VerifierKey, verify_note
 from vault import Vault, errors, log_verifying, platform, schema
 from vault.leaves import Leaf
-from vault.tables import Row
+from vault.tables import Row, blob
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_generation_is_certified_by_the_identity_and_an_altered_certificate_is
     (row,) = index.rows(schema.GENERATIONS)
     index.close()
     for column in ("sshsig", "mldsa65"):
-        flipped = bytearray(row[column])  # type: ignore[arg-type]  # the column holds bytes
+        flipped = bytearray(blob(row, column))
         flipped[len(flipped) // 2] ^= 1
         put_generation(path, {**row, column: bytes(flipped)})
         with open_vault(path) as vault, pytest.raises(errors.LogProofFailed) as failed:

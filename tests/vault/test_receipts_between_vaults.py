@@ -19,6 +19,7 @@ from crypto import age
 from crypto.padding import padded_size
 from vault import Vault, dropping, errors, identity, introductions, receipt_files, schema
 from vault.log_requests import LogEntry
+from vault.tables import blob
 from vault.unsealing import Found
 
 VIDEO = bytes(range(256)) * 3000
@@ -54,8 +55,8 @@ def test_nothing_but_the_sender_reads_anything_of_a_receipt(pair: Pair) -> None:
     header = age.read_header(io.BytesIO(data))
     assert [each.kind for each in header.stanzas] == [age.HYBRID]
     plain = io.BytesIO()
-    seed = pair.ours.keeper.registry.rows(schema.IDENTITY)[0]["hybrid_seed"]
-    age.decrypt(io.BytesIO(data), plain, [age.HybridIdentity(bytes(seed))])  # type: ignore[arg-type]  # the column holds bytes
+    seed = blob(pair.ours.keeper.registry.rows(schema.IDENTITY)[0], "hybrid_seed")
+    age.decrypt(io.BytesIO(data), plain, [age.HybridIdentity(seed)])
     assert len(plain.getvalue()) == padded_size(len(plain.getvalue())) >= 64 << 10
     for known in ("HARBOUR", "Anna", "Bear", sent.share_id, "receipt", pair.ours.identity.show().fingerprint):
         assert known.encode() not in data
@@ -276,7 +277,7 @@ def test_without_a_log_no_receipt_is_signed_and_none_is_taken_in(pair: Pair, mon
 
 def test_a_client_that_goes_away_leaves_no_receipt_and_no_open_intent(pair: Pair, home: Path) -> None:
     found = pair.open(pair.seal().path)
-    with session(pair.theirs, home / "run" / "theirs") as served:
+    with session(pair.theirs, home.parent / "run" / "b") as served:
         client = served.attach()
         made = client.keeper.receipt_make(receipt_files._request(found, None))
         client.close()
@@ -289,8 +290,8 @@ def test_a_client_that_goes_away_leaves_no_receipt_and_no_open_intent(pair: Pair
 
 def test_in_a_session_all_of_it_is_the_same(pair: Pair, home: Path) -> None:
     with (
-        session(pair.ours, home / "run" / "ours") as at_ours,
-        session(pair.theirs, home / "run" / "theirs") as at_theirs,
+        session(pair.ours, home.parent / "run" / "a") as at_ours,
+        session(pair.theirs, home.parent / "run" / "b") as at_theirs,
         at_ours.attach() as ours,
         at_theirs.attach() as theirs,
     ):
@@ -360,8 +361,8 @@ def test_after_any_failure_of_the_disk_a_receipt_is_whole_or_not_there(pair: Pai
         for path in pair.out.iterdir():
             if path.suffix == ".age":
                 with path.open("rb") as file:
-                    seed = pair.ours.keeper.registry.rows(schema.IDENTITY)[0]["hybrid_seed"]
-                    age.decrypt(file, io.BytesIO(), [age.HybridIdentity(bytes(seed))])  # type: ignore[arg-type]  # the column holds bytes
+                    seed = blob(pair.ours.keeper.registry.rows(schema.IDENTITY)[0], "hybrid_seed")
+                    age.decrypt(file, io.BytesIO(), [age.HybridIdentity(seed)])
             else:
                 assert path.suffix == ".partial"
             path.unlink()

@@ -50,6 +50,8 @@ def new_file(path: Path, content: bytes) -> None:
         descriptor = os.open(path, flags, 0o600)
     except FileExistsError:
         raise errors.AlreadyThere(path=str(path)) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise errors.NoSuchFolder(path=str(path.absolute().parent)) from None
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

@@ -27,7 +27,7 @@ from commands._text import _
 from vault import errors, platform
 
 if TYPE_CHECKING:
-    from vault import Vault
+    from vault import Unlocker, Vault
 
 _IDLE_SECONDS = 5 * 60
 _UNITS = (3600, 60, 1)
@@ -68,8 +68,11 @@ def unlock(settings: Settings, seconds: int) -> None:
         say_session_died()
         there = None
     already = there is not None
-    with there or _begun(settings, path, seconds) as vault:
-        info, session = vault.info(), vault.session()
+    slips = 0
+    if there is None:
+        there, slips = _begun(settings, path, seconds)
+    with there:
+        info, session = there.info(), there.session()
     if session is None:
         raise errors.SessionOver
     for code in session.warnings:
@@ -101,14 +104,17 @@ def unlock(settings: Settings, seconds: int) -> None:
         (_("Last full check"), moment(info.last_check) or never),
     ]
     output.facts(shown)
-    if info.failed_unlocks and not already:
+    if info.failed_unlocks > slips and not already:  # whoever mistyped just now knows who it was
         _terminal.warn(
             _("if it was not you who tried to open this vault, somebody else had this computer: change the passphrase")
         )
 
 
-def _begun(settings: Settings, path: Path, seconds: int) -> Vault:
-    """A session that begins now, and ends after so many ``seconds`` at the latest. Raises ``SessionUnavailable``."""
+def _begun(settings: Settings, path: Path, seconds: int) -> tuple[Vault, int]:
+    """A session that begins now, and ends after so many ``seconds`` at the latest; and how often the secret was mistyped for it.
+
+    Raises ``SessionUnavailable``.
+    """
     runtime = next(runtime_folders(), None)
     if runtime is None:
         raise errors.SessionUnavailable(reason="there is no place for its socket")
@@ -124,12 +130,22 @@ def _begun(settings: Settings, path: Path, seconds: int) -> Vault:
         idle_seconds=min(_IDLE_SECONDS, seconds),
         absolute_seconds=seconds,
     )
+    slips = 0
     with Launch(orders) as launch:
-        ask_until_right(settings, named_key_file(settings), launch.unlock)
+
+        def unlock_there(unlocker: Unlocker) -> None:
+            nonlocal slips
+            try:
+                launch.unlock(unlocker)
+            except errors.WrongPassphrase:
+                slips += 1
+                raise
+
+        ask_until_right(settings, named_key_file(settings), unlock_there)
     there = attached(path)
     if there is None:
         raise errors.SessionOver
-    return there
+    return there, slips
 
 
 @command("lock", example="casevault lock", fields=LOCKED)

@@ -30,7 +30,7 @@ def write(settings: Settings, reference: str, **described: Any) -> int:
 
     The text is never on the disk in the clear. A sealed draft is saved every few seconds, and offered again after a crash,
     a power cut or the end of a session. At the end the text is stored as an item, kept as a draft, or thrown away.
-    With --plain it is written line by line, for screen readers.
+    With --plain it is written line by line, for screen readers; each line is saved when it is entered.
     """
     code, number = _thing(reference)
     if settings.json or not (_terminal.stdin_is_terminal() and _terminal.stdout_is_terminal()):

@@ -296,3 +296,8 @@ def test_a_mistyped_word_is_answered_with_the_one_that_is_meant(cv: Any, line: t
     done = cv(*line, status=2)
     assert f"casevault: error: {said}" in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("name", ["key", "partner", "identity", "case", "log"])
+def test_the_list_of_a_group_cuts_no_sentence(cv: Any, name: str) -> None:
+    assert "..." not in cv.bare(name, "--help").stdout.split("Commands:")[1]

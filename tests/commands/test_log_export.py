@@ -423,6 +423,22 @@ def test_the_signatures_that_it_takes_are_those_that_libsodium_takes() -> None:
     assert taken.count(True) == 41
 
 
+@pytest.mark.parametrize("name", ["wycheproof", "speccheck"])
+def test_published_edge_cases_of_signatures_come_out_for_it_as_for_the_vault(name: str) -> None:
+    path = Path(__file__).parents[1] / "vectors" / "ed25519" / f"{name}.json"
+    taken = 0
+    for case in json.loads(path.read_text(encoding="utf-8"))["cases"]:
+        values = [bytes.fromhex(case[each]) for each in ("public_key", "message", "signature")]
+        try:
+            _verify_log.verify_signature(*values)
+        except _verify_log.Wrong:
+            assert not case["accepted"], case["what"]
+        else:
+            assert case["accepted"], case["what"]
+            taken += 1
+    assert taken > 0
+
+
 def test_the_verifier_is_one_file_of_the_standard_library() -> None:
     import ast
 

@@ -309,7 +309,7 @@ def test_a_text_can_be_thrown_away_but_not_by_one_key(harbour: Any, write: Write
     screen = write()
     screen.type(CANARY)
     screen.type(F10 + b"3")
-    screen.see("can't be brought back")
+    screen.see("away for good")
     screen.type(ESCAPE)
     screen.see("Ctrl-Q")
     assert screen.end(b"3", b"3") == 0
@@ -590,3 +590,16 @@ def test_however_often_writing_is_killed_what_was_saved_is_there(harbour: Any, w
         assert (known + words).startswith(text), "and nothing else"
         known = text
     assert saved_inside >= 5, "kills should have landed after a save"
+
+
+def test_rows_end_after_words_and_the_cursor_stands_where_it_writes(harbour: Any, write: Write) -> None:
+    screen = write()
+    words = " ".join(f"слово{number}" for number in range(40))
+    screen.type(words)
+    screen.see("слово39")
+    shown = [word for row in screen.display[1:-1] for word in row.split()]
+    assert shown == words.split()
+    screen.type(b"\x1b[H" + b"\x1b[C" * 6 + b"-")  # Home, behind the first word
+    screen.see("слово0- слово1")
+    assert screen.end(KEEP) == 0
+    assert drafts_of(harbour) == [words.replace("слово0 ", "слово0- ", 1)]

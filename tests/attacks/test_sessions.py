@@ -102,10 +102,10 @@ def test_a_socket_that_another_user_planted_is_refused_before_anything_is_said(
     make_vault(tmp_path / "v").close()
     meeting.make_private(runtime)
     place = meeting.socket_path(runtime, tmp_path / "v")
-    theirs = tmp_path / "theirs"
+    theirs = runtime.parent / "theirs"  # on the disk of the folder for sockets
     theirs.mkdir()
     os.chown(theirs, another_user, another_user)
-    for folder in (tmp_path, *tmp_path.parents):
+    for folder in theirs.parents:
         with contextlib.suppress(PermissionError):
             folder.chmod(folder.stat().st_mode | 0o005)
     reading, writing = os.pipe()
@@ -124,14 +124,17 @@ def test_a_socket_that_another_user_planted_is_refused_before_anything_is_said(
             connection, _address = listener.accept()
             os.write(said, b"got:" + connection.recv(1000))
         os._exit(0)
-    assert os.read(reading, 5) == b"ready"
-    (theirs / "s").rename(place)
-    os.chown(place, 0, 0)
-    place.chmod(0o600)
-    with pytest.raises(errors.SessionRefused, match="another user"):
-        Vault.attach(tmp_path / "v", runtime_dir=runtime)
-    assert os.read(heard, 1000) == b"got:", "not a word was said to them"
-    os.waitpid(child, 0)
+    try:
+        assert os.read(reading, 5) == b"ready"
+        (theirs / "s").rename(place)
+        os.chown(place, 0, 0)
+        place.chmod(0o600)
+        with pytest.raises(errors.SessionRefused, match="another user"):
+            Vault.attach(tmp_path / "v", runtime_dir=runtime)
+        assert os.read(heard, 1000) == b"got:", "not a word was said to them"
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
     for descriptor in (reading, writing, heard, said):
         os.close(descriptor)
 

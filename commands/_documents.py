@@ -383,7 +383,7 @@ RECEIPT = {
     "former_card": "whether it was signed with the keys of a card that the partner had before",
     "log": "what became of the state of our log that it names: confirmed, lost (in a declared gap), not-ours (proof of another "
     "history, signed by our own keys), elsewhere (signed by them in another copy of this vault, as a generation that this one "
-    "has not), claimed (our log never had it, and nothing proves it), or null where it names none",
+    "does not have), claimed (our log never had it, and nothing proves it), or null where it names none",
 }
 
 GRANT = {

@@ -15,6 +15,7 @@ import sys
 import time
 from bisect import bisect_right
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Literal, Protocol
 
 from prompt_toolkit.application import Application
@@ -29,10 +30,12 @@ from prompt_toolkit.key_binding.bindings.scroll import scroll_page_down, scroll_
 from prompt_toolkit.layout import ConditionalContainer, HSplit, Layout, VSplit, Window
 from prompt_toolkit.layout.controls import BufferControl, FormattedTextControl
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
+from prompt_toolkit.utils import get_cwidth
 
 from commands._errors import message_of
 from commands._terminal import hidden, visible
 from commands._text import _, ngettext
+from commands._word_wrap import LONGEST_LINE, broken_at_words
 from vault import errors
 
 Ending = Literal["stored", "kept", "thrown away", "over", "gone"]
@@ -75,19 +78,17 @@ class _Buffer(Buffer):
 
 
 class _Visible(Processor):
-    """Shows what a terminal would obey, or not show, as ``<U+202E>``, and leaves the text as it is."""
+    """Shows what a terminal would obey, or not show, as ``<U+202E>``, breaks no word, and leaves the text as it is."""
 
     def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
         fragments = transformation_input.fragments
         line = fragment_list_to_text(fragments)
-        if (line.isascii() and line.isprintable()) or not any(hidden(char) for char in line):
+        simple = (line.isascii() and line.isprintable()) or not any(hidden(char) for char in line)
+        if simple and (len(line) > LONGEST_LINE or get_cwidth(line) <= transformation_input.width):
             return Transformation(fragments)
-        shown, starts, length = [], [], 0
-        for char in line:
-            starts.append(length)
-            shown.append(_TAB if char == "\t" else visible(char) if hidden(char) else char)
-            length += len(shown[-1])
-        starts.append(length)
+        looks = [_TAB if char == "\t" else visible(char) if hidden(char) else char for char in line]
+        shown = broken_at_words(looks, [get_cwidth(look) for look in looks], transformation_input.width)
+        starts = [0, *accumulate(len(look) for look in shown)]
         return Transformation(
             [("", "".join(shown))],
             source_to_display=lambda place: starts[min(place, len(starts) - 1)] + max(0, place - len(starts) + 1),
@@ -286,7 +287,7 @@ class Editor:
         if self._mode == "ending":
             status = _("1 store as an item   2 keep as a draft   3 throw away   Esc go on writing")
         elif self._mode == "sure":
-            status = _("Throw this text away? It can't be brought back.   3 throw away   Esc go on writing")
+            status = _("Throw this text away for good?   3 throw away   Esc go on writing")
         elif self._mode == "title":
             status = _("Enter stores the text under this title.   Esc go on writing")
         else:

@@ -151,6 +151,11 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
         "somebody may be in between. Ask them by a way that you trust, best in person, then `casevault partner verify`; "
         "until it agrees nothing is sealed for them",
     ),
+    errors.OnlyClassical: (
+        REFUSED,
+        "nothing was sealed. Ask for a card, or for a recipient that begins with age1pq; `--classical` seals for this one all "
+        "the same, and whoever keeps a copy may read it when they have such a computer",
+    ),
     errors.BadCard: (PROOF, "nothing was stored; ask for the card again, as a file, by another way"),
     errors.FingerprintDiffers: (
         PROOF,
@@ -187,7 +192,7 @@ TABLE: dict[type[errors.VaultError], tuple[int, str]] = {
     ),
     errors.DamagedCopy: (
         PROOF,
-        "nothing was changed. Throw this copy away; is the file itself still needed, ask the sender to send it again",
+        "nothing was changed. Throw this copy away; if the file itself is still needed, ask the sender to send it again",
     ),
     errors.NotAnAgeFile: (
         UNKNOWN,

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from commands import _terminal
 from commands._errors import REFUSED, Stop
-from commands._places import lies_in
 from commands._session import read_key_file
 from commands._terminal import visible
 from commands._text import _
 from vault import errors
+from vault.files import lies_in
 
 _KEY_FILE_BYTES = 64
 
@@ -50,6 +50,8 @@ def new_file(path: Path, content: bytes) -> None:
         descriptor = os.open(path, flags, 0o600)
     except FileExistsError:
         raise errors.AlreadyThere(path=str(path)) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise errors.NoSuchFolder(path=str(path.absolute().parent)) from None
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

@@ -64,9 +64,11 @@ def _generated() -> str:
     text = _(
         "Your passphrase. Learn it, or write it down and keep the paper on you until you know it by heart. The hyphens belong to it:"
     )
+    again = ""
     for _attempt in range(_TRIES):
-        _terminal.show_once(f"{text}\n\n    {passphrase}", _("Press Enter, then type it back."))
+        _terminal.show_once(f"{again}{text}\n\n    {passphrase}", _("Press Enter, then type it back."))
         if ask_passphrase(_("The passphrase, to see that it was taken down right:")) == passphrase:
             return passphrase
-        _terminal.say(_("That is not the same. Here it is once more."))
+        # On the screen that comes next: what was said before it would be hidden by it.
+        again = _("That is not the same. Here it is once more.") + "\n\n"
     raise Stop(REFUSED, _("The passphrase was not typed back, so nothing was changed"))

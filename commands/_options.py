@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 LARGEST_TYPED_BYTES = 1 << 20
+_WHOLE_SENTENCE = 300  # of a help, in letters
 _ALIKE = 0.65  # so that `nwe` is like `new`, and `broken` is not like `open`
 
 
@@ -208,6 +209,13 @@ class Group(click.Group):
             raise no_such_command(ctx, args[0], self.commands)
         return super().resolve_command(ctx, args)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- as above
+        """Each command with its whole first sentence."""
+        with formatter.section(_("Commands")):
+            formatter.write_dl(
+                [(name, each.get_short_help_str(_WHOLE_SENTENCE)) for name, each in self.commands.items()]
+            )
+
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Its commands, and the options of every command."""
         return super().shell_complete(ctx, incomplete) + _complete_global_options(incomplete)
@@ -302,7 +310,7 @@ def needed(question: str) -> str:
     """A line from the terminal, asked for until there is something in it; Ctrl-C and the end of input end that."""
     shown = question
     while not (answer := asked(shown)).strip():
-        shown = _("This is needed; Ctrl-C ends the command. {question}").format(question=question)
+        shown = _("This is needed; Ctrl-C ends the command.\n{question}").format(question=question)
     return answer
 
 
@@ -367,14 +375,24 @@ def stdin_is_free() -> None:
     _said_once.add("stdin")
 
 
+def say_what_enter_does() -> None:
+    """What comes before questions that may be left."""
+    _terminal.say(_("Enter alone leaves what is in brackets and goes on to the next question."))
+
+
+def as_question(question: str, current: str | None = None) -> str:
+    """The name of a field as the question for it, with what is there."""
+    if current:
+        return _("{question} [{current}]:").format(question=question, current=visible(current))
+    return _("{question}:").format(question=question)
+
+
 def fill_in(questions: Mapping[str, tuple[str, str | None]]) -> dict[str, str]:
     """Ask for fields one after the other, showing what is there; Enter leaves it. Returns what was typed."""
+    say_what_enter_does()
     answers = {}
     for field, (question, current) in questions.items():
-        shown = (
-            _("{question} [{current}]:").format(question=question, current=visible(current)) if current else question
-        )
-        answer = asked(shown)
+        answer = asked(as_question(question, current))
         if answer.strip():
             answers[field] = answer
     return answers

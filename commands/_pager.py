@@ -111,7 +111,7 @@ class _Reader:
             "encoding": self._encoding.name,
         }
         if self._encoding.guessed:
-            return _("{name}  {percent} %  {encoding} (guessed; e: another)  Space: further  b: back  q: end").format(
+            return _("{name}  {percent} %  {encoding} (guess; e: another)  Space: further  b: back  q: end").format(
                 **fields
             )
         return _("{name}  {percent} %  {encoding}  Space: further  b: back  q: end").format(**fields)

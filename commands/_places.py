@@ -37,12 +37,6 @@ def runtime_folders() -> Iterator[Path]:
         yield state / "run"
 
 
-def lies_in(path: Path, folder: Path) -> bool:
-    """Whether a path leads into a folder, or to it."""
-    # Not Path.resolve: it raises for links that lead in a circle.
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
-
-
 def make_for_owner(folder: Path) -> Path:
     """Make a folder and what is missing above it. Raises ``AlreadyThere``, ``SourceMissing``, ``ReadOnly``."""
     # Each by itself: `mkdir` with parents would leave the upper ones open to other users.

@@ -114,6 +114,9 @@ class PlainEditor:
         except (errors.VaultError, OSError) as error:
             reason = message_of(error) if isinstance(error, errors.VaultError) else type(error).__name__
             lines.say(_("That was not possible: {reason}. The text is still here.").format(reason=reason))
+            return None
+        if answer.strip():
+            lines.say(_("The text is still here, and goes on."))
         return None
 
     def _store(self, lines: Lines) -> Ending | None:

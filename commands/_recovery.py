@@ -11,12 +11,13 @@ import click
 from commands import _terminal
 from commands._errors import REFUSED, Stop
 from commands._options import asked
-from commands._places import lies_in
 from commands._session import locked
 from commands._text import _
+from vault.files import lies_in
 
 _ASKED_BACK = 3
 _TRIES = 5
+_COLUMN = 19
 
 
 def refuse_without_place(recovery_file: Path | None, vault: Path) -> None:
@@ -44,24 +45,28 @@ def show(words: tuple[str, ...]) -> None:
         "Recovery words. They open the vault when the passphrase is forgotten, and for anybody who finds them.\n"
         "Write them on paper, with their numbers. They are not shown again."
     )
+    again = ""
     for _attempt in range(_TRIES):
         try:
             with _terminal.aside() as aside:
-                aside.show(f"{text}\n\n{_numbered(words)}")
+                aside.show(f"{again}{text}\n\n{_numbered(words, aside.columns)}")
                 asked(_("Written down? Press Enter."))
                 aside.show("")
                 if all(_gives_back(words, number, hide=not aside.leaves_nothing) for number in _places(len(words))):
                     return
         except _terminal.NoTerminal:
             raise locked() from None
-        _terminal.say(_("That is another word. Here they are once more."))
+        # On the screen that comes next: what was said before it would be hidden by it.
+        again = _("That is another word. Here they are once more.") + "\n\n"
     raise Stop(REFUSED, _("The words were not given back, so nothing was changed"), _("begin again when there is time"))
 
 
-def _numbered(words: tuple[str, ...]) -> str:
-    rows = len(words) // 4
+def _numbered(words: tuple[str, ...], width: int) -> str:
+    """The words in as many columns as there is room for: a line that the terminal breaks mixes up their order."""
+    columns = 4 if width < _terminal.FEWEST_COLUMNS else next(n for n in (4, 3, 2, 1) if n == 1 or n * _COLUMN <= width)
+    rows = len(words) // columns
     return "\n".join(
-        "   ".join(f"{row + rows * column + 1:2d}. {words[row + rows * column]:<12}" for column in range(4)).rstrip()
+        "".join(f"{f'{row + rows * n + 1:2d}. {words[row + rows * n]}':<{_COLUMN}}" for n in range(columns)).rstrip()
         for row in range(rows)
     )
 

@@ -219,7 +219,9 @@ class Session:
     def _asked(self) -> Way:
         if self._way is None:
             key_file = named_key_file(self._settings)
-            _nothing, self._way = ask_until_right(self._settings, key_file, self.vault.verify_secret)
+            # Why it is asked, though the vault is open: else it looks as if the session had ended.
+            question = _("The vault is open, but this needs what opens it once more. Passphrase:")
+            _nothing, self._way = ask_until_right(self._settings, key_file, self.vault.verify_secret, question=question)
         return self._way
 
 
@@ -360,7 +362,7 @@ def warning(code: str) -> str:
             "known; the proof is kept"
         ),
         "partner-log-forked": _(
-            "a partner's log was shown here with two histories, or with states that nothing connects. Their vault was put back "
+            "a sender's log was shown here with two histories, or with states that nothing connects. Their vault was put back "
             "to an older copy, somebody rewrote it, or this vault was restored from one: `casevault log status` says whose log "
             "and what to do. The proof is kept"
         ),

@@ -310,7 +310,7 @@ def confirm(question: str) -> bool:
         # Translators: the answers that count as a no, separated by spaces.
         if answer in _("no n").split():
             return False
-        shown = _("Please type yes or no. {question} [yes/no]").format(question=question)
+        shown = _("Please type yes or no.\n{question} [yes/no]").format(question=question)
     return False
 
 
@@ -320,6 +320,11 @@ class Aside:
 
     screen: TextIO
     leaves_nothing: bool
+
+    @property
+    def columns(self) -> int:
+        """How wide the screen is; 0 if it does not say."""
+        return _columns(self.screen)
 
     def show(self, text: str) -> None:
         """Show text in place of what was shown before."""

@@ -48,6 +48,7 @@ ORIGIN = re.compile(r"casevault/[0-9a-f]{64}/g[1-9][0-9]{0,14}")
 
 # What a vault writes stays below; without these, a file made for this program would take time and memory without end.
 LONGEST_LINE = 32 << 20
+MOST_PARTS, MOST_COMMAS = 1 << 20, 2 << 20  # in one line; each takes more memory than it has characters
 LONGEST_DISCLOSURE = 256 << 20
 MOST_ENTRIES = 10_000
 LONGEST_NUMBER = 17
@@ -264,6 +265,8 @@ canonical = ENCODER.encode
 
 
 def read_json(line: str) -> object:
+    if line.count("[") + line.count("{") > MOST_PARTS or line.count(",") > MOST_COMMAS:
+        raise Wrong("a line of more parts than a vault writes")
     return DECODER.decode(line)
 
 

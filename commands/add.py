@@ -18,12 +18,12 @@ from commands._documents import ADDED, REVISED
 from commands._errors import OTHER, REFUSED, Stop, entry, message_of, status_of
 from commands._options import PathName, Settings, command, complete_files, needed, pass_settings, stdin_is_free
 from commands._output import Output, human_size, progress, values
-from commands._places import lies_in
 from commands._session import Session, opened, vault_path
 from commands._show import stored as show_stored
 from commands._terminal import visible
 from commands._text import _, ngettext
 from vault import errors, references
+from vault.files import lies_in
 from vault.requests import Description, Stored
 
 _LARGEST_TEXT_BYTES = 64 << 20
@@ -254,12 +254,22 @@ class _Adding:
         if self.output.json:
             self.output.answer({"stored": self.stored, "failed": self.failed, "skipped": self.skipped})
         if len(self.stored) + len(self.failed) + len(self.skipped) > 1:
-            size = human_size(sum(each["size_bytes"] for each in self.stored))
+            new = [each for each in self.stored if not each["again"]]
+            again = len(self.stored) - len(new)
+            size = human_size(sum(each["size_bytes"] for each in new))
             _terminal.say(
                 _("Stored {stored} ({size}), failed {failed}, left out {skipped}.").format(
-                    stored=len(self.stored), size=size, failed=len(self.failed), skipped=len(self.skipped)
+                    stored=len(new), size=size, failed=len(self.failed), skipped=len(self.skipped)
                 )
             )
+            if again:
+                _terminal.say(
+                    ngettext(
+                        "{number} file was here before and was not stored again.",
+                        "{number} files were here before and were not stored again.",
+                        again,
+                    ).format(number=again)
+                )
         if self.originals:
             _say_originals(self.originals)
         if not self.stored and not self.failed:

@@ -127,11 +127,11 @@ def restore(settings: Settings, source: Path, despite_damage: bool) -> int:
     if output.json:
         output.answer(done)
     else:
-        _show(output, done)
+        _show(output, done, named=settings.vault is not None)
     return DAMAGE if done.findings else DONE
 
 
-def _show(output: Output, done: Restored) -> None:
+def _show(output: Output, done: Restored, *, named: bool) -> None:
     output.facts(
         [
             (_("Vault"), str(done.path)),
@@ -152,3 +152,5 @@ def _show(output: Output, done: Restored) -> None:
             )
         )
     _terminal.say(_("Its log says that it was restored, and from which state. The backup was not changed."))
+    if named:
+        _terminal.say(_("Commands take it with `--vault PATH`, or when the variable CASEVAULT_VAULT names it."))

@@ -160,7 +160,15 @@ def _asked_kind() -> str:
 
 
 def _asked_path() -> Path:
-    return Path(needed(_("Where is the key file? One that is not there is made:")))
+    while True:
+        path = Path(needed(_("Where is the key file? One that is not there is made:")))
+        if path.absolute().parent.is_dir():
+            return path
+        _terminal.say(
+            _("There is no folder {path}. Look whether the stick is plugged in.").format(
+                path=visible(str(path.absolute().parent))
+            )
+        )
 
 
 def _label(given: str | None, keys: Sequence[KeyLabel]) -> str:
@@ -224,14 +232,19 @@ def remove(settings: Settings, way: str | None) -> None:
     with opened(settings) as session:
         current = session.unlocker  # asked for again where a session has the vault open
         info = session.vault.info()
-        if way is None and _terminal.can_ask():
+        asking = way is None and _terminal.can_ask()
+        if asking:
             for row in _rows(info.keys):
                 _terminal.say(
                     _("{number}  {label} ({kind}), added {added}").format(
                         number=row[0], label=visible(row[1]), kind=row[2], added=row[3]
                     )
                 )
-        chosen = _chosen(required(way, _("Which number or label?"), name="NUMBER"), info.keys)
+        chosen = (
+            _asked_way(info.keys)
+            if asking
+            else _chosen(required(way, _("Which number or label?"), name="NUMBER"), info.keys)
+        )
         left = [each for each in info.keys if each != chosen]
         if not left:
             raise errors.Refused(reason="it is the last way into the vault")
@@ -249,6 +262,14 @@ def remove(settings: Settings, way: str | None) -> None:
             "What is added from now on they cannot."
         )
     )
+
+
+def _asked_way(keys: Sequence[KeyLabel]) -> KeyLabel:
+    while True:
+        try:
+            return _chosen(needed(_("Which number or label?")), keys)
+        except errors.NoSuchKey:
+            _terminal.say(_("That is none of them. Type one of these numbers or labels."))
 
 
 def _chosen(named: str, keys: Sequence[KeyLabel]) -> KeyLabel:

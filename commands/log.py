@@ -71,9 +71,7 @@ def entries(
 
 
 def _subject(entry: LogEntry) -> str:
-    """What the entry speaks of: an item or person by its whole reference, a case, the label of a way in, or a
-    partner.
-    """
+    """What the entry speaks of: an item or person by its whole reference, a case, the label of a way in, or a partner."""
     return entry.item or entry.case or entry.counterparty or ""
 
 

@@ -13,12 +13,13 @@ from commands._documents import LOG_EXPORTED
 from commands._errors import REFUSED, Stop
 from commands._options import PURPOSE_OPTION, PathName, Settings, command, optional, pass_settings
 from commands._output import Output, counted
-from commands._places import lies_in, make_inside
+from commands._places import make_inside
 from commands._session import opened, vault_path
 from commands._terminal import visible
 from commands._text import _
 from commands.read import must_take_files
 from vault import errors, files, references
+from vault.files import lies_in
 
 LOG_FILE, VERIFIER = "log.jsonl", "verify_log.py"
 
@@ -120,7 +121,7 @@ def _report(settings: Settings, target: Path, *, discloses: bool) -> None:
         output.line(visible(str(target / VERIFIER)))
     _terminal.say(
         _(
-            "Whoever has Python verifies it with `python3 -I {program} {file}`, and takes that program from elsewhere where they "
-            "trust nobody. It checks Ed25519 signatures only, and says what to compare."
+            "Whoever has Python verifies it with `python3 -I {program} {file}`; whoever trusts nobody takes that program from "
+            "elsewhere. It checks Ed25519 signatures only, and says what to compare."
         ).format(program=VERIFIER, file=LOG_FILE)
     )

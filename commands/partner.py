@@ -29,12 +29,12 @@ from commands._text import _
 from commands._which_partner import which_partner
 from commands._words import grade, kind_of_partner
 from vault import errors
-from vault.sharing_requests import PartnerDetails
+from vault.sharing_requests import PartnerDetails, PartnerVerified
 
 partner = group("partner", _("Whom we share with: add, list, show, verify, remove."))
 
-_GROUPS, _GROUP_DIGITS = 16, 5
-_TRIES = 3
+_GROUPS, _GROUP_DIGITS, _LARGEST_GROUP = 16, 5, 65535
+_AGE_PREFIX = "age1"
 _LONGEST_SHOWN = 80
 
 
@@ -51,14 +51,20 @@ def add(settings: Settings, card: Path | None, age: str | None, name: str | None
     """
     if card is not None and age is not None:
         raise click.UsageError(_("Give a card or --age, not both"))
+    if card is not None and _is_recipient(card):
+        raise click.UsageError(_("That is an age recipient and no file; `--age -` asks for it"))
     if card is None and age is None:
         refuse_unasked(None, name="CARD")
     refuse_unasked(name, name="--name")
     with opened(settings) as session:
         if card is None and age is None:
-            card = Path(required(None, _("Where is the card?"), name="CARD").strip())
+            typed = required(None, _("Where is the card?"), name="CARD").strip()
+            # Whoever has no card was sent this, and gives it here.
+            card, age = (None, typed) if _is_recipient(Path(typed)) else (Path(typed), None)
+            recipient = age
+        else:
+            recipient = optional(age, _("The age recipient:"))
         content = None if card is None else read_public(card)
-        recipient = optional(age, _("The age recipient:"))
         called = required(name, _("What do we call them?"), name="--name")
         added = session.go_on().partners.add(called, card=content, age=recipient)
     output = Output(settings)
@@ -78,6 +84,10 @@ def add(settings: Settings, card: Path | None, age: str | None, name: str | None
                 "`casevault partner verify`."
             )
         )
+
+
+def _is_recipient(named: Path) -> bool:
+    return str(named).lower().startswith(_AGE_PREFIX) and not named.exists()
 
 
 @command("list", example="casevault partner list", fields=PARTNER, many=True)
@@ -164,12 +174,10 @@ def verify(settings: Settings, name: str | None, in_person: bool, heard: Path | 
         called = _name(session, name)
         handle = session.vault.partners.get(called)
         before = handle.show()
-        groups: tuple[int, ...] = ()
         if heard is not None:
-            text = read_public(heard).decode("utf-8", "replace")
+            found = handle.verify(read_public(heard).decode("utf-8", "replace"), in_person=in_person)
         else:
-            text, groups = _heard(before, handle.draw(), in_person=in_person)
-        found = session.go_on().partners.get(called).verify(text, groups=groups, in_person=in_person)
+            found = _compared(session, before, in_person=in_person)
     details = found.partner
     Output(settings).done(
         values(details) | {"took": found.took},
@@ -186,46 +194,73 @@ def verify(settings: Settings, name: str | None, in_person: bool, heard: Path | 
         )
 
 
-def _heard(details: PartnerDetails, drawn: tuple[int, ...], *, in_person: bool) -> tuple[str, tuple[int, ...]]:
-    """What the person types, and the numbers of its groups; none for everything."""
-    if details.kind == "age" and not details.changed:
+def _compared(session: Session, details: PartnerDetails, *, in_person: bool) -> PartnerVerified:
+    """What comparing says. What cannot be a fingerprint is typed again: a slip is not a difference."""
+    _say_how(details)
+    while True:
+        handle = session.go_on().partners.get(details.name)
+        text, groups = _heard(details, handle.draw(), in_person=in_person)
+        try:
+            return session.go_on().partners.get(details.name).verify(text, groups=groups, in_person=in_person)
+        except errors.BadValue as error:
+            _terminal.say(
+                _("That can't be it: {reason}. Nothing was changed; please type it again.").format(
+                    reason=_(str(error.fields["reason"]))
+                )
+            )
+
+
+def _say_how(details: PartnerDetails) -> None:
+    if _has_no_card(details):
         _terminal.say(
             _(
                 "{name} has no card. Ask, by a way on which you know them, for the SHA-256 of their age recipient: "
                 "`printf %s RECIPIENT | sha256sum`. Type all 64 characters of it."
             ).format(name=visible(details.name))
         )
-        return asked(_("SHA-256:")), ()
+        return
     _terminal.say(
         _(
             "Ask {name} to open `casevault identity show` and to read out what is asked for here. Type what you hear; do "
             "not read anything to them."
         ).format(name=visible(details.name))
     )
-    first: str | None = None
+
+
+def _has_no_card(details: PartnerDetails) -> bool:
+    return details.kind == "age" and not details.changed
+
+
+def _heard(details: PartnerDetails, drawn: tuple[int, ...], *, in_person: bool) -> tuple[str, tuple[int, ...]]:
+    """What the person types, and the numbers of its groups; none for everything."""
+    if _has_no_card(details):
+        return asked(_("SHA-256:")), ()
     if in_person:
         whole = asked(_("The text of their QR code (Enter alone: group by group):"))
         if whole.strip():
             return whole, ()
         drawn = tuple(range(1, _GROUPS + 1))
-    else:
-        first = asked(_("Group {number}, or all twelve words:").format(number=drawn[0]))
-        if any(character.isalpha() for character in first):
-            return first, ()
-    groups = [_group(number, first if number == drawn[0] else None) for number in drawn]
+    groups: list[str] = []
+    for number in drawn:
+        words_too = not in_person and not groups
+        group = _group(number, words_too=words_too)
+        if words_too and not group.isdecimal():
+            return group, ()
+        groups.append(group)
     return " ".join(groups), drawn
 
 
-def _group(number: int, typed: str | None) -> str:
-    for _nth in range(_TRIES):
-        if typed is None:
-            typed = asked(_("Group {number}:").format(number=number))
+def _group(number: int, *, words_too: bool) -> str:
+    """A group's five digits, or with ``words_too`` what was typed with letters in it."""
+    question = _("Group {number}, or all twelve words:") if words_too else _("Group {number}:")
+    while True:
+        typed = asked(question.format(number=number))
+        if words_too and any(character.isalpha() for character in typed):
+            return typed
         group = "".join(typed.split())
-        if len(group) == _GROUP_DIGITS and group.isdecimal():
+        if len(group) == _GROUP_DIGITS and group.isdecimal() and int(group) <= _LARGEST_GROUP:
             return group
-        _terminal.say(_("A group has five digits."))
-        typed = None
-    raise errors.BadValue(field="fingerprint", reason="a group is five digits, at most 65535")
+        _terminal.say(_("A group has five digits, at most 65535."))
 
 
 @command("remove", example="casevault partner remove", fields=PARTNER)

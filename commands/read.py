@@ -17,11 +17,12 @@ from commands._errors import NOT_FOUND, OTHER, REFUSED, Stop, message_of, status
 from commands._options import PURPOSE_OPTION, PathName, Settings, command, optional, pass_settings
 from commands._output import Output, progress
 from commands._pager import beginning, show_text
-from commands._places import lies_in, make_inside
+from commands._places import make_inside
 from commands._session import Session, opened, vault_path
 from commands._terminal import visible
 from commands._text import _
 from vault import Reading, errors, files, references
+from vault.files import lies_in
 
 _OF_ONE_ITEM = (errors.Damage, errors.AlreadyThere, errors.NoSuchItem)
 

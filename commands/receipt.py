@@ -61,15 +61,15 @@ def _explain(taken: ReceiptTaken) -> None:
     elif taken.log == "elsewhere":
         _terminal.warn(
             _(
-                "{name} was shown the log of another copy of this vault, signed by its own keys, as a generation that this one has "
-                "not: it was restored, or gone on from, more than once. If nobody of you did that, somebody else has a copy and "
-                "its keys"
+                "{name} was shown the log of another copy of this vault, signed by its own keys, as a generation that this one does "
+                "not have: it was restored, or gone on from, more than once. If none of you did that, somebody else has a copy "
+                "and its keys"
             ).format(name=name)
         )
     elif taken.log == "claimed":
         _terminal.warn(
             _(
-                "{name} says to have been shown a state of this vault's log that this log never had. It is their word alone: it is "
+                "{name} says that they were shown a state of this vault's log that this log never had. It is their word alone: it is "
                 "not true, or an older copy was put back, or the log was rewritten. Ask them by a way that you trust to open the file "
                 "again with `open FILE --receipt`, which sends your own signature back and proves it"
             ).format(name=name)
@@ -77,7 +77,7 @@ def _explain(taken: ReceiptTaken) -> None:
     elif taken.log == "lost":
         _terminal.warn(
             _(
-                "{name} says to have seen more of this vault's log than it holds since it was restored: what was logged between is lost"
+                "{name} says that they saw more of this vault's log than it holds since it was restored: what was logged between is lost"
             ).format(name=name)
         )
     if taken.again:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _INCLUDES = ("names", "notes", "tags", "circumstances")
 # Half of what a file has room to prove.
 _MANY_UNCONFIRMED = 256
+_SAFE_RECIPIENT = "age1pq"
 _HYBRID, _CLASSICAL, _PASSPHRASE = "mlkem768x25519", "X25519", "scrypt"
 _LIMITS = {"mail": 25_000_000, "signal": 100_000_000, "fat32": 2**32 - 1}  # the largest size that is taken
 
@@ -93,7 +94,7 @@ def seal(
             to = which_partner(session, to, _("For which partner?"), name="--to")
         place = target or Path()
         if _terminal.can_ask() and (purpose is None or terms is None):
-            _look_before_asking(session, wanted, to, numbers, people, place)
+            _look_before_asking(session, wanted, to, numbers, people, place, classical=classical)
         purpose = _asked_for(purpose, _("What is it for? (Enter: nothing is said)"))
         terms = _asked_for(terms, _("What may they do with it? (Enter: nothing is said)"))
         case = session.go_on().cases.get(wanted)
@@ -127,6 +128,8 @@ def _look_before_asking(
     numbers: Sequence[int] | None,
     people: Sequence[int],
     place: Path,
+    *,
+    classical: bool,
 ) -> None:
     """Nobody should say what for, and under which terms, to hear that there is no such partner, item, person or place.
 
@@ -136,6 +139,8 @@ def _look_before_asking(
         partner = session.vault.partners.get(to).show()
         if partner.changed:
             raise errors.PartnerChanged(name=partner.name)
+        if not classical and not partner.age_recipient.startswith(_SAFE_RECIPIENT):
+            raise errors.OnlyClassical(name=partner.name)
     case = session.vault.cases.get(code)
     listed = {references.parse_item(each.reference)[1]: each for each in case.items.list()}
     for number in numbers or ():

@@ -10,11 +10,10 @@ import click
 from commands import _terminal
 from commands._documents import ITEM_DETAILS
 from commands._errors import message_of
-from commands._options import Settings, asked, command, optional, pass_settings
+from commands._options import Settings, as_question, asked, command, optional, pass_settings, say_what_enter_does
 from commands._output import Output
 from commands._session import Session, opened
 from commands._show import item_facts
-from commands._terminal import visible
 from commands._text import _
 from vault import errors, references
 from vault.requests import WITHIN_REACH, Circumstances
@@ -50,7 +49,7 @@ def _with_circumstances(function: Callable[..., Any]) -> Callable[..., Any]:
 def _questions() -> dict[str, str]:
     return {
         "person": _("Who gave it (a person of the case, like p2)"),
-        "date": _("On which day"),
+        "date": _("On which day, as 2026-03-12"),
         "place": _("Where"),
         "started": _("When it began"),
         "ended": _("When it ended"),
@@ -79,7 +78,7 @@ def statement(settings: Settings, reference: str, within_reach: str | None, **op
     if within_reach is None and not said and not _terminal.can_ask():
         raise click.UsageError(_("Say what to change, as with --within-reach"))
     with opened(settings) as session:
-        changes = {field: optional(value, _as_question(questions[field])) for field, value in said.items()}
+        changes = {field: optional(value, as_question(questions[field])) for field, value in said.items()}
         if within_reach is not None:
             changes["within_reach"] = within_reach
         item = session.vault.cases.get(code).items.get(number)
@@ -100,14 +99,14 @@ def statement(settings: Settings, reference: str, within_reach: str | None, **op
 
 
 def _asked(session: Session, now: Circumstances, code: str) -> dict[str, str | None]:
-    _terminal.say(_("Enter alone leaves what is in brackets and goes on to the next question."))
+    say_what_enter_does()
     answers: dict[str, str | None] = {}
     reach = _asked_reach(now.within_reach)
     if reach:
         answers["within_reach"] = reach
     for field, question in _questions().items():
         current = getattr(now, field)
-        while typed := asked(_as_question(question, current)).strip():
+        while typed := asked(as_question(question, current)).strip():
             if field == "person":
                 try:
                     typed = _known_person(session, typed, code)
@@ -130,18 +129,12 @@ def _asked_reach(current: str | None) -> str | None:
     words = {"yes": _("yes y"), "no": _("no n"), "unknown": _("unknown u")}
     shown = {"yes": _("yes"), "no": _("no"), "unknown": _("unknown")}
     question = _("In custody, or within reach of the accused? (yes, no, unknown)")
-    while typed := asked(_as_question(question, shown.get(current or ""))).strip().casefold():
+    while typed := asked(as_question(question, shown.get(current or ""))).strip().casefold():
         for answer, known in words.items():
             if typed in known.split():
                 return answer
         _terminal.say(_("Please answer with yes, no or unknown; Enter alone leaves it."))
     return None
-
-
-def _as_question(question: str, current: str | None = None) -> str:
-    if current:
-        return _("{question} [{current}]:").format(question=question, current=visible(current))
-    return _("{question}:").format(question=question)
 
 
 def _known_person(session: Session, typed: str, code: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,6 +25,9 @@ from commands._session import (
 )
 from commands._text import _
 from vault import errors, platform
+
+if TYPE_CHECKING:
+    from vault import Unlocker, Vault
 
 _IDLE_SECONDS = 5 * 60
 _UNITS = (3600, 60, 1)
@@ -64,27 +68,9 @@ def unlock(settings: Settings, seconds: int) -> None:
         say_session_died()
         there = None
     already = there is not None
+    slips = 0
     if there is None:
-        runtime = next(runtime_folders(), None)
-        if runtime is None:
-            raise errors.SessionUnavailable(reason="there is no place for its socket")
-        look_before_asking(path)
-        state = state_folder()
-        from vault.launch import Launch, Orders
-
-        orders = Orders(
-            path=str(path),
-            runtime_dir=str(runtime),
-            state_dir=None if state is None else str(state),
-            accept_older=settings.accept_older_copy,
-            idle_seconds=min(_IDLE_SECONDS, seconds),
-            absolute_seconds=seconds,
-        )
-        with Launch(orders) as launch:
-            ask_until_right(settings, named_key_file(settings), launch.unlock)
-        there = attached(path)
-        if there is None:
-            raise errors.SessionOver
+        there, slips = _begun(settings, path, seconds)
     with there:
         info, session = there.info(), there.session()
     if session is None:
@@ -118,10 +104,48 @@ def unlock(settings: Settings, seconds: int) -> None:
         (_("Last full check"), moment(info.last_check) or never),
     ]
     output.facts(shown)
-    if info.failed_unlocks and not already:
+    if info.failed_unlocks > slips and not already:  # whoever mistyped just now knows who it was
         _terminal.warn(
             _("if it was not you who tried to open this vault, somebody else had this computer: change the passphrase")
         )
+
+
+def _begun(settings: Settings, path: Path, seconds: int) -> tuple[Vault, int]:
+    """A session that begins now, and ends after so many ``seconds`` at the latest; and how often the secret was mistyped for it.
+
+    Raises ``SessionUnavailable``.
+    """
+    runtime = next(runtime_folders(), None)
+    if runtime is None:
+        raise errors.SessionUnavailable(reason="there is no place for its socket")
+    look_before_asking(path)
+    state = state_folder()
+    from vault.launch import Launch, Orders
+
+    orders = Orders(
+        path=str(path),
+        runtime_dir=str(runtime),
+        state_dir=None if state is None else str(state),
+        accept_older=settings.accept_older_copy,
+        idle_seconds=min(_IDLE_SECONDS, seconds),
+        absolute_seconds=seconds,
+    )
+    slips = 0
+    with Launch(orders) as launch:
+
+        def unlock_there(unlocker: Unlocker) -> None:
+            nonlocal slips
+            try:
+                launch.unlock(unlocker)
+            except errors.WrongPassphrase:
+                slips += 1
+                raise
+
+        ask_until_right(settings, named_key_file(settings), unlock_there)
+    there = attached(path)
+    if there is None:
+        raise errors.SessionOver
+    return there, slips
 
 
 @command("lock", example="casevault lock", fields=LOCKED)

@@ -12,7 +12,7 @@ import click
 
 from commands import _content, _encodings, _pdf, _players, _terminal
 from commands._content import PAGE, Media
-from commands._errors import REFUSED, Stop
+from commands._errors import DONE, INTERRUPTED, REFUSED, Stop
 from commands._options import PURPOSE_OPTION, Settings, command, optional, pass_settings
 from commands._pager import beginning, show_made_text, show_text
 from commands._session import opened
@@ -31,7 +31,7 @@ _LOOK_SECONDS = 0.1  # whether the session is still there is told without asking
 @click.option("--text", "as_text", is_flag=True, help="Show the words of a PDF here, not its pages in a window.")
 @PURPOSE_OPTION
 @pass_settings
-def view(settings: Settings, reference: str, as_text: bool, purpose: str | None) -> None:
+def view(settings: Settings, reference: str, as_text: bool, purpose: str | None) -> int:
     """Look at an item: text in this terminal; recordings, pictures and the pages of a PDF in the player mpv.
 
     Nothing is written to a file. The player gets the bytes as a stream that ends with it, and keeps no history. What
@@ -40,11 +40,16 @@ def view(settings: Settings, reference: str, as_text: bool, purpose: str | None)
     if settings.json:
         raise click.UsageError(_("What is looked at is no JSON document; `show --json` describes an item"))
     code, number = references.parse_item(reference)
-    with opened(settings) as session:
-        purpose = optional(purpose, _("Purpose:"))
-        item = session.vault.cases.get(code).items.get(number)
-        with item.open(act="view", purpose=purpose) as reading:
-            _show(settings, reading, as_text=as_text)
+    try:
+        with opened(settings) as session:
+            purpose = optional(purpose, _("Purpose:"))
+            item = session.vault.cases.get(code).items.get(number)
+            with item.open(act="view", purpose=purpose) as reading:
+                _show(settings, reading, as_text=as_text)
+    except KeyboardInterrupt:
+        _terminal.say("")  # below the ^C; nothing was to be stored, so nothing is said of it
+        return INTERRUPTED
+    return DONE
 
 
 def _show(settings: Settings, reading: Reading, *, as_text: bool) -> None:
@@ -75,7 +80,10 @@ def _show_pdf(settings: Settings, reading: Reading, *, as_text: bool) -> None:
     if sys.platform == "win32":
         raise _not_on_windows(reading.grant.reference)
     if as_text or settings.plain or not _players.has_screen() or _players.found("mpv") is None:
-        show_made_text(settings, reading, _pdf.text(reading))
+        words = _pdf.text(reading)
+        if not words.strip():
+            raise _no_words(reading.grant.reference)
+        show_made_text(settings, reading, words)
         return
     from vault.streaming import Stream
 
@@ -95,6 +103,19 @@ def _show_pdf(settings: Settings, reading: Reading, *, as_text: bool) -> None:
                 number = turned
                 player.show(stream.offer(_pdf.page(reading, number)))
     _verify_shown(reading, player)
+
+
+def _no_words(reference: str) -> Stop:
+    return Stop(
+        REFUSED,
+        _("{reference} holds no words that can be shown here: its pages are pictures, as those of a scan").format(
+            reference=reference
+        ),
+        _(
+            "where there is a graphical screen and the player mpv, `casevault view` without --text and --plain shows the pages; "
+            "`casevault export` writes it to a folder, in the clear, on purpose"
+        ),
+    )
 
 
 # Recordings and pictures

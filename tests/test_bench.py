@@ -27,6 +27,8 @@ def test_the_bench_prints_a_line_for_each_row_and_removes_its_folder(source: Pat
             "check",
             "memory",
             "read",
+            "log",
+            "proofs",
         ],
         cwd=source,
         capture_output=True,
@@ -39,6 +41,13 @@ def test_the_bench_prints_a_line_for_each_row_and_removes_its_folder(source: Pat
     assert any(line.startswith(("peak memory of cat, 1 MiB", "left out: memory")) for line in done.stdout.splitlines())
     assert "crypto.age, decrypt, memory to memory" in done.stdout
     assert "show ITEM, the whole command" in done.stdout
+    for row in (
+        "log verify --full, 2,000 steps, 1 of",
+        "log verify, what came since",
+        "1000 entries disclosed",
+        "seal 1 kB, 64 states",
+    ):
+        assert any(line.startswith((row, f"left out: {row}")) for line in done.stdout.splitlines()), row
     assert list(tmp_path.iterdir()) == []
 
 

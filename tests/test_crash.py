@@ -68,21 +68,17 @@ def test_a_killed_process_leaves_the_old_state_or_the_new(act: str, place: Path)
         kills = Kills(act, KILLS[act], _duration(children, scenario), enough=lambda: len(states) == 2)
         for number, moment in enumerate(kills):
             scenario.copy()
-            pid = children.start(scenario)
-            time.sleep(moment)
-            os.kill(pid, signal.SIGKILL)
-            ended = children.end()
-            assert ended.error == ""
-            kills.landed(ended.killed)
+            killed = children.killed(moment, scenario.path, scenario.material, act)
+            kills.landed(killed)
             state = verify(
                 scenario.path,
                 expected,
                 secrets=("old", "new") if scenario.changes_secret else ("old",),
                 first=("old", "recovery", "new")[number % (3 if scenario.changes_secret else 2)],
             )
-            if not ended.killed:
+            if not killed:
                 assert state in ("after", scenario.same), "what was reported as done is there"
-            state = scenario.verify_more(scenario.path, state, done=not ended.killed)
+            state = scenario.verify_more(scenario.path, state, done=not killed)
             states[scenarios.verify_secret(scenario.path) if scenario.changes_secret else state] += 1
             scenario.source.verify()
     assert len(states) == 2, f"one of two states, and each was seen: {states}"
@@ -164,13 +160,9 @@ def test_one_vault_survives_being_killed_again_and_again(place: Path) -> None:
     with Children() as children:
         for number in range(60):
             act = tuple(spans)[number % 3]
-            pid = children.begin(path, place, act, secret="any", again=1)
-            time.sleep(moments.uniform(0, spans[act]))
-            os.kill(pid, signal.SIGKILL)
-            ended = children.end()
-            assert ended.error == "", ended
-            inside += ended.killed
-            spans[act] *= 1.1 if ended.killed else 0.8
+            killed = children.killed(moments.uniform(0, spans[act]), path, place, act, secret="any", again=1)
+            inside += killed
+            spans[act] *= 1.1 if killed else 0.8
             if act != "open":
                 continue
             with Vault.open(path, RECOVERY, clock=clock) as vault:

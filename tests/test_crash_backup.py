@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import statistics
 import time
 from collections import Counter
@@ -72,13 +71,9 @@ def killed_now_and_then(work: Work, act: str, seen: Sized) -> Iterator[bool]:
         kills = Kills(act, KILLS, statistics.median(taken), enough=lambda: len(seen) == 2)
         for moment in kills:
             work.prepare()
-            pid = children.begin(work.vault, work.material, act, again=1)
-            time.sleep(moment)
-            os.kill(pid, signal.SIGKILL)
-            ended = children.end()
-            assert ended.error == ""
-            kills.landed(ended.killed)
-            yield ended.killed
+            killed = children.killed(moment, work.vault, work.material, act, again=1)
+            kills.landed(killed)
+            yield killed
 
 
 @pytest.mark.parametrize("with_backup", [True, False])

@@ -9,13 +9,14 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import scenarios
 import sqlite_faults
-from faults import KINDS, Failure, FatDisk, FaultyDisk, Kind, NothingToFail, bury, every_failure
+from endings import ENDS, every_end
+from faults import KINDS, Failure, FatDisk, FaultyDisk, Kind, NothingToFail, every_failure
 from scenarios import NEW, OLD, RECOVERY, Children, Scenario, clock, contents, go_on, verify
 
 from vault import KeyFileUnlocker, RecoveryUnlocker, Vault, errors, inspect_folder
@@ -41,42 +42,68 @@ EXPECTED: dict[Kind, tuple[type[errors.VaultError], ...]] = {
 
 
 class Session:
-    """One vault in this process, and what becomes of it: it dies and is looked at in a copy, or it goes on."""
+    """One vault in this process, and what becomes of it: it goes on after an error, or it ends and what it left is looked at."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.vault: Vault | None = None
         self.seen: Counter[str] = Counter()
+        self.looked_at = 0
+
+    @property
+    def opened(self) -> Vault:
+        assert self.vault is not None
+        return self.vault
 
     def prepare(self) -> None:
         self.vault = self.scenario.begin()
 
     def run(self) -> None:
-        assert self.vault is not None
-        self.scenario.act(self.vault)
+        self.scenario.act(self.opened)
 
-    def check(self, failure: Failure) -> None:
-        assert self.vault is not None
-        scenario, vault = self.scenario, self.vault
-        died = failure.kind in ("crash", "torn crash", "power cut")
-        expected = dict(zip(("before", "after"), scenario.both, strict=True))
+    def end_everywhere(self, check: Callable[[Failure], object], kinds: Sequence[Kind], disk: str = "disk") -> int:
+        """The endings in one run."""
+        self.prepare()
+        scenario = self.scenario
+        places = scenario.path, scenario.material / "exported"
+        return every_end(
+            self.run, check, places=places, kinds=kinds, disk=DISKS[disk], ended=self.opened.close, way=self._first
+        )
+
+    def check_error(self, failure: Failure) -> None:
+        """The disk is sound again, and so is the session; or it says that it is not and has done nothing."""
+        expected = self._both
         try:
-            assert died or failure.raised is None or isinstance(failure.raised, EXPECTED[failure.kind]), failure
-            if not died:
-                expected = self._go_on(vault, expected)
-                vault.close()
-            left = scenario.folder / "left"
-            shutil.copytree(scenario.path, left)
+            raised = failure.raised
+            assert raised is None or isinstance(raised, EXPECTED[failure.kind]), failure
+            more = dict(zip(("before and more", "after and more"), self.scenario.after_more, strict=True))
+            with contextlib.suppress(errors.VaultClosed, errors.LogUnavailable):
+                go_on(self.opened)
+                expected = more
         finally:
-            bury()
-            vault.close()
+            self.opened.close()
+        self._look(failure, expected)
+
+    def check_end(self, failure: Failure) -> None:
+        """The process ended, and this is what it left."""
+        self._look(failure, self._both)
+
+    @property
+    def _both(self) -> dict[str, scenarios.Contents]:
+        return dict(zip(("before", "after"), self.scenario.both, strict=True))
+
+    def _first(self, failure: Failure) -> str:
+        return ("old", "recovery", "new")[failure.nth % (3 if self.scenario.changes_secret else 2)]
+
+    def _look(self, failure: Failure, expected: dict[str, scenarios.Contents]) -> None:
+        scenario, left = self.scenario, self.scenario.path
+        self.looked_at += 1
         try:
             secrets = ("old", "new") if scenario.changes_secret else ("old",)
-            first = ("old", "recovery", "new")[failure.nth % (3 if scenario.changes_secret else 2)]
-            state = verify(left, expected, secrets=secrets, first=first)
+            state = verify(left, expected, secrets=secrets, first=self._first(failure))
             if failure.kind == "power cut" and failure.raised is None:
                 assert state in ("after", scenario.same), "what was reported as done is durable"
-            if failure.raised is None and not died:
+            if failure.raised is None and failure.kind not in ENDS:
                 assert state in ("after", "after and more", scenario.same, f"{scenario.same} and more")
             if isinstance(failure.raised, errors.OutcomeUnrecorded):
                 same = (scenario.same, f"{scenario.same} and more")
@@ -84,26 +111,13 @@ class Session:
             if scenario.act_name == "seal":
                 left_over = list((scenario.material / "exported").glob("*.partial"))
                 assert not left_over or failure.kind not in ("full", "torn"), "a failed seal leaves nothing"
-            done = failure.raised is None and failure.kind not in ("crash", "torn crash")
-            self.seen[scenario.verify_more(left, state, done=done)] += 1
+            self.seen[scenario.verify_more(left, state, done=failure.raised is None)] += 1
             scenario.source.verify()
             if scenario.act_name == "export":
                 _verify_exported(scenario, failure)
-            scenario.clear_exported()
         except BaseException as error:
             error.add_note(f"{failure}") if hasattr(error, "add_note") else None
             raise
-        finally:
-            shutil.rmtree(left)
-
-    def _go_on(self, vault: Vault, expected: dict[str, scenarios.Contents]) -> dict[str, scenarios.Contents]:
-        # The disk is sound again, and so is the session; or it says that it is not and has done nothing.
-        more = dict(zip(("before and more", "after and more"), self.scenario.after_more, strict=True))
-        try:
-            go_on(vault)
-        except (errors.VaultClosed, errors.LogUnavailable):
-            return expected
-        return more
 
 
 def _verify_exported(scenario: Scenario, failure: Failure) -> None:
@@ -138,8 +152,12 @@ def test_after_any_failure_of_the_disk_the_old_or_the_new_state_is_there(act: st
     ):
         # The rest goes the way of "add", "change" or "draft store".
         kinds = ("crash",) if disk == "FAT" else ("full", "crash")
-    failures = every_failure(session.run, session.check, prepare=session.prepare, disk=DISKS[disk], kinds=kinds)
-    assert failures == sum(session.seen.values()) - ("power cut" in kinds)
+    ends = [kind for kind in kinds if kind in ENDS]
+    wrong = [kind for kind in kinds if kind not in ENDS]
+    failures = every_failure(session.run, session.check_error, prepare=session.prepare, disk=DISKS[disk], kinds=wrong)
+    endings = session.end_everywhere(session.check_end, ends, disk)
+    assert failures + endings > 5 * len(kinds)
+    assert failures < session.looked_at == sum(session.seen.values()) <= failures + endings + 1
     if session.scenario.changes_keys or act == "open forked":
         assert len(session.seen) == 2, "both sides of the commit were seen"
 
@@ -154,8 +172,7 @@ def test_a_vault_is_made_whole_or_not_at_all(disk: str, place: Path) -> None:
         home.mkdir()
 
     def check(failure: Failure) -> None:
-        bury()
-        died = failure.kind in ("crash", "torn crash", "power cut")
+        died = failure.kind in ENDS
         assert died or failure.raised is None or isinstance(failure.raised, EXPECTED[failure.kind]), failure
         if failure.kind in ("full", "torn"):
             assert [entry.name for entry in home.iterdir()] in ([], ["vault"]), "nothing half made stays"
@@ -165,7 +182,14 @@ def test_a_vault_is_made_whole_or_not_at_all(disk: str, place: Path) -> None:
             scenarios.create(path)
         verify(path, {"empty": ()}, secrets=("old",))
 
-    assert every_failure(lambda: scenarios.create(path), check, prepare=prepare, disk=DISKS[disk]) > 50
+    def create() -> None:
+        scenarios.create(path)
+
+    wrong = [kind for kind in KINDS if kind not in ENDS]
+    failures = every_failure(create, check, prepare=prepare, kinds=wrong, disk=DISKS[disk])
+    prepare()
+    endings = every_end(create, check, places=(home,), kinds=ENDS, disk=DISKS[disk])
+    assert failures + endings > 50
 
 
 @pytest.mark.slow
@@ -179,10 +203,8 @@ def test_opening_after_a_crash_can_itself_fail_anywhere(act: str, place: Path) -
     def keep(failure: Failure) -> None:
         crashed.append(place / f"crashed-{len(crashed)}")
         shutil.copytree(scenario.path, crashed[-1])
-        bury()
 
-    session = Session(scenario)
-    every_failure(session.run, keep, prepare=session.prepare, kinds=("crash",))
+    Session(scenario).end_everywhere(keep, ("crash",))
     left = place / "left"
     opened = 0
     # The last crashes leave the most to do; a spread of the earlier ones is enough.
@@ -198,14 +220,19 @@ def test_opening_after_a_crash_can_itself_fail_anywhere(act: str, place: Path) -
             with contextlib.suppress(errors.WrongPassphrase):
                 Vault.open(left, way, clock=clock).close()
 
-        def check(failure: Failure) -> None:
-            bury()
+        def first(failure: Failure) -> str:
+            return ("old", "recovery")[failure.nth % 2]
+
+        def check(failure: Failure, first: Callable[[Failure], str] = first) -> None:
+            # A copy, as another process finds it: one whose opening failed may still hold what it had opened.
             shutil.rmtree(place / "copy", ignore_errors=True)
             shutil.copytree(left, place / "copy")
-            verify(place / "copy", expected, secrets=secrets, first=("old", "recovery")[failure.nth % 2])
+            verify(place / "copy", expected, secrets=secrets, first=first(failure))
 
         with contextlib.suppress(NothingToFail):
-            opened += every_failure(run, check, prepare=prepare, kinds=("crash", "full"))
+            opened += every_failure(run, check, prepare=prepare, kinds=("full",))
+            prepare()
+            opened += every_end(run, check, places=(left,), kinds=("crash",), way=first)
     assert opened > len(chosen), "recovery has something to do on the disk"
 
 

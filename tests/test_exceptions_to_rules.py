@@ -13,7 +13,9 @@ _MARKS = {
     "type: ignore": re.compile(r"type: ignore\[[a-z-]+(?:, ?[a-z-]+)*\](?: -- | \(|  # )\S"),
     "pragma": re.compile(r"pragma: no (?:cover|branch)(?: -- | \(|  # )\S"),
 }
+# What the summary names begins so.
 _LEFT_OUT = re.compile(r"pytest\.mark\.(skip|skipif|xfail)\b")
+_SKIPPED = re.compile(r"\bpytest\.skip\((?!f?\"(?:left out: |\{LEFT_OUT\}))")
 
 
 def python_files(source: Path) -> list[Path]:
@@ -32,9 +34,10 @@ def unexplained(text: str) -> list[str]:
                 if re.search(rf"#\s*{name}\b", token.string) and not explained.search(token.string)
             ]
     for mark in _LEFT_OUT.finditer(text):
-        call = text[mark.end() :].lstrip()
-        if not (call.startswith("(") and re.match(r"\((?:[^()]|\([^()]*\))*reason=f?\"", call)):
+        call, reason = text[mark.end() :].lstrip(), "" if mark[1] == "xfail" else "left out: "
+        if not re.match(rf"\((?:[^()]|\([^()]*\))*reason=f?\"{reason}", call):
             found.append(f"{text.count(chr(10), 0, mark.start()) + 1}: {mark[0]}")
+    found += [f"{text.count(chr(10), 0, call.start()) + 1}: {call[0]}" for call in _SKIPPED.finditer(text)]
     return found
 
 
@@ -65,6 +68,10 @@ def test_every_exception_to_a_rule_says_why(source: Path) -> None:
         ("@pytest.mark.skipif(\n    not has(1),\n    reason='x')", 1),
         ('@pytest.mark.skipif(\n    not has(1),\n    reason="left out: x")', 0),
         ('@pytest.mark.xfail(reason="a bug of the library")', 0),
+        ('@pytest.mark.skipif(not has(1), reason="x")', 1),
+        ('pytest.skip("no tool")', 1),
+        ('pytest.skip(f"left out: {tool}")', 0),
+        ('pytest.skip(f"{LEFT_OUT}{tool}")', 0),
     ],
 )
 def test_an_exception_without_a_reason_is_found(text: str, count: int) -> None:

@@ -7,13 +7,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import util
 from pathlib import Path
 from typing import Any
 
 import click
 import messages
 import pytest
+from loading import story
 from mnemonic import Mnemonic
 from somebody import material
 
@@ -144,17 +144,6 @@ def test_every_help_page_speaks_the_language_of_the_user(language: Path, source:
         assert BEGIN in out
         left = words(outside(out)) - words(syntax(path, command)) - ENGLISH_ONLY
         assert left == set(), (path, out)
-
-
-def story(source: Path) -> tuple[tuple[str, ...], ...]:
-    """The story that the documents' own test tells: every command with its arguments."""
-    spec = util.spec_from_file_location("story_of_json", source / "tests" / "commands" / "test_json.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found: tuple[tuple[str, ...], ...] = module.STORY
-    return found
 
 
 # What the story itself writes, and what is no language: codes, names of commands in hints, digests, names of files.

@@ -7,6 +7,7 @@ is ustar with regular files only, and a pax record for a size that ustar cannot 
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
@@ -207,6 +208,16 @@ class Member:
             # A bytearray compares memory; a memoryview would look at each byte on its own.
             if (zeros if len(piece) == len(zeros) else bytearray(len(piece))) != piece:
                 raise refused(reason="its padding holds something")
+
+
+def packed(members: Iterable[tuple[str, bytes]]) -> bytes:
+    """A whole archive of members that are small, as bytes. Raises as ``ArchiveWriter``."""
+    sink = io.BytesIO()
+    writer = ArchiveWriter(sink)
+    for name, data in members:
+        writer.write_member(name, data)
+    writer.finish()
+    return sink.getvalue()
 
 
 class ArchiveReader:

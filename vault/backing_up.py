@@ -65,8 +65,8 @@ def verified_place(path: Path, vault: Path) -> Path:
     Raises ``Refused`` inside or around the vault, ``NoSuchFolder`` where the folder around it is not there (a stick that
     is not plugged in), ``NotABackup`` where something else is, ``ReadOnly``, ``NoSpace``.
     """
-    place, own = Path(os.path.realpath(path)), Path(os.path.realpath(vault))
-    if place.is_relative_to(own) or own.is_relative_to(place):
+    place = Path(os.path.realpath(path))
+    if files.lies_in(place, vault) or files.lies_in(vault, place):
         raise errors.Refused(reason="a backup needs a place of its own, not in the vault's folder nor around it")
     if not place.parent.is_dir():
         raise errors.NoSuchFolder(path=str(place.parent))

@@ -19,7 +19,7 @@ from crypto.errors import CryptoError
 from crypto.labels import SignedKind
 from crypto.signing import Checkpoint
 from vault import archive, bag, cards, errors
-from vault.archive import ArchiveReader, ArchiveWriter, Source
+from vault.archive import ArchiveReader, ArchiveWriter, Source, packed
 from vault.cards import Card
 
 FORM = 1
@@ -158,12 +158,7 @@ class Parts:
 
     def signed_bytes(self) -> bytes:
         """All of it in an archive without name and padding, to be kept as the proof that it is."""
-        sink = io.BytesIO()
-        writer = ArchiveWriter(sink)
-        for name, data in self._members():
-            writer.write_member(name, data)
-        writer.finish()
-        return sink.getvalue()
+        return packed(self._members())
 
     @classmethod
     def from_signed_bytes(cls, data: bytes) -> Parts:

@@ -96,10 +96,7 @@ class Confirming(Receiving):
         logged = self._receipts.pop(intent)
         if phase != "done":
             del logged["size"], logged["digest"]
-        try:
-            self.log.conclude(intent, phase, reason=reason, **logged)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
+        self._conclude(intent, phase, reason=reason, **logged)
 
     def _confirmable(self, request: ReceiptRequest) -> Row:
         """The partner to whom a receipt for this file goes. Raises ``NoReceipt``, ``PartnerChanged``."""
@@ -277,7 +274,7 @@ class Confirming(Receiving):
             if seen == own_heads.ELSEWHERE:
                 raise errors.BadReceipt(
                     reason="another copy of this vault has sealed the file that it is about, as a generation of its log that this one "
-                    "has not; if nobody restored or went on from a copy, somebody else has one, and its keys"
+                    "does not have; if nobody restored or went on from a copy, somebody else has one, and its keys"
                 ) from None
             if seen != own_heads.LOST:
                 raise

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from crypto.keys import CaseKey
 from crypto.objects import DRAFT_ID_SIZE
@@ -189,6 +190,13 @@ class Door:
             if act.refined and self._has_case(act):
                 raise errors.OutcomeUnrecorded from error
             raise
+
+    def _conclude(self, intent: int, phase: str, *, also: Iterable[Callable[[], None]] = (), **outcome: Any) -> None:
+        """The outcome of what was done outside, which stays as it is. Raises ``OutcomeUnrecorded``."""
+        try:
+            self.log.conclude(intent, phase, also=also, **outcome)
+        except errors.LogUnavailable as error:
+            raise errors.OutcomeUnrecorded from error
 
     def _has_case(self, act: Act) -> bool:
         """Whether a change of the act's case stays without an outcome. Of a new case all goes again: where it is not known

@@ -95,10 +95,7 @@ class Drafting(Proving):
         if row is not None:
             ended: Row = {**row, "kept": self.now, "version": version, "digest": digest}
             also.append(lambda: self.registry.put(schema.DRAFTS, ended))
-        try:
-            self.log.conclude(intent, "done", also=also)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
+        self._conclude(intent, "done", also=also)
 
     def draft_discard(self, code: str, draft_id: bytes) -> None:
         """Throw a draft away: its key first, then its files. Raises ``NoSuchDraft``, ``Refused`` while it is written."""

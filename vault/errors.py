@@ -289,6 +289,12 @@ class PartnerChanged(VaultError):
     template = "The card of {name} is another one than before, and it was not compared yet"
 
 
+class OnlyClassical(VaultError):
+    """Of ``name`` no recipient is known that is safe against quantum computers."""
+
+    template = "Of {name} only a recipient is known that quantum computers to come may break"
+
+
 class BadCard(VaultError):
     """A card that cannot be read, or whose signatures do not hold: ``reason`` says which."""
 

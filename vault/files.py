@@ -338,6 +338,12 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def lies_in(path: Path, folder: Path) -> bool:
+    """Whether a path leads into a folder, or to it."""
+    # Not Path.resolve: it raises for links that lead in a circle.
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
 def make_folders(path: Path) -> None:
     """Create a folder and those around it that are not there, durably, as open as the user's others.
 

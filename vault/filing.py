@@ -77,7 +77,6 @@ class Filing(Drafting):
                     lost = items.replace_object(compartment, act.code, number, staged)
                     act.objects.append(lost)
                 if not again or lost:
-                    verify_new(staged, self.folder.objects)
                     compartment.keep_object_key(staged.object_id, ObjectKey(staged.key))
                     act.objects.append(staged.object_id)
                     act.before_commit.append(partial(place, staged, Path(staging), self.folder.objects))
@@ -90,7 +89,11 @@ class Filing(Drafting):
         return stored
 
     def _verify_staged(self, act: Act, staged: Staged, staging: Path) -> None:
-        """A case may be deleted while something for it is read, and another get its code. Raises ``Refused``."""
+        """A case may be deleted while something for it is read, and another get its code.
+
+        Raises ``Refused``, and ``ReceiptRefused`` as ``verify_new`` does.
+        """
+        verify_new(staged, self.folder.objects)
         case_id = act.needed_case.case_id
         if not belongs(staged, staging, folder_id=self.header.folder_id, case_id=case_id):
             raise errors.Refused(reason="the case was deleted meanwhile, and another has its code now")
@@ -159,10 +162,7 @@ class Filing(Drafting):
         self._written.pop(intent, None)
         if self._reads.pop(intent, None) is None:
             raise errors.ReceiptRefused
-        try:
-            self.log.conclude(intent, phase, size=size, digest=digest, reason=reason)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
+        self._conclude(intent, phase, size=size, digest=digest, reason=reason)
 
     def item_edit(self, code: str, number: int, values: dict[str, str | None]) -> ItemDetails:
         """Change what is said of an item; the old values stay in its history."""

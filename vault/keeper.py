@@ -223,10 +223,7 @@ class Keeper(Confirming):
         confirmed = found.confirmed(self, findings)
         is_clean = phase == "done" and not (confirmed or found.report.findings or found.unread)
         also = [lambda: self.registry.set("last_check", self.now.encode())] if is_clean else []
-        try:
-            self.log.conclude(intent, phase, size=size, reason=reason, also=also)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
+        self._conclude(intent, phase, size=size, reason=reason, also=also)
         return confirmed
 
     def _check(self, intent: int) -> checking.Check:
@@ -378,10 +375,7 @@ class Keeper(Confirming):
         also = []
         if phase == "done":
             also.append(snapshot.remembering(self.registry, running.backup_id, running.place, running.made))
-        try:
-            self.log.conclude(intent, phase, size=size, digest=digest, reason=reason, also=also)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
+        self._conclude(intent, phase, size=size, digest=digest, reason=reason, also=also)
 
     def _backup(self, intent: int) -> snapshot.Running:
         if intent not in self._backups:

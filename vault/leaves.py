@@ -10,6 +10,7 @@ from crypto.encoding import canonical_json
 from crypto.errors import NotCanonical
 
 VERSION = 1
+FIRST_GENERATION = 1  # which nobody declares
 
 # The canonical JSON of a leaf, which leaves no freedom; numbers stay below 2**53.
 _LEAF = re.compile(

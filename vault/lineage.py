@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vault import schema
+from vault.leaves import FIRST_GENERATION
 from vault.tables import Row, blob, integer, optional_blob
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     from vault.arrivals import ShownHead
     from vault.registry import Registry
-
-_FIRST = 1  # which nobody declares
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +73,8 @@ def forked(registry: Registry, sender: str, head: ShownHead, seen: Sequence[Row]
         known = kept.get(each.first_key)
         if known is not None and known != each:  # 2
             wrong.add(known)
-        if each.generation == _FIRST:  # 3
-            wrong |= {other for other in kept.values() if other.generation == _FIRST and other != each}
+        if each.generation == FIRST_GENERATION:  # 3
+            wrong |= {other for other in kept.values() if other.generation == FIRST_GENERATION and other != each}
     return next((row for row in seen if any(each.first_key in _line(kept, row) for each in wrong)), None)
 
 

@@ -24,6 +24,7 @@ from vault.registry import CaseRow, Registry, case_grant
 from vault.steps import Entry
 from vault.tables import Row
 
+OUTCOMES = frozenset({"done", "failed", "recovered"})
 LAST_UNLOCK, LAST_MOMENT = "last_unlock", "last_moment"
 CLOCK_SET_BACK = "clock-set-back"
 FAILED_UNLOCKS = "failed-unlocks"
@@ -203,10 +204,11 @@ class Log:
         """Record what came of an intent: phase done, failed or recovered. ``also`` runs in the same step. Cases that
         it touched besides are ``noted``, each under its own key.
 
-        Raises ``LogUnavailable``; the intent then stays without an outcome until the next start.
+        Raises ``LogUnavailable``, and ``ReceiptRefused`` for another phase, which only a client that is not ours would name;
+        the intent then stays without an outcome until the next start.
         """
         row = self._registry.row(schema.UNANSWERED, number)
-        if row is None:
+        if row is None or phase not in OUTCOMES:
             raise errors.ReceiptRefused
         intent = _unanswered(row)
         case = None if intent.case_id is None else self._registry.case_by_id(intent.case_id)

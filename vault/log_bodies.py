@@ -46,7 +46,7 @@ FIELDS = (
     "state_before",
     "wall_time",
 )
-_FIRST_FIELDS = frozenset(FIELDS) - {"heads", "query"}  # what the first entries ever had
+_FIRST_FIELDS = frozenset(FIELDS) - {"heads"}  # what entries of before have
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def unseal_body(registry: Registry, row: EntryRow) -> Body:
         )
         value = parse_canonical_json(opened)
         body = Body(bytes.fromhex(value["secret"]), value["fields"])  # type: ignore[index]  # another form is an error below
-        if not body.fields.keys() >= _FIRST_FIELDS:
+        if body.fields.keys() - {"heads"} != _FIRST_FIELDS:
             raise errors.DatabaseDamaged(what=f"log entry {row.number}")
         return body
     except (CryptoError, AttributeError, KeyError, TypeError, ValueError) as error:

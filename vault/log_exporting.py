@@ -18,7 +18,7 @@ from vault.leaves import origin
 from vault.log_bodies import Body
 from vault.log_rows import EntryRow
 from vault.registry import Registry
-from vault.tables import integer, optional_blob
+from vault.tables import optional_blob
 
 if TYPE_CHECKING:
     from vault.keeper import Keeper
@@ -43,11 +43,10 @@ _TOGETHER = (frozenset({"counterparty", "recipients"}),)
 
 def public_header(registry: Registry) -> str:
     """The first line: whose log it is, and where its chains of keys begin."""
-    rows = sorted(registry.rows(schema.GENERATIONS), key=lambda row: integer(row, "generation"))
     generations = [
         {name: row[name] for name in ("first_key", "first_step", "generation", "mldsa65", "root", "size")}
         | {"sshsig": (optional_blob(row, "sshsig") or b"").decode() or None}
-        for row in rows
+        for row in log_rows.generations(registry)
     ]
     identity = next(
         ({name: row[name] for name in ("ed25519", "mldsa65")} for row in registry.rows(schema.IDENTITY)), None

@@ -6,7 +6,6 @@ the whole bag; the step's own key, which the log names, must have signed it as w
 
 from __future__ import annotations
 
-import io
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from crypto.labels import SignedKind
 from crypto.signing import Checkpoint, VerifierKey, verify_note
 from crypto.tree import HASH_SIZE, leaf_hash, verify_consistency, verify_inclusion
 from vault import bag
-from vault.archive import ArchiveWriter, refused
+from vault.archive import packed, refused
 from vault.arrivals import ShownHead
 from vault.leaves import Leaf, generation_statement, origin
 
@@ -276,12 +275,7 @@ def _verify_earlier(earlier: tuple[Earlier, ...], generations: tuple[Certificate
 
 
 def _evidence(files: Mapping[str, bytes]) -> bytes:
-    sink = io.BytesIO()
-    writer = ArchiveWriter(sink)
-    for name in EVIDENCE:
-        writer.write_member(name, files[name])
-    writer.finish()
-    return sink.getvalue()
+    return packed((name, files[name]) for name in EVIDENCE)
 
 
 # Values

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crypto.tree import Tree, leaf_hash
-from vault import errors
+from crypto.tree import HASH_SIZE, Tree, leaf_hash
+from vault import errors, schema
+from vault.tables import Row, integer
 
 if TYPE_CHECKING:
     from vault.registry import Registry
     from vault.store import Record
 
 ENTRY_COLUMNS = "number, leaf, body, case_id, epoch"
-_HASH_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,17 @@ def step_row(record: Record) -> StepRow:
     is_sound = (
         isinstance(size, int)
         and isinstance(root, bytes)
-        and len(root) == _HASH_BYTES
+        and len(root) == HASH_SIZE
         and (signature is None or isinstance(signature, bytes))
     )
     if not is_sound:
         raise errors.DatabaseDamaged(what=f"log step {step}")
     return StepRow(step, size, root, signature)
+
+
+def generations(registry: Registry) -> list[Row]:
+    """The rows of the generations, oldest first."""
+    return sorted(registry.rows(schema.GENERATIONS), key=lambda row: integer(row, "generation"))
 
 
 def steps_query(registry: Registry) -> str:

@@ -79,7 +79,7 @@ def proofs(registry: Registry, announced: Announced, share_id: bytes, recipient:
         for generation, size, root in _to_prove(registry, recipient, but=share_id)
     )
     found = LogProofs(
-        generations=tuple(_certificate(row) for row in _generations(registry)),
+        generations=tuple(_certificate(row) for row in log_rows.generations(registry)),
         share=included(number),
         fields=announced.disclosed(*SHOWN),
         key=None if begins else included(number - 1),
@@ -103,12 +103,8 @@ def _certificate(row: Row) -> Certificate:
     )
 
 
-def _generations(registry: Registry) -> list[Row]:
-    return sorted(registry.rows(schema.GENERATIONS), key=lambda row: integer(row, "generation"))
-
-
 def _generation_of(registry: Registry, step: int) -> Row:
-    begun = [row for row in _generations(registry) if integer(row, "first_step") <= step]
+    begun = [row for row in log_rows.generations(registry) if integer(row, "first_step") <= step]
     if not begun:
         raise errors.DatabaseDamaged(what=f"log step {step}")
     return begun[-1]

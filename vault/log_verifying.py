@@ -121,7 +121,7 @@ class _Walk:
     def __init__(self, registry: Registry, since: Verified | None) -> None:
         self._registry = registry
         self._vault_id = registry.setting("vault_id")
-        self._generations = sorted(registry.rows(schema.GENERATIONS), key=lambda row: integer(row, "generation"))
+        self._generations = log_rows.generations(registry)
         self._now: Row | None = None
         self.step, self.frontier = 0, Frontier()
         self.next_key: bytes | None = None
@@ -273,7 +273,6 @@ def _verify_certificate(registry: Registry, row: Row) -> None:
 def generations(registry: Registry) -> tuple[LogGeneration, ...]:
     """Every generation of the log, with the gap that it declares before it."""
     vault_id = registry.setting("vault_id")
-    rows = sorted(registry.rows(schema.GENERATIONS), key=lambda row: integer(row, "generation"))
     return tuple(
         LogGeneration(
             number=integer(row, "generation"),
@@ -284,5 +283,5 @@ def generations(registry: Registry) -> tuple[LogGeneration, ...]:
             first_key=blob(row, "first_key").hex(),
             certified=row["certified"] is not None,
         )
-        for row in rows
+        for row in log_rows.generations(registry)
     )

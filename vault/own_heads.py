@@ -16,11 +16,11 @@ from crypto import mldsa, sshsig
 from crypto.errors import CryptoError
 from crypto.labels import SignedKind
 from crypto.signing import Checkpoint
-from vault import bag, errors, schema, witnessing
-from vault.archive import ArchiveReader, ArchiveWriter
+from vault import bag, errors, log_rows, schema, witnessing
+from vault.archive import ArchiveReader, packed
 from vault.confirmations import LARGEST_SHOWN_BYTES, Confirmation, Parts
 from vault.identity import ONLY
-from vault.leaves import origin
+from vault.leaves import FIRST_GENERATION, origin
 from vault.log_proofs import last_certificate, read_certificate, verify_certificate
 from vault.tables import Row, blob, integer
 
@@ -36,19 +36,13 @@ REASONS = (PROVEN, ELSEWHERE, CLAIMED)  # for which the log keeps a receipt that
 # What of a file proves that its sender's identity has signed a state of the log, and of which generation that is.
 _GENERATION = "log-generation.json"
 _SHOWN = (bag.TAGMANIFEST, bag.SIGNATURE, bag.MLDSA_SIGNATURE, bag.LOG_CHECKPOINT)
-_FIRST = 1  # the generation that nobody declares
 
 
 def shown(evidence: bytes) -> bytes:
     """What a receipt carries of the evidence that is kept of a state: its sender's own signatures, and the checkpoint."""
     files = {each.name: each.read(bag.MAX_PROOFS_BYTES) for each in ArchiveReader(io.BytesIO(evidence))}
-    sink = io.BytesIO()
-    writer = ArchiveWriter(sink)
-    for name in _SHOWN:
-        writer.write_member(name, files[name])
-    writer.write_member(_GENERATION, last_certificate(files[bag.LOG_PROOFS]))
-    writer.finish()
-    return sink.getvalue()
+    certificate = (_GENERATION, last_certificate(files[bag.LOG_PROOFS]))
+    return packed([*((name, files[name]) for name in _SHOWN), certificate])
 
 
 def certified(registry: Registry, named: Checkpoint, proof: bytes) -> bytes | None:
@@ -86,14 +80,14 @@ def judge(registry: Registry, named: Checkpoint, proof: bytes | None) -> str:
     found = find(registry, named)
     if found is not None or first_key is None:
         return found or CLAIMED
-    is_declared = generation_of(registry, named) != _FIRST
+    is_declared = generation_of(registry, named) != FIRST_GENERATION
     own = {blob(row, "first_key") for row in registry.rows(schema.GENERATIONS)}
     return ELSEWHERE if is_declared and first_key not in own else PROVEN
 
 
 def find(registry: Registry, named: Checkpoint) -> str | None:
     """Whether our log has a state, or has declared that it was lost; else None."""
-    rows = sorted(registry.rows(schema.GENERATIONS), key=lambda row: integer(row, "generation"))
+    rows = log_rows.generations(registry)
     for row, after in zip(rows, [*rows[1:], None], strict=True):
         if named.origin != origin(registry.setting("vault_id"), integer(row, "generation")):
             continue

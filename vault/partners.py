@@ -123,8 +123,8 @@ def by_fingerprint(registry: Registry, fingerprint: bytes) -> Row | None:
 
 
 def addressee(registry: Registry, name: str, *, classical: bool = False) -> Addressee:
-    """Whom to seal for. Raises ``NoSuchPartner``; ``PartnerChanged`` while another card waits; ``Refused`` where the
-    partner has no recipient of the kind that is asked for.
+    """Whom to seal for. Raises ``NoSuchPartner``; ``PartnerChanged`` while another card waits; ``OnlyClassical``, and
+    ``Refused`` where the partner's card has none for classical tools.
     """
     row = needed(registry, name)
     if row["pending"] is not None:
@@ -136,7 +136,7 @@ def addressee(registry: Registry, name: str, *, classical: bool = False) -> Addr
             raise errors.Refused(reason="this partner's card names no recipient for classical tools")
         recipient = found
     elif _stanza(recipient) == age_keys.X25519:
-        raise errors.Refused(reason="this partner has only a classical recipient, which a quantum computer may break")
+        raise errors.OnlyClassical(name=text(row, "name"))
     return Addressee(
         number=integer(row, "number"),
         name=text(row, "name"),

@@ -151,10 +151,7 @@ class Proving(Door):
         if intent not in self._exports:
             raise errors.ReceiptRefused
         del self._exports[intent]
-        try:
-            self.log.conclude(intent, phase, size=size, digest=digest, reason=reason)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
+        self._conclude(intent, phase, size=size, digest=digest, reason=reason)
 
     # Certificates
 

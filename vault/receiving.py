@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vault import errors, references, schema, senders, witnessing
+from vault import errors, identity, references, schema, senders, witnessing
 from vault.arrivals import SHARE, Arrival, Arrived, Claim, OpenGrant, Sender, ShownHead, Verdict
 from vault.compartment import all_objects_grant
 from vault.door import Act
@@ -72,7 +72,7 @@ class Receiving(Sharing):
         case = self.registry.case(references.parse_case(into)) if into is not None else new
         known = {blob(row, "case_id") for row in self.registry.rows(schema.RECEIVED)}
         grants = {case_grant(case_id) for case_id in known if self.registry.case_by_id(case_id)}
-        grants |= {"identity"} if header is not None else set()
+        grants |= {identity.GRANT} if header is not None else set()
         if case is not None and not is_new:
             case = self.settled_case(case.code)
             grants |= {case_grant(case), all_objects_grant(case.case_id)}
@@ -205,10 +205,12 @@ class Receiving(Sharing):
         del self._openings[intent]
         act = opening.act
         with self._concluding(act):
-            claim = opening.claim
-            if claim is None or not opening.stores:
+            claim, heard = opening.claim, opening.verdict
+            if claim is None or heard is None or not opening.stores:
                 raise errors.ReceiptRefused
             verdict = self._judged(opening, claim)
+            if verdict.unconnected is not None and heard.unconnected is None:
+                raise errors.LogNotConnected  # nobody was asked about that
             senders.verify(verdict, accepted=accepted)
             self._see_case(opening)
             try:
@@ -260,10 +262,7 @@ class Receiving(Sharing):
                 noted.append((there, {"item": item, "reason": reason, **found}))
             else:
                 found |= {"case": code, "item": item}
-        try:
-            self.log.conclude(intent, phase, size=size, reason=reason, noted=noted, **found)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
+        self._conclude(intent, phase, size=size, reason=reason, noted=noted, **found)
 
     def _opening(self, intent: int) -> Opening:
         if intent not in self._openings:

@@ -7,7 +7,6 @@ all these rows, so that pages of several copies put together show up at the next
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from crypto.keys import CaseKey, DatabaseKey, ObjectKey, RecordKey, VaultKey, de
 from crypto.records import decrypt_record, encrypt_record
 from crypto.tree import Frontier
 from vault import errors, schema
+from vault.index_rows import IndexRows
 from vault.logkey import FILE_NAME, LogKey
 from vault.receipts import Receipt
 from vault.steps import Steps
@@ -63,8 +63,7 @@ class Registry:
         self.signing = Steps(self, log_key)
         self.frontier = Frontier()
         self.steps = 0
-        self._rows: dict[tuple[str, str], Row] = {}
-        self._digests: dict[tuple[str, str], bytes] = {}
+        self._rows = IndexRows()
         self._failed = False
         self._present: set[str] = set()
         self._load()
@@ -78,7 +77,7 @@ class Registry:
         try:
             with store.atomic():
                 empty = Frontier()
-                store.execute("INSERT INTO head VALUES (0, 0, ?, ?)", (empty.to_bytes(), _index_digest({})))
+                store.execute("INSERT INTO head VALUES (0, 0, ?, ?)", (empty.to_bytes(), IndexRows().digest()))
             return cls(
                 store, partial(Store, path, database_key(key), what=WHAT), LogKey(path.with_name(FILE_NAME), key)
             )
@@ -109,13 +108,13 @@ class Registry:
             raise
 
     def _load(self) -> None:
-        self._rows, self._digests = {}, {}
+        self._rows = IndexRows()
         self._present = {str(name) for (name,) in self.store.execute("SELECT name FROM sqlite_master")}
         for table in schema.VAULT_TABLES:
             if table in schema.LATER_TABLES and table.name not in self._present:
                 continue
             for record in self.store.stream(f"SELECT {', '.join(table.columns)} FROM {table.name}"):  # noqa: S608 (constants)
-                self._remember(table, table.from_record(record))
+                self._rows.put(table, table.from_record(record))
         head = self.store.execute("SELECT step, frontier, index_digest FROM head")
         try:
             ((self.steps, frontier, index_digest),) = head
@@ -127,17 +126,12 @@ class Registry:
         ends = self.store.execute("SELECT size, root FROM log_steps WHERE step = ?", (self.steps,))
         expected_ends = [(self.frontier.size, self.frontier.root())] if self.steps else []
         consistent = size == self.frontier.size - 1 and max(step, 0) == self.steps and ends == expected_ends
-        if index_digest != _index_digest(self._digests) or not consistent:
+        if index_digest != self._rows.digest() or not consistent:
             raise errors.OlderCopy(what=WHAT)
         try:
             self.signing.find_key()
         except CryptoError as error:
             raise errors.OlderCopy(what=WHAT) from error
-
-    def _remember(self, table: Table, row: Row) -> None:
-        place = table.name, table.key_of(row)
-        self._rows[place] = row
-        self._digests[place] = hashlib.sha256(length_prefixed(table.name.encode(), table.canonical(row))).digest()
 
     @contextmanager
     def step(self) -> Iterator[int]:
@@ -154,7 +148,7 @@ class Registry:
                 self.signing.close_step()
                 self.store.execute(
                     "UPDATE head SET step = ?, frontier = ?, index_digest = ?",
-                    (self.steps, self.frontier.to_bytes(), _index_digest(self._digests)),
+                    (self.steps, self.frontier.to_bytes(), self._rows.digest()),
                 )
             self.signing.advance()
         except BaseException as error:
@@ -213,12 +207,12 @@ class Registry:
     def rows(self, table: Table) -> list[Row]:
         """All rows of a table, in the order of their keys. Raises ``LogUnavailable`` after the database failed."""
         self._verify_known()
-        return [self._rows[place] for place in sorted(self._rows) if place[0] == table.name]
+        return self._rows.of(table)
 
     def row(self, table: Table, *key: Value) -> Row | None:
         """The row with this key. Raises ``LogUnavailable`` after the database failed."""
         self._verify_known()
-        return self._rows.get((table.name, table.key_text(key)))
+        return self._rows.get(table, key)
 
     def _verify_known(self) -> None:
         if self._failed:
@@ -236,14 +230,12 @@ class Registry:
             self.store.execute(table.ddl())
             self._present.add(table.name)
         table.write(self.store, row)
-        self._remember(table, row)
+        self._rows.put(table, row)
 
     def erase(self, table: Table, *key: Value) -> None:
         """Delete a row, inside a step."""
         table.erase(self.store, key)
-        place = table.name, table.key_text(key)
-        self._rows.pop(place, None)
-        self._digests.pop(place, None)
+        self._rows.erase(table, key)
 
     def setting(self, name: str) -> bytes:
         """A setting that every vault has. Raises ``DatabaseDamaged`` if it is not there."""
@@ -399,10 +391,6 @@ def wrap_draft_key(case_key: CaseKey, case_id: bytes, draft_id: bytes, key: Obje
 def log_key_context(case_id: bytes, epoch: int) -> bytes:
     """The place of a wrapped log key."""
     return length_prefixed(case_id, epoch.to_bytes(8, "big"))
-
-
-def _index_digest(digests: dict[tuple[str, str], bytes]) -> bytes:
-    return hashlib.sha256(b"".join(sorted(digests.values()))).digest()
 
 
 def _case_row(row: Row) -> CaseRow:

@@ -95,7 +95,7 @@ def restore(
     """
     if copying.occupied(path):
         raise errors.AlreadyThere(path=str(path))
-    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(source)):
+    if files.lies_in(path, source):
         raise errors.Refused(reason="a vault needs a place of its own, not in the backup that it is restored from")
     with contextlib.ExitStack() as stack:
         found = stack.enter_context(_opened_source(source, unlocker, clock))

@@ -187,7 +187,7 @@ class Sealing:
 def placed(keeper: Keeper, target: Path) -> Path:
     """Where a sealed file goes, as ``new_place``. Raises also ``Refused`` inside the vault's own folder."""
     path = new_place(target)
-    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(keeper.folder.path)):
+    if files.lies_in(path, keeper.folder.path):
         raise errors.Refused(reason="a sealed file must not lie in the vault's own folder")
     return path
 

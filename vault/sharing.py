@@ -260,17 +260,17 @@ class Sharing(Introductions):
             state = shares.SENT if phase == "done" else shares.FAILED
             ended: Row = {**row, "state": state, "size_bytes": size, "sha256": digest}
             also.append(partial(self.registry.put, schema.SHARES, ended))
-        try:
-            self.log.conclude(intent, phase, size=size, digest=digest, reason=reason, also=also, **running.logged)
-        except errors.LogUnavailable as error:
-            raise errors.OutcomeUnrecorded from error
+        self._conclude(intent, phase, size=size, digest=digest, reason=reason, also=also, **running.logged)
 
     def share_list(self, code: str | None = None, partner: str | None = None) -> tuple[ShareSummary, ...]:
         """Who has what: the files that were sealed from a case (None: all) for a partner (None: all), oldest first.
 
-        Where no case is named, each one that is told of has an entry of its own in the log.
+        Of a name that another partner had, who was removed, it is told of the one who has it now. Where no case is named,
+        each one that is told of has an entry of its own in the log.
         """
         known = {integer(row, "number"): row for row in self.registry.rows(schema.PARTNERS)}
+        called = [number for number, row in known.items() if row["name"] == partner]
+        called = [number for number in called if known[number]["removed"] is None] or called
         grants = tuple(case_grant(case) for case in self.registry.cases()) if code is None else ()
         with self._act("grants", code, grants=grants, counterparty=partner) as act:
             present = {case.case_id: case for case in self.registry.cases()}
@@ -283,7 +283,7 @@ class Sharing(Introductions):
                 of = None if row["partner"] is None else known.get(integer(row, "partner"))
                 if act.case is not None and case_id != act.case.case_id:
                     continue
-                if partner is not None and (of is None or of["name"] != partner):
+                if partner is not None and row["partner"] not in called:
                     continue
                 if case_id in present and case_id not in keys:
                     keys[case_id] = shares.told_key(self.registry.unwrap_case_key(act.receipt, case_id))

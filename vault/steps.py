@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from crypto.errors import NotCanonical
 from crypto.keys import VaultKey
 from crypto.signing import Checkpoint
-from crypto.tree import leaf_hash
+from crypto.tree import HASH_SIZE, leaf_hash
 from vault import errors, schema
 from vault.leaves import Leaf, origin
 from vault.logkey import LogKey, Place
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 GENERATION_SETTING = "generation"
 _NUMBER = re.compile(rb"[1-9][0-9]{0,8}")
-_HASH_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ class Steps:
         return (
             all(isinstance(row[name], int) and least <= integer(row, name) <= most for name, least, most in limits)
             and all(
-                isinstance(row[name], bytes) and len(blob(row, name)) == _HASH_BYTES for name in ("root", "first_key")
+                isinstance(row[name], bytes) and len(blob(row, name)) == HASH_SIZE for name in ("root", "first_key")
             )
             and (isinstance(sshsig, bytes) and sshsig.isascii() if certified else sshsig is None)
             and isinstance(row["mldsa65"], bytes) is certified

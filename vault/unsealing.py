@@ -19,7 +19,7 @@ from crypto import age
 from crypto.objects import ciphertext_size
 from crypto.padding import padded_size
 from vault import bag, confirmations, errors
-from vault.archive import ArchiveWriter, Member, refused
+from vault.archive import Member, packed, refused
 from vault.arrivals import PLAIN, SHARE, Arrival, Arrived, Claim, OpenGrant, Verdict
 from vault.bag import BagReader, Tags
 from vault.cards import Card
@@ -302,14 +302,8 @@ class _Unsealing:
             raise refused(reason="a file in it is not the one that was signed")
 
     def _stage_proofs(self, grant: OpenGrant, staging: Staging, tags: Tags) -> None:
-        packed = io.BytesIO()
-        writer = ArchiveWriter(packed)
-        for name, data in tags.files.items():
-            writer.write_member(f"{tags.top}/{name}", data)
-        writer.finish()
-        size = packed.tell()
-        packed.seek(0)
-        staged = self._stage(grant, staging, packed, size)
+        content = packed((f"{tags.top}/{name}", data) for name, data in tags.files.items())
+        staged = self._stage(grant, staging, io.BytesIO(content), len(content))
         title = f"Signatures and manifests of sealed file {tags.top}"
         arrival = Arrival(
             None, None, _PROOFS_KIND, title=title, file_name=f"{tags.top}.tar", media_type="application/x-tar"

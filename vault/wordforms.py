@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -27,16 +28,19 @@ _STEM, _SOUND, _NUMBER = "s", "f", "n"  # and coarse sounds begin with the lette
 _LONGEST_WORD = 64
 _MOST_MARKS = 32  # of a letter, with itself
 _MOST_JOINED = 4
+_MOST_TURNS = 10_000
 _MOST_FORMS = 30_000  # distinct words of one text that get more than themselves: more are no text that a person wrote
 _SHORTEST_SOUNDS, _SHORTEST_COARSE = 4, 3  # as a beginning: what is shorter begins too much
 _DIGITS_OF_A_TERM, _MOST_DIGITS = 15, 200
+_LONGEST_GAP = 3  # between two groups of digits
 _FEWEST_DIGITS, _LONGEST_PREFIX = 5, 3  # the latter: of a country, or for a call within one
 
 # Written inside a name, or for a sign that the keyboard does not have; what they join are also words of their own.
 _JOINING = "'’‘`´′ʹʺʼ\\-‐‑!|"
 # Written inside words and not seen: soft hyphen, zero-width space and joiners, word joiner, signs of direction.
 _UNSEEN = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
-_DIGITS = re.compile(rf"(?<![^\W_])\+?\d(?:[ ()./\-\u2010-\u2015\u2212{_UNSEEN}]{{0,3}}\d){{4,}}(?![^\W_])")
+_GROUP = re.compile(r"\d+")
+_BETWEEN_GROUPS = re.compile(rf"[ ()./\-\u2010-\u2015\u2212{_UNSEEN}]{{1,3}}")
 _DIGIT = re.compile(r"\d")
 _STEMMER_LETTERS = str.maketrans("ёєіїґ", "ееииг")
 
@@ -67,7 +71,9 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     blocks = (*range(0x300, 0x1100), *range(0x1AB0, 0x1B00), *range(0x1DC0, 0x1E00), *range(0x20D0, 0x2100))
     marks = "".join(chr(point) for point in blocks if unicodedata.category(chr(point))[0] == "M")
     loose = f"{marks}\ufe00-\ufe0f\ufe20-\ufe2f{_UNSEEN}"
-    words = re.compile(rf"[^\W_](?:[^\W_]|[{loose}]|[{_JOINING}](?=[^\W_]))*")
+    # Each turn of the outer repetition is remembered while it goes on: so a turn takes as much as it can, and none goes on
+    # through millions of letters and apostrophes in turn.
+    words = re.compile(rf"[^\W_](?:[^\W_]+|[{loose}]+|[{_JOINING}](?=[^\W_])){{0,{_MOST_TURNS}}}")
     return words, re.compile(f"[{loose}]")
 
 
@@ -79,8 +85,8 @@ def pieces(text: str) -> Iterator[Piece]:
     words, loose = _patterns()
     for run in words.finditer(text):
         yield from _run(run[0], run.start(), loose)
-    for run in _DIGITS.finditer(text):
-        yield from _numbers(run)
+    for start, end in _runs_of_digits(text):
+        yield from _numbers(text[start:end], start)
 
 
 def _different_pieces(text: str) -> Iterator[Piece]:
@@ -92,10 +98,11 @@ def _different_pieces(text: str) -> Iterator[Piece]:
             seen.add(run[0])
             yield from _run(run[0], run.start(), loose)
     seen.clear()  # what is a word is perhaps a number, too
-    for run in _DIGITS.finditer(text):
-        if run[0] not in seen:
-            seen.add(run[0])
-            yield from _numbers(run)
+    for start, end in _runs_of_digits(text):
+        number = text[start:end]
+        if number not in seen:
+            seen.add(number)
+            yield from _numbers(number, start)
 
 
 def _run(whole: str, place: int, loose: re.Pattern[str]) -> Iterator[Piece]:
@@ -112,14 +119,42 @@ def _run(whole: str, place: int, loose: re.Pattern[str]) -> Iterator[Piece]:
         yield _piece(_JOINED.sub("", whole), start, loose, length=len(whole), parts=parts)
 
 
-def _numbers(run: re.Match[str]) -> Iterator[Piece]:
+def _runs_of_digits(text: str) -> Iterator[tuple[int, int]]:
+    """Where numbers stand that have enough digits, each perhaps in groups; a group that a letter touches belongs to none.
+
+    Not one expression: that remembers each of its steps, and a text may be nothing but digits.
+    """
+    begin, end, count = 0, -1, 0  # of the run so far; an end of -1 is none
+    for group in _GROUP.finditer(text):
+        start, stop = group.span()
+        if end >= 0 and not (start - end <= _LONGEST_GAP and _BETWEEN_GROUPS.fullmatch(text, end, start)):
+            if count >= _FEWEST_DIGITS:
+                yield begin, end
+            end, count = -1, 0
+        if text[stop : stop + 1].isalnum():
+            if count >= _FEWEST_DIGITS:
+                yield begin, end
+            end, count = -1, 0
+        elif end >= 0 or not text[start - 1 : start].isalnum():
+            if end < 0:
+                begin = start - 1 if _has_plus(text, start) else start
+            end, count = stop, count + stop - start
+    if count >= _FEWEST_DIGITS:
+        yield begin, end
+
+
+def _has_plus(text: str, start: int) -> bool:
+    return start > 0 and text[start - 1] == "+" and (start == 1 or not text[start - 2].isalnum())
+
+
+def _numbers(run: str, begin: int) -> Iterator[Piece]:
     """A number; a long list of numbers in pieces that overlap, so that each number of it is whole in one."""
-    places = [found.start() for found in _DIGIT.finditer(run[0])]
-    digits = "".join(str(unicodedata.digit(run[0][place])) for place in places)
+    places = array("Q", (found.start() for found in _DIGIT.finditer(run)))
+    digits = "".join(str(unicodedata.digit(run[place])) for place in places)
     for first in range(0, max(1, len(digits) - _DIGITS_OF_A_TERM), _MOST_DIGITS - _DIGITS_OF_A_TERM):
         last = min(first + _MOST_DIGITS, len(digits)) - 1
-        start = run.start() + (places[first] if first else 0)
-        yield Piece(start, run.start() + places[last] + 1, digits[first : last + 1])
+        start = begin + (places[first] if first else 0)
+        yield Piece(start, begin + places[last] + 1, digits[first : last + 1])
 
 
 def _piece(written: str, start: int, loose: re.Pattern[str], *, length: int | None = None, parts: int = 1) -> Piece:

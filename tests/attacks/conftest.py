@@ -1,5 +1,6 @@
 """A vault to attack through the program alone, and one behind a session's socket."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +10,24 @@ from sessions import Served, session
 from vaults import make_vault, open_vault
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first test leaves a copy of the vault that it made."""
+    return tmp_path_factory.mktemp("casevault") / "vault"
+
+
 @pytest.fixture
-def casevault(tmp_path: Path, source: Path) -> Program:
-    """The program with a vault that holds one empty case."""
-    return Program(tmp_path, source).make()
+def casevault(tmp_path: Path, source: Path, made: Path) -> Program:
+    """The program with a vault that holds one empty case; a copy for every test."""
+    program = Program(tmp_path, source)
+    if made.exists():
+        shutil.copytree(made, program.vault)
+        shutil.copy2(made.with_name("key"), program.key_file)
+    else:
+        program.make()
+        shutil.copy2(program.key_file, made.with_name("key"))
+        shutil.copytree(program.vault, made)
+    return program
 
 
 @pytest.fixture

@@ -6,22 +6,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-from vaults import all_files, copied, make_vault, open_vault
+from vaults import all_files, copied, copied_before_outcome, make_vault, open_vault
 
-from vault.keeper import Act, Keeper
+from vault.keeper import Keeper
 
 
-def test_recovery_does_not_remove_a_case_that_lived_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recovery_does_not_remove_a_case_that_lived_on(tmp_path: Path) -> None:
     path, older = tmp_path / "vault", tmp_path / "older"
-    end = Keeper._end
-
-    def copied_before_the_end(keeper: Keeper, act: Act) -> None:
-        if act.receipt.act == "case-new":
-            copied(path, older)
-        end(keeper, act)
-
-    with make_vault(path) as vault, monkeypatch.context() as patched:
-        patched.setattr(Keeper, "_end", copied_before_the_end)
+    with make_vault(path) as vault, copied_before_outcome("case-new", path, older):
         vault.cases.new("Title", code="HARBOUR")
         vault.cases.get("HARBOUR").items.add_text("what came later")
     right = copied(path, tmp_path / "right")

@@ -12,6 +12,7 @@ from shown_logs import Shown, next_generation, recertified
 from their_logs import TheirLog
 from vaults import make_vault
 
+from crypto import fingerprints
 from vault.errors import SealedFileRefused
 
 
@@ -24,9 +25,9 @@ def shown(tmp_path: Path) -> Iterator[Shown]:
 TOLD, REFUSED, NOBODY = "told", "refused, and kept", "not detected"
 
 
-def verdict(shown: Shown, log: TheirLog) -> str:
+def verdict(shown: Shown, log: TheirLog, address: bytes | None = None) -> str:
     try:
-        found = shown.open(log)
+        found = shown.open(log, address)
     except SealedFileRefused:
         return REFUSED if shown.vault.log_status().forks else NOBODY
     return NOBODY if (found.new_generation, found.beside) == (None, None) else TOLD
@@ -102,6 +103,17 @@ def shown_to_others_alone(shown: Shown) -> str:
     return verdict(shown, first)
 
 
+def shown_to_another_address(shown: Shown) -> str:
+    """Our card and the age recipient in it are two addresses, and a sender may say to know us by the second alone."""
+    log = TheirLog(shown.anna)
+    shown.open(log)
+    rewritten = log.copy("rewritten")
+    rewritten.append({})
+    rewritten.sent.clear()
+    address = fingerprints.recipient_fingerprint(shown.vault.identity.show().age_recipient)
+    return verdict(shown, rewritten, address)
+
+
 VERDICTS: dict[str, Callable[[Shown], str]] = {
     "a generation that was begun anew, and does not hold what was shown": begun_anew,
     "generation 1 that goes on after generation 2 was shown": gone_on,
@@ -111,6 +123,7 @@ VERDICTS: dict[str, Callable[[Shown], str]] = {
     "another first key of generation 1": another_first_key,
     "a file of an older generation that was made after the new one, and passed off as late": passed_off_as_late,
     "another copy that goes on, and is shown to other partners alone": shown_to_others_alone,
+    "another history, in files for a passphrase or for an age recipient alone": shown_to_another_address,
 }
 
 

@@ -5,27 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from vaults import case_path, copied, make_vault, open_vault
+from vaults import case_path, copied_before_outcome, make_vault, open_vault
 
 from vault import Vault
 from vault.errors import Damage, DatabaseDamaged
-from vault.keeper import Act, Keeper
 
 
-def interrupted(path: Path, copy: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def interrupted(path: Path, copy: Path) -> str:
     """A copy taken while a change of HARBOUR had no outcome yet, beside a sound case; the name of HARBOUR's file."""
-    end = Keeper._end
-
-    def copied_before_the_end(keeper: Keeper, act: Act) -> None:
-        if act.receipt.act == "case-note":
-            copied(path, copy)
-        end(keeper, act)
-
-    with make_vault(path) as vault, monkeypatch.context() as patched:
+    with make_vault(path) as vault:
         vault.cases.new("Other", code="OTHER")
         vault.cases.new("Title", code="HARBOUR")
-        patched.setattr(Keeper, "_end", copied_before_the_end)
-        vault.cases.get("HARBOUR").note("remark")
+        with copied_before_outcome("case-note", path, copy):
+            vault.cases.get("HARBOUR").note("remark")
         return case_path(vault, "HARBOUR").name
 
 
@@ -37,11 +29,9 @@ def other_case_opens(vault: Vault) -> None:
 
 
 @pytest.mark.parametrize("lost", ["content", "write-ahead log"])
-def test_a_case_that_was_emptied_during_a_change_does_not_shut_out_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
-) -> None:
+def test_a_case_that_was_emptied_during_a_change_does_not_shut_out_the_others(tmp_path: Path, lost: str) -> None:
     copy = tmp_path / "copy"
-    name = interrupted(tmp_path / "vault", copy, monkeypatch)
+    name = interrupted(tmp_path / "vault", copy)
     (copy / "cases" / f"{name}-wal").unlink()
     if lost == "content":
         (copy / "cases" / name).write_bytes(b"")
@@ -50,10 +40,10 @@ def test_a_case_that_was_emptied_during_a_change_does_not_shut_out_the_others(
         other_case_opens(vault)
 
 
-def test_an_emptied_case_keeps_its_write_ahead_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_emptied_case_keeps_its_write_ahead_log(tmp_path: Path) -> None:
     """SQLite removes the log of an empty database; in it may be all there is."""
     copy = tmp_path / "copy"
-    name = interrupted(tmp_path / "vault", copy, monkeypatch)
+    name = interrupted(tmp_path / "vault", copy)
     log = copy / "cases" / f"{name}-wal"
     before = log.read_bytes()
     (copy / "cases" / name).write_bytes(b"")

@@ -155,7 +155,7 @@ def test_a_file_whose_name_is_nothing_is_not_lost(vault: Vault, name: str) -> No
     assert [each.title for each in arrived.items] == ["Item 1 of DROP-1"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="names are Unicode there")
+@pytest.mark.skipif(sys.platform == "win32", reason="left out: names that are no Unicode")
 @pytest.mark.parametrize("name", [b"\xff\xfe.age", b" .age", b".age"])
 def test_an_age_file_with_any_name_is_taken_in(vault: Vault, name: bytes) -> None:
     path = vault.path.parent / os.fsdecode(name)

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from searched import in_one_text, lone_case
 
-from crypto.keys import CaseKey
 from vault import search
 from vault.compartment import Compartment
 
 
 @pytest.fixture(scope="module")
 def compartment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compartment]:
-    path = tmp_path_factory.mktemp("case") / "case"
-    made = Compartment.create(path, CaseKey.random(), code="CASE", case_id=secrets.token_bytes(16), clock=lambda: "now")
+    made = lone_case(tmp_path_factory.mktemp("case") / "case")
     yield made
     made.close()
 
 
 def marked(compartment: Compartment, text: str, words: str) -> list[str]:
     """The marked words where a case holds this text alone."""
-    with compartment.changing():
-        search.forget(compartment, "1")
-        search.index(compartment, "1", "note", text)
-    hits = search.find(compartment, search.query(words), "CASE")
-    return [hit.excerpt[start:end] for hit in hits for start, end in hit.spans]
+    return [word for hit in in_one_text(compartment, text, words) for word in hit]
 
 
 @pytest.mark.parametrize(
@@ -64,3 +61,20 @@ def test_marks_without_end_take_no_time_without_end(compartment: Compartment) ->
     """The run ends with its limit of time where it grows as the square of the text."""
     assert marked(compartment, "needle а" + "\u0301" * 500_000 + "\u0316" * 500_000, "needle") == ["needle"]
     assert marked(compartment, "needle а" + "\u3099\u0316" * 500_000, "needle") == ["needle"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="left out: the most memory that a process had")
+@pytest.mark.parametrize(
+    ("text", "most_mib"),
+    [('"1234 5 " * 200_000', 120), ('"a\'" * 500_000', 20), ('"a\\u0301" * 400_000', 20)],
+)
+def test_a_text_takes_no_memory_by_the_way_it_is_cut_into_words(text: str, most_mib: int) -> None:
+    """Numbers in groups, and letters that something joins, without end: each step of an expression is remembered."""
+    script = (
+        "import resource\nfrom vault.wordforms import Terms\n"
+        "def most(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10\n"
+        f"text, terms = {text}, Terms()\nbefore = most()\nterms.of_text(text)\nprint(most() - before)"
+    )
+    root = Path(search.__file__).resolve().parents[1]
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, timeout=120)
+    assert int(done.stdout) < most_mib, done.stderr

@@ -1,4 +1,4 @@
-"""What is done to the log by somebody who has the vault, all keys of today, and a program of their own: line 21 of the attacks.
+"""What is done to the log by somebody who has the vault, all keys of today, and a program of their own.
 
 Each test has a verdict: the vault notices, a partner (or whoever kept a checkpoint) notices, or nobody does. The table in
 docs/threat-model.md is compared with them.
@@ -597,6 +597,12 @@ def test_the_table_of_the_threat_model_is_that_of_the_tests(source: Path) -> Non
 # What the log says by itself
 
 
+@pytest.fixture
+def no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is: the clock that nobody sets stands still."""
+    monkeypatch.setattr(platform, "monotonic_ns_including_suspend", lambda: 3_600_000_000_000)
+
+
 def a_crash_between_intent_and_outcome(attack: Attack) -> bool:
     with open_vault(attack.path) as vault:
         vault.keeper.log.intend("case-show")
@@ -606,7 +612,7 @@ def a_crash_between_intent_and_outcome(attack: Attack) -> bool:
 
 
 def a_full_disk(attack: Attack) -> bool:
-    resource = pytest.importorskip("resource", reason="left out: limits of file sizes are POSIX's")
+    resource = pytest.importorskip("resource", reason="left out: limits of file sizes of POSIX")
     with open_vault(attack.path) as vault:
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
@@ -682,12 +688,14 @@ HAPPENS: dict[str, tuple[Callable[[Attack], bool], str]] = {
 }
 
 
+@pytest.mark.usefixtures("no_time_passes")
 @pytest.mark.parametrize("what", HAPPENS)
 def test_the_verdict_on_what_happens_to_a_log_is_the_documented_one(attack: Attack, what: str) -> None:
     happen, expected = HAPPENS[what]
     assert (VAULT if happen(attack) else NOBODY) == expected
 
 
+@pytest.mark.usefixtures("no_time_passes")
 def test_a_clock_that_is_set_back_is_told_by_the_log_within_a_session_and_between_two(tmp_path: Path) -> None:
     clock = Settable("2026-11-22T10:00:00.000Z")
     with Vault.create(tmp_path / "v", key_file(), clock=clock) as vault:
@@ -704,6 +712,7 @@ def test_a_clock_that_is_set_back_is_told_by_the_log_within_a_session_and_betwee
     assert told == [("case-list", "2026-11-22T08:00"), ("case-list", "2026-11-21T23:59")]
 
 
+@pytest.mark.usefixtures("no_time_passes")
 def test_a_clock_that_is_corrected_by_a_little_is_no_accusation_and_many_small_steps_are(tmp_path: Path) -> None:
     clock = Settable("2026-11-22T10:00:00.100Z")
     with Vault.create(tmp_path / "v", key_file(), clock=clock) as vault:
@@ -722,6 +731,7 @@ def test_a_clock_that_is_corrected_by_a_little_is_no_accusation_and_many_small_s
         assert [entry.when[11:19] for entry in vault.log() if entry.reason == "clock-set-back"] == told
 
 
+@pytest.mark.usefixtures("no_time_passes")
 def test_small_steps_back_between_openings_are_told_when_they_make_a_large_one(tmp_path: Path) -> None:
     Vault.create(tmp_path / "v", key_file(), clock=Settable("2026-11-22T10:00:00.000Z")).close()
     for text in ("09:59:30", "09:59:01", "09:58:32"):
@@ -731,6 +741,7 @@ def test_small_steps_back_between_openings_are_told_when_they_make_a_large_one(t
         assert [entry.when[11:19] for entry in vault.log() if entry.reason == "clock-set-back"] == ["09:58:32"]
 
 
+@pytest.mark.usefixtures("no_time_passes")
 def test_a_clock_set_back_while_the_machine_was_off_is_told_of_an_entry_of_a_case_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

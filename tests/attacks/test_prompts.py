@@ -18,7 +18,7 @@ import select
 import signal
 import termios
 
-_SECONDS = 60
+_SECONDS = 120
 
 
 class Terminal:

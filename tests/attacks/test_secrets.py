@@ -1,5 +1,6 @@
 """Secrets and titles: in no argument, variable, message or file that a command leaves."""
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -47,7 +48,7 @@ def test_nothing_that_a_command_leaves_holds_the_passphrase_or_a_title(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="left out: /proc")
-def test_a_running_command_shows_neither_title_nor_passphrase_to_other_programs(casevault: Program) -> None:
+def test_a_running_command_shows_no_title_to_other_programs(casevault: Program) -> None:
     running = subprocess.Popen(
         casevault.arguments("note", "HARBOUR", "-"),
         cwd=casevault.folder,
@@ -59,8 +60,14 @@ def test_a_running_command_shows_neither_title_nor_passphrase_to_other_programs(
     assert running.stdin
     running.stdin.write(TITLE.encode())
     running.stdin.flush()
-    time.sleep(1)
-    seen = Path(f"/proc/{running.pid}/cmdline").read_bytes() + Path(f"/proc/{running.pid}/environ").read_bytes()
-    running.communicate(timeout=60)
+    try:
+        time.sleep(1)
+        seen = Path(f"/proc/{running.pid}/cmdline").read_bytes()
+        # Of a process that must not be dumped the system shows it to root alone.
+        with contextlib.suppress(PermissionError):
+            seen += Path(f"/proc/{running.pid}/environ").read_bytes()
+    finally:
+        running.communicate(timeout=60)
+    assert b"HARBOUR" in seen
     assert TITLE.encode() not in seen
     assert running.returncode == 0

@@ -58,7 +58,7 @@ def opened_up(path: Path, runtime: Path) -> None:
     path.chmod(0o666)
 
 
-# Another user (attacks.md, line 16)
+# Another user
 
 
 def test_the_modes_keep_another_user_from_the_socket(served: Served, another_user: int) -> None:
@@ -102,21 +102,18 @@ def test_a_socket_that_another_user_planted_is_refused_before_anything_is_said(
     make_vault(tmp_path / "v").close()
     meeting.make_private(runtime)
     place = meeting.socket_path(runtime, tmp_path / "v")
-    theirs = runtime.parent / "theirs"  # on the disk of the folder for sockets
+    theirs = runtime.parent / "theirs"  # on the same disk, so that the socket can be put into its place
     theirs.mkdir()
     os.chown(theirs, another_user, another_user)
-    for folder in theirs.parents:
-        with contextlib.suppress(PermissionError):
-            folder.chmod(folder.stat().st_mode | 0o005)
     reading, writing = os.pipe()
     heard, said = os.pipe()
     child = os.fork()
     if not child:
         with contextlib.suppress(BaseException):
+            os.chdir(theirs)
             os.setgroups([])
             os.setgid(another_user)
             os.setuid(another_user)
-            os.chdir(theirs)
             listener = socket.socket(socket.AF_UNIX)
             listener.bind("s")
             listener.listen()
@@ -125,6 +122,8 @@ def test_a_socket_that_another_user_planted_is_refused_before_anything_is_said(
             os.write(said, b"got:" + connection.recv(1000))
         os._exit(0)
     try:
+        os.close(writing)
+        os.close(said)
         assert os.read(reading, 5) == b"ready"
         (theirs / "s").rename(place)
         os.chown(place, 0, 0)
@@ -135,8 +134,8 @@ def test_a_socket_that_another_user_planted_is_refused_before_anything_is_said(
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-    for descriptor in (reading, writing, heard, said):
-        os.close(descriptor)
+        os.close(reading)
+        os.close(heard)
 
 
 def test_a_pipe_in_place_of_the_socket_holds_nobody_up(tmp_path: Path, runtime: Path) -> None:
@@ -271,7 +270,7 @@ def test_the_secret_of_a_session_that_did_not_begin_is_in_no_message(tmp_path: P
 
 def test_a_vault_that_is_pulled_out_is_not_kept_open(served: Served) -> None:
     served.path.rename(served.path.with_name("elsewhere"))
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while not served.has_ended:
         assert time.monotonic() < end
         time.sleep(0.02)

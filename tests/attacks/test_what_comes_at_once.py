@@ -14,7 +14,7 @@ from shown_logs import next_generation
 from their_logs import TheirLog
 from vaults import make_vault
 
-from vault import Vault, errors, schema
+from vault import Vault, errors, log_showing, schema
 from vault.arrivals import Verdict
 from vault.errors import SealedFileRefused
 from vault.unsealing import Found
@@ -112,3 +112,18 @@ def test_a_sender_whose_key_waits_to_be_compared_meanwhile_is_not_believed(reade
     with pytest.raises(errors.PartnerChanged):
         reader.open(path, meanwhile=exchange)
     assert reader.cases() == 0
+
+
+def test_what_nobody_was_asked_about_is_not_taken_as_accepted(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That nothing connects a file with what came meanwhile is another question than that its sender's key was not compared."""
+    monkeypatch.setattr(log_showing, "LEAST_WHEN_FULL", 1)
+    log = TheirLog(ANNA)
+    first = reader.file(log, 1)
+    for _ in range(2):
+        log.append({})
+    log.sent[reader.to.fingerprint.hex()] = [(1, len(log.leaves), log.tree.root())]
+    far = reader.file(log, 9)
+    with pytest.raises(errors.LogNotConnected):
+        reader.open(far, meanwhile=lambda: reader.open(first))
+    assert reader.cases() == 1
+    assert reader.open(far).unconnected == 4, "and where it is asked, it is stored"

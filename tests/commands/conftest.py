@@ -160,7 +160,7 @@ class Terminal:
     read_up_to: int = 0
     typed: list[bytes] = field(default_factory=list)
 
-    def expect(self, text: str, seconds: float = 30) -> str:
+    def expect(self, text: str, seconds: float = 120) -> str:
         """Wait until text is shown; returns everything since the last time."""
         wanted = text.encode()
         end = time.monotonic() + seconds
@@ -184,11 +184,11 @@ class Terminal:
     def interrupt(self) -> None:
         os.write(self.screen_fd, b"\x03")
 
-    def finish(self, seconds: float = 60) -> tuple[int, str]:
+    def finish(self, seconds: float = 120) -> tuple[int, str]:
         end = time.monotonic() + seconds
         while self._read(0.2):
             assert time.monotonic() < end, self.shown
-        return self.process.wait(10), self.shown[self.read_up_to :].decode(errors="replace")
+        return self.process.wait(60), self.shown[self.read_up_to :].decode(errors="replace")
 
     def succeed(self, *, unseen: tuple[bytes, ...]) -> str:
         """As ``finish``, for what has to end well and must never have shown some words."""
@@ -246,7 +246,7 @@ def terminal(folder: Path) -> Iterator[Callable[..., Terminal]]:
         if each.process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 each.process.send_signal(signal.SIGKILL)
-            each.process.wait(10)
+            each.process.wait(60)
         os.close(each.screen_fd)
 
 

@@ -72,6 +72,14 @@ def test_one_failing_file_stops_no_other_and_each_is_named(harbour: Any) -> None
     assert len(harbour("items", "HARBOUR", "--json").json) == 2
 
 
+def test_what_was_here_before_is_not_counted_as_stored(harbour: Any) -> None:
+    first, second = harbour.file("first.txt", b"a"), harbour.file("second.txt", b"bb")
+    done = harbour("add", "HARBOUR", first, first, second)
+    assert "Stored 2 (3 bytes), failed 0, left out 0." in done.stderr
+    assert "1 file was here before and was not stored again." in done.stderr
+    assert len(harbour("items", "HARBOUR", "--json").json) == 2
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="left out: devices and pipes of Unix")
 def test_devices_and_pipes_are_refused_and_never_waited_for(harbour: Any) -> None:
     os.mkfifo(harbour.folder / "pipe")
@@ -236,7 +244,7 @@ def test_a_source_that_changes_under_our_hands_is_not_stored(harbour: Any) -> No
             file.write(os.urandom(1 << 20))
     process = harbour.start("add", "HARBOUR", path)
     staging = harbour.vault / "staging"
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while not any(each.is_file() and each.stat().st_size > 1 << 20 for each in staging.rglob("*")):
         assert time.monotonic() < end
         assert process.poll() is None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stick import CannotMount, mounted_stick
+from stick import mounted_stick, or_left_out
 
 PASSPHRASE = "seven quiet herons over the harbour at dawn"  # that of the fixture `locked`
 
@@ -148,15 +148,8 @@ def test_the_passphrase_is_asked_for_and_asked_again(locked: Path, terminal: Any
 @pytest.fixture
 def stick() -> Iterator[Path]:
     """A small stick with exFAT."""
-    try:
-        mounted = mounted_stick("exfat", size_mib=16)
-        root = mounted.__enter__()
-    except CannotMount as reason:
-        pytest.skip(f"left out: a backup on a stick with exFAT: {reason}")
-    try:
+    with or_left_out("a backup on a stick with exFAT", mounted_stick("exfat", size_mib=16)) as root:
         yield root
-    finally:
-        mounted.__exit__(None, None, None)
 
 
 @pytest.mark.slow

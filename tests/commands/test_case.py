@@ -63,6 +63,7 @@ def test_a_changed_title_keeps_the_old_one(harbour: Any) -> None:
 
 def test_on_a_terminal_edit_asks_and_enter_keeps(harbour: Any, terminal: Callable[..., Any]) -> None:
     screen = terminal(*harbour.options, "case", "edit", "HARBOUR")
+    screen.expect("Enter alone leaves what is in brackets")
     screen.answer("Title [Harbour Street]:", "")
     screen.answer("Description", "at the sea")
     assert screen.finish()[0] == 0
@@ -97,3 +98,10 @@ def test_on_a_terminal_the_code_must_be_typed(harbour: Any, terminal: Callable[.
         assert ("Nothing was deleted." in rest) == (status == 15)
         assert "error" not in rest
     assert harbour("case", "list", "--json").json == []
+
+
+def test_nobody_types_a_title_to_hear_that_the_code_is_taken(harbour: Any, terminal: Callable[..., Any]) -> None:
+    status, shown = terminal(*harbour.options, "case", "new", "--code", "harbour").finish()
+    assert status == 15
+    assert "There is already a case HARBOUR" in shown
+    assert "Title of the case" not in shown

@@ -33,9 +33,9 @@ def test_on_a_terminal_edit_asks_for_each_field(item: Any, terminal: Callable[..
     screen = terminal(*item.options, "edit", "HARBOUR/1")
     screen.answer("Title [film.mp4]:", "")
     screen.answer("Kind [video]:", "")
-    screen.answer("From whom", "harbour/P1")
-    screen.answer("How it came", "a stick")
-    for question in ("When recorded", "When received", "Language"):
+    screen.answer("From whom:", "harbour/P1")
+    screen.answer("How it came:", "a stick")
+    for question in ("When recorded:", "When received:", "Language:"):
         screen.answer(question, "")
     assert screen.finish()[0] == 0
     details = item("show", "HARBOUR/1", "--json").json

@@ -2,8 +2,10 @@
 
 import dataclasses
 import os
+import shutil
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import bags
@@ -44,9 +46,19 @@ LISTINGS = (
 )
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first test leaves a copy of what it made, for those that begin with the same."""
+    return tmp_path_factory.mktemp("hostile") / "made"
+
+
 @pytest.fixture
-def hostile(cv: Any) -> Any:
-    """A vault in which everything that can have a name has a hostile one."""
+def hostile(cv: Any, made: Path) -> Any:
+    """A vault in which everything that can have a name has a hostile one; a copy for every test."""
+    if made.exists():
+        shutil.rmtree(cv.folder)
+        shutil.copytree(made, cv.folder)
+        return cv
     cv("case", "new", "-", "--code", "HARBOUR", typed=TWO_LINES)
     paths = ["-rf", LONG]
     if sys.platform != "win32":
@@ -68,6 +80,7 @@ def hostile(cv: Any) -> Any:
     cv.file("evil.card", Somebody().card(name=ONE_LINE))
     done = cv("partner", "add", "evil.card", "--name", "-", typed=ONE_LINE)
     safe(done.stdout + done.stderr)
+    shutil.copytree(cv.folder, made)
     return cv
 
 

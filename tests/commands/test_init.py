@@ -1,6 +1,7 @@
 """Making a vault: the passphrase, the recovery words, and what is left when it comes to nothing."""
 
 import os
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -136,7 +137,7 @@ def test_a_generated_passphrase_and_the_words_are_shown_once_and_given_back(
     passphrase = next(word for word in shown.split() if word.count("-") == 6)
     screen.send("")
     assert "\x1b[?1049l" in screen.answer("taken down right:", "something else")
-    screen.answer("Press Enter, then type it back.", "")
+    assert "not the same" in screen.answer("Press Enter, then type it back.", "").split("\x1b[?1049h")[1]
     screen.answer("taken down right:", passphrase)
     shown = screen.expect("Written down? Press Enter.")
     words = words_of(shown)
@@ -161,13 +162,24 @@ def test_a_generated_passphrase_and_the_words_are_shown_once_and_given_back(
 
 def test_words_that_are_not_given_back_make_no_vault(cv: Any, terminal: Callable[..., Any], folder: Path) -> None:
     screen = terminal("--vault", folder / "new", "--key-file", "made", "init", "--no-passphrase")
-    for _attempt in range(5):
-        screen.answer("Written down? Press Enter.", "")
+    for attempt in range(5):
+        shown = screen.answer("Written down? Press Enter.", "")
+        assert ("That is another word." in shown) == (attempt > 0)
         screen.answer("Word number", "wrong")
     status, rest = screen.finish()
     assert status == 15, rest
     assert not (folder / "new").exists()
     assert not (folder / "made").exists()
+
+
+@pytest.mark.parametrize(("columns", "across"), [(80, 4), (60, 3), (40, 2), (30, 1)])
+def test_on_a_narrow_terminal_the_words_stand_below_each_other_in_their_order(
+    terminal: Callable[..., Any], folder: Path, columns: int, across: int
+) -> None:
+    screen = terminal("--vault", folder / "new", "--key-file", "made", "init", "--no-passphrase", columns=columns)
+    rows = [re.findall(r"(\d+)\. ", row) for row in screen.expect("Written down? Press Enter.").splitlines()]
+    down = 24 // across
+    assert [row for row in rows if row] == [[str(1 + n + down * k) for k in range(across)] for n in range(down)]
 
 
 def test_a_passphrase_of_ones_own_is_typed_twice_and_weak_ones_are_asked_anew(

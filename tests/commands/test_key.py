@@ -145,6 +145,22 @@ def test_nothing_is_removed_that_was_not_confirmed(cv: Any, terminal: Callable[.
     assert len(cv("key", "list").lines) == 1
 
 
+def test_a_mistyped_label_is_asked_for_again(cv: Any, terminal: Callable[..., Any]) -> None:
+    cv("key", "add", "--new-key-file", "stick", "--label", "stick")
+    screen = terminal(*cv.options, "key", "remove")
+    screen.answer("Which number or label?", "sitck")
+    screen.expect("That is none of them.")
+    screen.answer("Which number or label?", "stick")
+    screen.answer("Remove it?", "yes")
+    assert screen.finish()[0] == 0
+    assert "stick" not in {each["label"] for each in cv("key", "list", "--json").json}
+
+
+def test_a_new_key_file_in_a_folder_that_is_not_there_is_refused_in_a_sentence(cv: Any) -> None:
+    done = cv("key", "add", "--new-key-file", "gone/key", "--label", "x", status=14)
+    assert "There is no folder" in done.stderr
+
+
 def test_who_removes_what_opened_the_vault_hears_what_else_opens_it(cv: Any) -> None:
     cv("key", "add", "--recovery-file", "words", "--label", "sheet")
     done = cv("key", "remove", "0", "--yes")
@@ -225,6 +241,8 @@ def test_what_is_left_out_is_asked_for_after_the_vault_is_open(
 def test_the_place_of_a_key_file_is_asked_for(cv: Any, folder: Path, terminal: Callable[..., Any]) -> None:
     screen = terminal(*cv.options, "key", "add", "--kind", "keyfile")
     screen.answer("A label", "stick")
+    screen.answer("Where is the key file?", "gone/key")
+    screen.expect("There is no folder")
     screen.answer("Where is the key file?", "made here")
     assert screen.finish()[0] == 0
     cv.bare("--vault", cv.vault, "--key-file", folder / "made here", "case", "list")

@@ -1,10 +1,11 @@
 """`log` of one item, person, partner or time: everything that belongs to it, and nothing else."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from commands import _log_choice
+from commands import _log_choice, log
 from vault import references
 from vault.log_requests import LogEntry
 
@@ -80,3 +81,17 @@ def test_the_log_of_an_item_leaves_everything_else_out(harbour: Any) -> None:
 )
 def test_what_is_no_time_or_of_another_case_is_a_usage_error(harbour: Any, arguments: tuple[str, ...]) -> None:
     assert harbour("log", *arguments, status=2).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("purpose", "reason", "shown"),
+    [
+        (None, None, ""),
+        ("hearing", None, "hearing"),
+        (None, "clock-set-back", "clock-set-back"),
+        ("hearing", "clock-set-back", "hearing (clock-set-back)"),
+    ],
+)
+def test_a_purpose_hides_nothing_that_the_vault_says(purpose: str | None, reason: str | None, shown: str) -> None:
+    """A purpose comes from whoever asks, of a sealed file from its sender."""
+    assert log._why(replace(ENTRIES[0], purpose=purpose, reason=reason)) == shown

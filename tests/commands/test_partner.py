@@ -235,8 +235,10 @@ def test_one_wrong_group_is_enough_and_a_slip_is_asked_for_again(lena: Any, term
         right = digits[int(found[1]) - 1]
         if place == 0:
             screen.send("1234")
-            screen.expect("A group has five digits.")
-            screen.answer(f"Group {found[1]}:", " ".join(right))
+            screen.expect("A group has five digits")
+            screen.answer(f"Group {found[1]}, or all twelve words:", "99999")
+            screen.expect("at most 65535")
+            screen.answer(f"Group {found[1]}, or all twelve words:", " ".join(right))
         elif place == 7:
             screen.send(f"{(int(right) + 1) % 65536:05}")
         else:
@@ -252,6 +254,28 @@ def test_the_twelve_words_do_in_place_of_groups(lena: Any, terminal: Callable[..
     screen.answer("all twelve words:", " ".join(fingerprints.words(LENA.fingerprint)))
     assert screen.finish()[0] == 0
     assert show(lena)["grade"] == "voice"
+
+
+def test_a_mistyped_word_is_asked_for_again_and_no_difference(lena: Any, terminal: Callable[..., Any]) -> None:
+    words = fingerprints.words(LENA.fingerprint)
+    screen = terminal(*lena.options, "partner", "verify", "Lena")
+    screen.answer("all twelve words:", " ".join((*words[:-1], "scap")))
+    screen.expect("a word is not in the list of words. Nothing was changed; please type it again.")
+    screen.answer("all twelve words:", " ".join(words[:6]))
+    screen.expect("please type it again.")
+    screen.answer("all twelve words:", " ".join(words))
+    assert screen.finish()[0] == 0
+    assert show(lena)["grade"] == "voice"
+
+
+def test_an_age_recipient_in_the_place_of_a_card_is_known_as_one(cv: Any, terminal: Callable[..., Any]) -> None:
+    recipient = str(LENA.classical.recipient())
+    assert "--age" in cv("partner", "add", recipient, "--name", "Lena", status=2).stderr
+    screen = terminal(*cv.options, "partner", "add")
+    screen.answer("Where is the card?", recipient)
+    screen.answer("What do we call them?", "Lena")
+    assert screen.finish()[0] == 0
+    assert show(cv)["kind"] == "age"
 
 
 def test_somebody_without_a_card_is_asked_for_a_digest(cv: Any, terminal: Callable[..., Any]) -> None:

@@ -5,27 +5,16 @@ import os
 import re
 import subprocess
 import sys
-from importlib import util
 from pathlib import Path
 from typing import Any
 
+from loading import story
 from somebody import material
 
 from commands import cli
 
 # Codes that a terminal obeys, lines and blocks to draw with, dots that turn.
 DRAWN = re.compile("[\x1b\r\t\u2500-\u259f\u25a0-\u25ff\u2800-\u28ff]")
-
-
-def story() -> tuple[tuple[str, ...], ...]:
-    """What the test of the JSON documents runs: every command."""
-    spec = util.spec_from_file_location("story_of_json", Path(__file__).with_name("test_json.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found: tuple[tuple[str, ...], ...] = module.STORY
-    return found
 
 
 # A process of its own, because a session that a command begins outlives it.
@@ -45,7 +34,7 @@ for line in json.load(sys.stdin):
 """
 
 
-def test_every_command_is_plain_on_a_terminal_when_asked_to(cv: Any) -> None:
+def test_every_command_is_plain_on_a_terminal_when_asked_to(cv: Any, source: Path) -> None:
     cv.secret("first", b"seven quiet herons over the harbour at dawn")
     cv.secret("second", b"eleven loud cranes under the bridge at noon")
     cv.file("file.txt", b"a")
@@ -54,7 +43,7 @@ def test_every_command_is_plain_on_a_terminal_when_asked_to(cv: Any) -> None:
         cv.file(name, content)
     (cv.folder / "out").mkdir()
     lines = []
-    for arguments in story():
+    for arguments in story(source):
         unlock = () if "--passphrase-file" in arguments else ("--passphrase-file", "words")
         lines.append(["--vault", "v", "--plain", *unlock, *arguments])
     done = subprocess.run(

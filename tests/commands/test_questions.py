@@ -207,7 +207,8 @@ def test_enter_alone_where_something_is_needed_is_asked_again_and_the_interrupt_
 ) -> None:
     screen = terminal(*harbour.options, *line)
     screen.answer(question, "")
-    screen.answer("This is needed; Ctrl-C ends the command. " + question, "   ")
+    screen.expect("This is needed; Ctrl-C ends the command.\r\n")
+    screen.answer(question, "   ")
     screen.expect("This is needed")
     screen.interrupt()
     assert screen.finish()[0] == 130

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import io
 import os
@@ -401,7 +400,7 @@ def test_a_receipt_by_the_keys_of_the_card_before_says_so(ends: Ends) -> None:
     after = Somebody(9)
     ends.confirm()
     with ends.ours as here:
-        with contextlib.suppress(errors.PartnerChanged):
+        with pytest.raises(errors.PartnerChanged):
             here.partners.add("Bear", card=after.card())
         here.partners.get("Bear").verify(after.reads_out())
     done = ends.cv("receipt", "r.age")

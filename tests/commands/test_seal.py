@@ -225,6 +225,20 @@ def test_a_stick_that_is_not_in_gets_no_file_of_its_name(filled: Any, command: t
         assert len(list((filled.folder / "stick").iterdir())) == 1
 
 
+def test_a_recipient_that_is_not_safe_is_refused_before_the_questions_and_the_option_is_named(
+    filled: Any, terminal: Any
+) -> None:
+    filled("partner", "add", "--age", "-", "--name", "Finch", typed=str(CRANE.classical.recipient()))
+    command = (*filled.options, "seal", "HARBOUR", "--all", "--to", "Finch")
+    status, shown = terminal(*command).finish()
+    assert (status, "What is it for?" in shown, "`--classical`" in shown) == (15, False, True)
+    assert "`--classical`" in filled("seal", "HARBOUR", "--all", "--to", "Finch", "--yes", status=15).stderr
+    screen = terminal(*command, "--classical")
+    screen.answer("What is it for?", "")
+    screen.interrupt()
+    assert screen.finish()[0] == 130
+
+
 def test_a_no_and_an_interruption_seal_nothing(filled: Any, terminal: Any) -> None:
     command = (*filled.options, "seal", "HARBOUR", "--all", "--to", "Crane", "--purpose", "x", "--terms", "y")
     shown = terminal(*command)

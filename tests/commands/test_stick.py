@@ -5,21 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stick import CannotMount, mounted_stick
+from stick import mounted_stick, or_left_out
 
 
 @pytest.fixture
 def stick() -> Iterator[Path]:
     """A stick with exFAT. The FAT driver that can be mounted here loses what is in a folder that is renamed."""
-    try:
-        mounted = mounted_stick("exfat")
-        root = mounted.__enter__()
-    except CannotMount as reason:
-        pytest.skip(f"left out: a stick with exFAT: {reason}")
-    try:
+    with or_left_out("a stick with exFAT", mounted_stick("exfat")) as root:
         yield root
-    finally:
-        mounted.__exit__(None, None, None)
 
 
 @pytest.mark.slow

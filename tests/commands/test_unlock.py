@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -379,10 +380,10 @@ def test_adding_stops_at_once_when_the_session_is_locked(unlocked: Unlocked) -> 
         running.stdin.write(b"x" * 3_000_000)
         running.stdin.flush()
         unlocked("lock")
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while running.poll() is None and time.monotonic() < end:  # the source goes on for ever
             running.stdin.write(b"x" * 1_000_000)
-    assert running.wait(timeout=10) == 13
+    assert running.wait(timeout=60) == 13
     running.stdin.close()
     assert b"The session is over" in running.stderr.read()
     running.stderr.close()
@@ -439,3 +440,29 @@ def resident_kib(process: int) -> int:
 
 def test_the_document_of_a_session_is_json_alone(unlocked: Unlocked) -> None:
     assert json.loads(unlocked("status", "--json").stdout)["session"]["process"] == unlocked.process
+
+
+def test_whoever_mistypes_is_not_warned_of_somebody_else_but_of_earlier_attempts_they_are(
+    cv: Any, locked: Path, terminal: Callable[..., Any]
+) -> None:
+    def unlock() -> str:
+        screen = terminal("--vault", locked, "unlock")
+        screen.answer("Passphrase:", "something else")
+        screen.answer("Passphrase:", PASSPHRASE)
+        shown: str = screen.finish()[1]
+        cv.bare("--vault", locked, "lock")
+        return shown
+
+    shown = unlock()
+    assert re.search(r"Failed attempts since +1\b", shown)
+    assert "somebody else had this computer" not in shown
+    wrong = cv.secret("wrong", b"something else")
+    cv.bare("--vault", locked, "--passphrase-file", wrong, "case", "list", status=12)
+    assert "somebody else had this computer" in unlock()
+
+
+def test_a_session_says_why_it_asks_for_the_passphrase_again(unlocked: Unlocked, terminal: Callable[..., Any]) -> None:
+    screen = terminal("--vault", unlocked.vault, "passphrase", "change")
+    screen.expect("The vault is open, but this needs what opens it once more. Passphrase:")
+    screen.interrupt()
+    assert screen.finish()[0] == 130

@@ -362,6 +362,7 @@ def test_the_terminal_is_given_back_after_every_end(
     at.process.send_signal(number)
     status, _shown = at.finish()
     assert status == 130
+    assert b"not stored" not in at.shown  # there was nothing to store
     assert "воле" not in on_the_screen(at.shown)[1]
     assert b"\x1b[?25h\x1b[?1049l" in at.shown
 
@@ -409,6 +410,17 @@ def test_the_words_of_a_pdf_are_shown_in_the_terminal(
     assert at.finish()[0] == 0
     assert "request" not in on_the_screen(at.shown)[1]
     assert outcome(harbour)["phase"] == "done"
+
+
+@posix
+def test_a_scan_without_words_is_no_empty_screen(
+    harbour: Any, terminal: Callable[..., Any], program: Callable[[str], str]
+) -> None:
+    program("pdftotext")
+    harbour("add", "HARBOUR", harbour.file("scan.pdf", pdf("", "")))
+    status, shown = terminal(*harbour.options, "view", "HARBOUR/1", "--text", term="xterm").finish()
+    assert status == 15
+    assert "its pages are pictures" in shown
 
 
 @posix

@@ -88,7 +88,7 @@ class Screen:
                 self._stream.feed(piece)
                 self.shown += piece
 
-    def expect(self, text: str, seconds: float = 20) -> None:
+    def expect(self, text: str, seconds: float = 120) -> None:
         """Wait until text is shown after what was waited for before."""
         until(lambda: text.encode() in self.shown[self._seen :], f"{text!r} in {self.shown[self._seen :]!r}", seconds)
         self._seen = self.shown.index(text.encode(), self._seen) + len(text.encode())
@@ -98,7 +98,7 @@ class Screen:
         """The lines of the screen."""
         return list(self._display.display)
 
-    def see(self, text: str, seconds: float = 20) -> None:
+    def see(self, text: str, seconds: float = 120) -> None:
         """Wait until text stands on the screen."""
         until(lambda: text in "\n".join(self.display), f"{text!r} in {self.display}", seconds)
 
@@ -118,7 +118,7 @@ class Screen:
 
     def wait(self) -> int:
         status = self.process.wait(60)
-        self._reader.join(10)
+        self._reader.join(60)
         return status
 
     @property
@@ -130,12 +130,12 @@ class Screen:
         if self.process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(10)
+            self.process.wait(60)
         with contextlib.suppress(OSError):
             os.close(self.fd)
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = 20) -> None:
+def until(condition: Callable[[], object], what: str, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, what
@@ -309,7 +309,7 @@ def test_a_text_can_be_thrown_away_but_not_by_one_key(harbour: Any, write: Write
     screen = write()
     screen.type(CANARY)
     screen.type(F10 + b"3")
-    screen.see("can't be brought back")
+    screen.see("away for good")
     screen.type(ESCAPE)
     screen.see("Ctrl-Q")
     assert screen.end(b"3", b"3") == 0
@@ -590,3 +590,16 @@ def test_however_often_writing_is_killed_what_was_saved_is_there(harbour: Any, w
         assert (known + words).startswith(text), "and nothing else"
         known = text
     assert saved_inside >= 5, "kills should have landed after a save"
+
+
+def test_rows_end_after_words_and_the_cursor_stands_where_it_writes(harbour: Any, write: Write) -> None:
+    screen = write()
+    words = " ".join(f"слово{number}" for number in range(40))
+    screen.type(words)
+    screen.see("слово39")
+    shown = [word for row in screen.display[1:-1] for word in row.split()]
+    assert shown == words.split()
+    screen.type(b"\x1b[H" + b"\x1b[C" * 6 + b"-")  # Home, behind the first word
+    screen.see("слово0- слово1")
+    assert screen.end(KEEP) == 0
+    assert drafts_of(harbour) == [words.replace("слово0 ", "слово0- ", 1)]

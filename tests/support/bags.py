@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 from collections.abc import Mapping, Sequence
 
 from somebody import Somebody
@@ -12,7 +11,8 @@ from their_logs import log_of
 
 from crypto import mldsa, sshsig
 from crypto.labels import SignedKind
-from vault import archive, bag
+from vault import bag
+from vault.archive import packed
 from vault.sealed import SealedItem, SealedManifest, SealedPerson
 
 RECIPIENT = Somebody(1)
@@ -107,15 +107,6 @@ def members_of(
     layout = bag.layout(manifest.top, tags, manifest.items)
     data = [*tags.values(), *contents, bytes(layout.padding_bytes)]
     return [(name, content) for (name, _size), content in zip(layout.members, data, strict=True)]
-
-
-def packed(members: Sequence[tuple[str, bytes]]) -> bytes:
-    sink = io.BytesIO()
-    writer = archive.ArchiveWriter(sink)
-    for name, content in members:
-        writer.write_member(name, content)
-    writer.finish()
-    return sink.getvalue()
 
 
 def share_bytes(contents: Sequence[bytes] = CONTENTS, **values: object) -> bytes:

@@ -1,5 +1,7 @@
 """Disks that fail: stand-ins for `vault.files.disk`, and a loop that lets every single operation of a scenario fail.
 
+For kinds that end the process `endings.every_end` looks at the same in less time.
+
 every_failure(lambda: write_file(path, new), lambda failure: check(path.read_bytes()))
 """
 
@@ -12,7 +14,6 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 from unittest import mock
@@ -38,22 +39,22 @@ class Crash(BaseException):
     """The process is dead. Not an Exception, so that no clean-up which catches errors survives it."""
 
 
-class _Unsynced:
+class Unsynced:
     """What a power cut takes back: content without fsync, names in folders without fsync."""
 
     def __init__(self) -> None:
-        self._undo: list[tuple[Path, Callable[[], object]]] = []
+        self._undo: list[tuple[Path, Callable[[Unsynced], object]]] = []
         self._durable_bytes: dict[Path, int] = {}
 
     def file_created(self, path: Path) -> None:
         self._durable_bytes[path] = 0
-        self._undo.append((path.parent, partial(path.unlink, missing_ok=True)))
+        self._undo.append((path.parent, lambda _: path.unlink(missing_ok=True)))
 
     def file_synced(self, path: Path) -> None:
         self._durable_bytes.pop(path, None)
 
     def folder_created(self, path: Path) -> None:
-        self._undo.append((path.parent, partial(shutil.rmtree, path, ignore_errors=True)))
+        self._undo.append((path.parent, lambda _: shutil.rmtree(path, ignore_errors=True)))
 
     def folder_synced(self, folder: Path) -> None:
         self._undo = [(changed, undo) for changed, undo in self._undo if changed != folder]
@@ -62,27 +63,32 @@ class _Unsynced:
         if path.is_symlink() or not path.is_file():
             return
         durable = path.read_bytes()[: self._durable_bytes.pop(path, None)]
-        self._undo.append((path.parent, partial(path.write_bytes, durable)))
+        self._undo.append((path.parent, lambda _: path.write_bytes(durable)))
 
     def before_folder_removed(self, path: Path) -> None:
-        self._undo.append((path.parent, path.mkdir))
+        self._undo.append((path.parent, lambda _: path.mkdir()))
 
     def before_renamed(self, source: Path, target: Path) -> None:
         if target.is_file():
             self.before_file_removed(target)
-        self._undo.append((target.parent, partial(self._rename, target, source, then=target.replace)))
+        self._undo.append((target.parent, lambda lost: lost._rename(target, source, then=target.replace)))
         self._rename(source, target)
 
     def lose(self) -> None:
         for _, undo in reversed(self._undo):
             # What was in a folder that is durably gone cannot come back.
             with contextlib.suppress(FileNotFoundError):
-                undo()
+                undo(self)
         for path, size in self._durable_bytes.items():
             if path.is_file():
                 os.truncate(path, size)
         self._undo.clear()
         self._durable_bytes.clear()
+
+    def copy(self) -> Unsynced:
+        other = Unsynced()
+        other._undo, other._durable_bytes = list(self._undo), dict(self._durable_bytes)
+        return other
 
     def _rename(self, source: Path, target: Path, then: Callable[[Path], object] | None = None) -> None:
         if source in self._durable_bytes:
@@ -94,7 +100,8 @@ class _Unsynced:
 class FaultyDisk(Disk):
     """A real disk that counts its operations, and fails where told; closing is free, background flushes are not counted.
 
-    `operations` lists what was asked for, as (name of the method, name of the file), the failed one included.
+    `operations` lists what was asked for, as (name of the method, name of the file), the failed one included. `before` is
+    told of each, with what is to be written and where if not at the end.
     """
 
     def __init__(self) -> None:
@@ -106,7 +113,13 @@ class FaultyDisk(Disk):
         self._error: BaseException | None = None
         self._forever = False
         self._torn = False
-        self._unsynced = _Unsynced()
+        self._unsynced = Unsynced()
+        self.before: Callable[[str, Path, Buffer, int | None], object] = lambda *_: None
+
+    @property
+    def unsynced(self) -> Unsynced:
+        """What a power cut would take back now."""
+        return self._unsynced.copy()
 
     def lose_unsynced(self) -> None:
         """Cut the power: undo all that no fsync made durable, the worst that a file system may do."""
@@ -137,7 +150,7 @@ class FaultyDisk(Disk):
 
     def write(self, descriptor: int, data: Buffer) -> None:
         try:
-            self._count("write", self._paths[descriptor])
+            self._count("write", self._paths[descriptor], data)
         except BaseException:
             if self._torn and self._is_first_failure():
                 with memoryview(data) as view, view.cast("B") as part:
@@ -172,7 +185,7 @@ class FaultyDisk(Disk):
 
     def overwrite(self, path: Path, offset: int, data: Buffer) -> None:
         try:
-            self._count("overwrite", path)
+            self._count("overwrite", path, data, offset)
         except BaseException:
             if self._torn and self._is_first_failure():
                 with memoryview(data) as view, view.cast("B") as part:
@@ -208,9 +221,10 @@ class FaultyDisk(Disk):
         self._count("set_times_to_zero", path)
         super().set_times_to_zero(path)
 
-    def _count(self, operation: str, path: Path) -> None:
+    def _count(self, operation: str, path: Path, data: Buffer = b"", offset: int | None = None) -> None:
         with self._lock:
             self.operations.append((operation, path.name))
+            self.before(operation, path, data, offset)
             count = len(self.operations)
             if self._error is None or count < self._nth or (count > self._nth and not self._forever):
                 return

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from sealing import sealed
 from somebody import Somebody
 
 from crypto import age, mldsa, sshsig
@@ -14,7 +14,8 @@ from crypto.encoding import canonical_json
 from crypto.keys import IdentityEd25519Key, IdentityMLDSAKey
 from crypto.labels import SignedKind
 from crypto.signing import Checkpoint
-from vault import Vault, archive, bag, schema
+from vault import Vault, bag, schema
+from vault.archive import packed
 from vault.confirmations import CARD, MLDSA_SIGNATURE, PADDING, RECEIPT, SHOWN, SIGNATURE
 from vault.log_proofs import last_certificate
 from vault.tables import Row
@@ -83,21 +84,6 @@ def members(found: dict[str, bytes], *, top: str = TOP) -> list[tuple[str, bytes
     named = [(f"{top}/{name}", data) for name, data in found.items()]
     layout = bag.padded([(name, len(data)) for name, data in named], f"{top}/{PADDING}")
     return [*named, (f"{top}/{PADDING}", bytes(layout.padding_bytes))]
-
-
-def packed(found: Sequence[tuple[str, bytes]]) -> bytes:
-    sink = io.BytesIO()
-    writer = archive.ArchiveWriter(sink)
-    for name, data in found:
-        writer.write_member(name, data)
-    writer.finish()
-    return sink.getvalue()
-
-
-def sealed(plaintext: bytes, *recipients: age.Recipient) -> bytes:
-    sink = io.BytesIO()
-    age.encrypt(io.BytesIO(plaintext), sink, recipients)
-    return sink.getvalue()
 
 
 def hybrid(vault: Vault) -> age.Recipient:

@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -670,6 +671,15 @@ class Children:
         to_child.write("end\n")
         to_child.flush()
         return Ended(**json.loads(self._streams()[1].readline()))
+
+    def killed(self, moment: float, path: Path, material: Path, act: str, **more: object) -> bool:
+        """``begin``, and kill -9 after ``moment`` seconds. Whether that came before the end."""
+        pid = self.begin(path, material, act, **more)
+        time.sleep(moment)
+        os.kill(pid, signal.SIGKILL)
+        ended = self.end()
+        assert ended.error == "", ended
+        return ended.killed
 
     def run(self, scenario: Scenario, **faults: object) -> Ended:
         """One act from its beginning to its end."""

@@ -31,7 +31,7 @@ class MovedClock:
         self.now += int(seconds * SECOND)
 
 
-def until(condition: Callable[[], bool], *, seconds: float = 30) -> None:
+def until(condition: Callable[[], bool], *, seconds: float = 120) -> None:
     """Wait for a condition; fail when it does not come."""
     end = time.monotonic() + seconds
     while not condition():

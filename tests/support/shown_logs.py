@@ -20,13 +20,15 @@ class Shown:
         self.folder, self.vault, self.anna, self.to, self.number = folder, vault, Sender(7), To(vault), 0
         vault.partners.add("Anna", card=self.anna.card())
 
-    def open(self, log: TheirLog) -> Verdict:
+    def open(self, log: TheirLog, address: bytes | None = None) -> Verdict:
+        """``address`` is the fingerprint of an age recipient of ours, by which alone the sender says to know us."""
         self.number += 1
         manifest = self.anna.share(
-            self.to.fingerprint,
+            address or self.to.fingerprint,
             sequence=self.number,
             purpose=str(self.number),
             previous="00" * 32 if self.number > 1 else None,
+            to_kind="age" if address else "card",
         )
         files = self.anna.members(manifest, replaced=log.share(manifest.to_bytes(), manifest.to))
         path = self.folder / f"{self.number}.age"

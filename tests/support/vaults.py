@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
+import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from crypto.keys import CaseKey, DatabaseKey, VaultKey
+from crypto.keys import CaseKey, DatabaseKey, StepKey, VaultKey
 from vault import KeyFileUnlocker, Vault, compartment, registry, schema
 from vault.compartment import Compartment
+from vault.door import Act
 from vault.folder import Folder
+from vault.index_rows import IndexRows
+from vault.keeper import Keeper
 from vault.log import Log
 from vault.log_bodies import Body, seal_body, unseal_body
 from vault.log_rows import ENTRY_COLUMNS, entry_row
@@ -190,6 +196,34 @@ def write_rows(index: Registry, change: Callable[[], object]) -> None:
     log.conclude(log.begin("case-codes", lambda: (change(), None)[1]).number, "done")
 
 
+def drawn_seeds(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Every seed that is drawn for a step of a log from now on, in order."""
+    seeds: list[bytes] = []
+    random = StepKey.random
+
+    def remembered() -> StepKey:
+        key = random()
+        seeds.append(key.raw)
+        return key
+
+    monkeypatch.setattr(StepKey, "random", remembered)
+    return seeds
+
+
+@contextmanager
+def copied_before_outcome(act: str, path: Path, copy: Path) -> Iterator[None]:
+    """Copy the vault's folder where an act of this name is done and has no outcome yet, as a crash would leave it."""
+    end = Keeper._end
+
+    def copied_first(keeper: Keeper, ending: Act) -> None:
+        if ending.receipt.act == act:
+            copied(path, copy)
+        end(keeper, ending)
+
+    with mock.patch.object(Keeper, "_end", copied_first):
+        yield
+
+
 def body_of(index: Registry, number: int) -> Body:
     """What an entry of the log says, read past the program's own doors."""
     (record,) = index.store.execute(f"SELECT {ENTRY_COLUMNS} FROM log_entries WHERE number = ?", (number,))  # noqa: S608 (a constant)
@@ -206,12 +240,12 @@ def put_body(index: Registry, number: int, body: Body, case_id: bytes | None, ep
 
 def digest_of_rows(index: Registry) -> bytes:
     """What the index's digest has to be for the rows that its tables hold now."""
-    index._rows, index._digests = {}, {}
+    index._rows = IndexRows()
     for table in schema.VAULT_TABLES:
         if table.name in index._present:
             for record in index.store.execute(f"SELECT {', '.join(table.columns)} FROM {table.name}"):  # noqa: S608 (constants)
-                index._remember(table, table.from_record(record))
-    return registry._index_digest(index._digests)
+                index._rows.put(table, table.from_record(record))
+    return index._rows.digest()
 
 
 def written_by_hand(path: Path, statement: str) -> None:

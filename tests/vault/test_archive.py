@@ -17,12 +17,7 @@ MEMBERS = (("TOP-1/a.txt", b"first"), ("TOP-1/empty", b""), ("TOP-1/data/items/1
 
 
 def packed(members: tuple[tuple[str, bytes], ...] = MEMBERS) -> bytes:
-    sink = io.BytesIO()
-    writer = archive.ArchiveWriter(sink)
-    for name, data in members:
-        writer.write_member(name, data)
-    writer.finish()
-    return sink.getvalue()
+    return archive.packed(members)
 
 
 def unpacked(data: bytes) -> list[tuple[str, bytes]]:

@@ -5,19 +5,17 @@ And whatever happened, the next backup completes it, and the vault has lost noth
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import scenarios
-from faults import Failure, FatDisk, FaultyDisk, Kind, bury, every_failure, replaced
+from endings import every_end
+from faults import Failure, FatDisk, FaultyDisk, bury, every_failure, replaced
 from vaults import Clock, key_file, make_vault, open_vault
 
 from vault import Vault, check_backup, errors
 from vault.disk import Buffer
-
-# Those that lead to different states: an error that is seen, and the end at half a write; a power cut is the harder crash.
-KINDS: tuple[Kind, ...] = ("torn", "power cut")
 
 
 @pytest.fixture
@@ -59,6 +57,12 @@ class Scene:
         with open_vault(self.vault) as vault:
             vault.backup(self.backup)
 
+    def cut_everywhere(self, check: Callable[[Failure], None], disk: type[FaultyDisk] = FaultyDisk) -> int:
+        """The power fails at every operation: the harder crash."""
+        self.prepare()
+        places = self.vault, self.place / "stick"
+        return every_end(self.run, check, places=places, kinds=("power cut",), disk=disk)
+
     def items_in_backup(self) -> int:
         report = check_backup(self.backup, key_file(), read_data=True, clock=Clock())
         assert report.findings == ()
@@ -81,7 +85,6 @@ def test_a_backup_that_fails_at_any_write_leaves_the_one_before_or_the_new_one(p
     seen = set()
 
     def check(failure: Failure) -> None:
-        bury()
         items = scene.items_in_backup()
         seen.add(items)
         if failure.raised is None:
@@ -89,7 +92,8 @@ def test_a_backup_that_fails_at_any_write_leaves_the_one_before_or_the_new_one(p
         assert items in (3, 4)
         scene.verify_next(4)
 
-    assert every_failure(scene.run, check, prepare=scene.prepare, kinds=KINDS) > 40
+    # Those that lead to different states: an error that is seen, half written, and the end.
+    assert every_failure(scene.run, check, prepare=scene.prepare, kinds=("torn",)) + scene.cut_everywhere(check) > 40
     assert seen == {3, 4}
 
 
@@ -99,7 +103,6 @@ def test_a_first_backup_that_fails_at_any_write_is_incomplete_or_whole(place: Pa
     seen = set()
 
     def check(failure: Failure) -> None:
-        bury()
         try:
             seen.add(scene.items_in_backup())
         except (errors.BackupIncomplete, errors.NoSuchVault, errors.NotAVault) as error:
@@ -110,7 +113,7 @@ def test_a_first_backup_that_fails_at_any_write_is_incomplete_or_whole(place: Pa
             assert not (place / "new").exists()
         scene.verify_next(3)
 
-    assert every_failure(scene.run, check, prepare=scene.prepare, kinds=("power cut",)) > 40
+    assert scene.cut_everywhere(check) > 40
     assert {errors.BackupIncomplete, 3} <= seen <= {errors.BackupIncomplete, errors.NoSuchVault, errors.NotAVault, 3}
 
 
@@ -119,13 +122,12 @@ def test_on_a_stick_where_a_rename_is_two_steps_the_backup_survives_too(place: P
     scene = Scene(place, with_backup=True)
 
     def check(_failure: Failure) -> None:
-        bury()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("vault.backups.BackupFolder.damaged_headers", lambda *_: [])  # one copy may be lost
             assert scene.items_in_backup() in (3, 4)
         scene.verify_next(4)
 
-    every_failure(scene.run, check, prepare=scene.prepare, kinds=("power cut",), disk=FatDisk)
+    scene.cut_everywhere(check, FatDisk)
 
 
 @pytest.mark.slow

@@ -264,7 +264,7 @@ class _Bytes:
         return count
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's")
+@pytest.mark.skipif(sys.platform == "win32", reason="left out: modes of POSIX")
 def test_an_export_is_for_its_owner_alone_where_the_disk_can(vault: Vault, tmp_path: Path, out: Path) -> None:
     exported = added(vault, tmp_path).export(out)
     assert exported.owner_only

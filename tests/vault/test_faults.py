@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from endings import ENDS, every_end
 from faults import (
     KINDS,
     Crash,
@@ -136,6 +139,71 @@ def test_a_scenario_that_fails_without_a_fault_is_not_taken_for_a_tested_one(tmp
         every_failure(lambda: files.sync_folder(tmp_path / "missing"), print)
 
 
+@pytest.mark.parametrize("disk", [FaultyDisk, FatDisk])
+def test_endings_of_one_run_leave_what_endings_of_many_runs_leave(tmp_path: Path, disk: type[FaultyDisk]) -> None:
+    place = tmp_path / "place"
+
+    def prepare() -> None:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        for name in ("file", "gone"):
+            (place / name).write_bytes(OLD)
+
+    def run() -> None:
+        files.write_file(place / "file", NEW)
+        files.disk.overwrite(place / "file", 10, b"overwritten!")
+        files.disk.make_folder(place / "folder")
+        files.disk.remove(place / "gone")
+
+    def left(seen: list[object]) -> Callable[[Failure], None]:
+        def look(failure: Failure) -> None:
+            # What is not yet in its place has a name that is drawn.
+            found = sorted((path.name[:6], path.is_file() and path.read_bytes()) for path in place.iterdir())
+            named = [each for each in found if each[0] in ("file", "gone", "folder")]
+            others = sorted(each[1] for each in found if each not in named)
+            seen.append((failure.kind, failure.nth, failure.operation, failure.raised is None, named, others))
+
+        return look
+
+    of_many: list[object] = []
+    of_one: list[object] = []
+    many = every_failure(run, left(of_many), prepare=prepare, kinds=ENDS, disk=disk)
+    prepare()
+    one = every_end(run, left(of_one), places=(place,), kinds=ENDS, disk=disk, way=lambda failure: failure)
+    assert one == many > 20
+    assert of_one == of_many
+
+
+def test_what_is_the_same_is_looked_at_once_in_each_way(tmp_path: Path) -> None:
+    def counted(way: Callable[[Failure], object]) -> int:
+        looked_at: list[Failure] = []
+        (tmp_path / "file").write_bytes(OLD)
+        endings = every_end(
+            lambda: files.write_file(tmp_path / "file", NEW),
+            looked_at.append,
+            places=(tmp_path,),
+            kinds=("crash", "power cut"),
+            way=way,
+        )
+        assert endings == 2 * len(["open_new", "write", "fsync", "rename", "fsync_folder"])
+        return len(looked_at)
+
+    # Nothing new, an empty file, a full one, which is in its place; and after the end it is there for good.
+    assert counted(lambda _: None) == 5
+    # Only before the first operation is there nothing for a power cut to take back.
+    assert counted(lambda failure: failure.nth) == 11 - 1
+
+
+def test_an_ending_is_not_taken_for_looked_at_where_something_else_is_changed(tmp_path: Path) -> None:
+    (tmp_path / "place").mkdir()
+    with pytest.raises(AssertionError, match="in none of the places"):
+        every_end(
+            lambda: files.write_file(tmp_path / "file", NEW), print, places=(tmp_path / "place",), kinds=("crash",)
+        )
+    with pytest.raises(NothingToFail):
+        every_end(lambda: None, print, places=(tmp_path,), kinds=("crash",))
+
+
 def test_a_fat_disk_keeps_no_modes_and_coarse_times(tmp_path: Path) -> None:
     disk = FatDisk()
     disk.make_folder(tmp_path / "folder")
@@ -179,16 +247,16 @@ base.close()
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("sqlcipher3", reason="no SQLCipher, so its writes were not made to fail")
+    pytest.importorskip("sqlcipher3", reason="left out: SQLCipher's own writes: there is no SQLCipher")
     found = shim(tmp_path_factory.mktemp("preload"))
     if found is None:
-        pytest.skip("no Linux or no C compiler here, so SQLCipher's writes were not made to fail")
+        pytest.skip("left out: SQLCipher's own writes: needs Linux and a C compiler")
     return found
 
 
 def child(environment: dict[str, str] | None, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}\n{CHILD}", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -227,6 +295,6 @@ def test_files_of_another_name_are_left_alone(library: Path, tmp_path: Path) -> 
 def test_a_torn_write_of_another_process_leaves_its_first_half(library: Path, tmp_path: Path) -> None:
     code = "import os, sys; os.write(os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY), b'x' * 1000)"
     environment = fault_environment(library, path="file", at=1, mode="torn")
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "file")], env=environment, timeout=30)
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "file")], env=environment, timeout=120)
     assert done.returncode == -9
     assert (tmp_path / "file").stat().st_size == 500

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import bags
 import pytest
+import sealing
 from somebody import Somebody
 from terminals import answering
 
@@ -33,9 +34,7 @@ def sealed(*recipients: age.Recipient, manifest: Mapping[str, object] | None = N
     values = {"to": TO, "to_kind": "age", "sealed_for": "X25519"} | dict(manifest or {})
     share = bags.share(CONTENTS, **values)
     tags = bags.tags_of(share, replaced={bag.GUIDE: guide.read_me(share.top)})
-    sink = io.BytesIO()
-    age.encrypt(io.BytesIO(bags.packed(bags.members_of(share, tags, CONTENTS))), sink, recipients)
-    return sink.getvalue()
+    return sealing.sealed(bags.packed(bags.members_of(share, tags, CONTENTS)), *recipients)
 
 
 @pytest.fixture(scope="module")
@@ -219,9 +218,7 @@ def hostile(*, top: str = "HARBOUR-3", **planted: bytes) -> bytes:
             link = tarfile.TarInfo("HARBOUR-3")
             link.type, link.linkname = tarfile.SYMTYPE, top
             written.addfile(link)
-    sealed_file = io.BytesIO()
-    age.encrypt(io.BytesIO(sink.getvalue()), sealed_file, [RECIPIENT.recipient()])
-    return sealed_file.getvalue()
+    return sealing.sealed(sink.getvalue(), RECIPIENT.recipient())
 
 
 @pytest.mark.parametrize("top", ["HARBOUR-3", "deep/er"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import io
 import pickle
 import shutil
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from loading import golden_maker
 from somebody import Somebody
 from vaults import all_files, key_file, make_vault, open_vault, write_rows
 
@@ -186,7 +186,7 @@ def test_a_restored_vault_has_the_identity_and_the_partners(vault: Vault, tmp_pa
 
 def test_a_vault_of_before_gets_an_identity_and_partners(source: Path, tmp_path: Path) -> None:
     shutil.copytree(source / "tests" / "vaults" / "v1" / "vault", tmp_path / "v")
-    unlocker = KeyFileUnlocker(_golden_key(source))
+    unlocker = KeyFileUnlocker(golden_maker(source).KEY)
     with Vault.open(tmp_path / "v", unlocker) as vault:
         tables = {str(name) for (name,) in vault.keeper.registry.store.execute("SELECT name FROM sqlite_master")}
         assert not {"identity", "partners"} & tables
@@ -200,16 +200,6 @@ def test_a_vault_of_before_gets_an_identity_and_partners(source: Path, tmp_path:
         assert vault.identity.show() == shown
         assert [each.name for each in vault.partners.list()] == ["Lena"]
         assert vault.check(read_data=True).findings == ()
-
-
-def _golden_key(source: Path) -> bytes:
-    spec = importlib.util.spec_from_file_location("golden_of_identity", source / "tests/vectors/make/golden_v1.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    key: bytes = module.KEY
-    return key
 
 
 @pytest.mark.parametrize(

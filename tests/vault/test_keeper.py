@@ -301,7 +301,7 @@ def test_a_request_whose_intent_cannot_be_written_opens_no_key_shows_and_changes
     assert vault.keeper.registry.frontier.size > size
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX's")
+@pytest.mark.skipif(sys.platform == "win32", reason="left out: limits of file sizes of POSIX")
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_disk_that_takes_nothing_more_shows_nothing(vault: Vault, name: str) -> None:
     import resource

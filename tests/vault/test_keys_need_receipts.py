@@ -8,10 +8,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import util
 from pathlib import Path
 
 import click
+import loading
 import pytest
 from somebody import material
 
@@ -220,12 +220,7 @@ def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[str]:
 
 def story(source: Path) -> list[tuple[str, ...]]:
     """The story of all documents, without a session, whose keys another process has; and what has no document."""
-    spec = util.spec_from_file_location("story_of_json", source / "tests" / "commands" / "test_json.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    told: list[tuple[str, ...]] = [each for each in module.STORY if each != ("unlock",)]
+    told = [each for each in loading.story(source) if each != ("unlock",)]
     at = told.index(("revise", "HARBOUR/1", "file2.txt"))
     more: list[tuple[str, ...]] = [("cat", "HARBOUR/1"), ("view", "HARBOUR/1"), ("help",), ("help-partner",)]
     more += [

@@ -99,6 +99,16 @@ def test_the_log_keeps_which_entries_were_disclosed_and_what_for(vault: Vault, t
         assert [(entry.item, entry.case) for entry in told(again, "log-disclose")[2:]] == [(None, "HARBOUR")] * 2
 
 
+@pytest.mark.parametrize("phase", ["intent", "", "it was never disclosed"])
+def test_an_outcome_is_one_of_those_that_there_are_whoever_asks(vault: Vault, phase: str) -> None:
+    begun = vault.keeper.log_export_begin()
+    with pytest.raises(errors.ReceiptRefused):
+        vault.keeper.log_export_end(begun.intent, phase)
+    with open_vault_of(vault) as again:
+        assert [entry.phase for entry in told(again, "log-export")] == ["intent", "recovered"]
+        assert again.check().findings == ()
+
+
 def open_vault_of(vault: Vault) -> Vault:
     vault.close()
     return open_vault(vault.path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib.util
 import os
 import shutil
 import sys
@@ -15,12 +14,14 @@ from typing import Any
 
 import pytest
 from faults import Failure, FaultyDisk, bury, every_failure, replaced
+from loading import golden_maker
 from vaults import (
     Clock,
     all_files,
     body_of,
     clear_content,
     copied,
+    drawn_seeds,
     key_file,
     make_vault,
     open_registry,
@@ -46,17 +47,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """Every seed that was drawn for a step, in order."""
-    seeds: list[bytes] = []
-    random = StepKey.random
-
-    def remembered() -> StepKey:
-        key = random()
-        seeds.append(key.raw)
-        return key
-
-    monkeypatch.setattr(StepKey, "random", remembered)
-    return seeds
+    return drawn_seeds(monkeypatch)
 
 
 def opened_blocks(path: Path) -> list[tuple[int, bytes]]:
@@ -376,12 +367,7 @@ def test_a_vault_from_before_keys_of_the_log_signs_from_its_next_step_on(
 
 
 def _golden(path: Path, source: Path) -> Vault:
-    spec = importlib.util.spec_from_file_location("golden_v1", source / "tests/vectors/make/golden_v1.py")
-    assert spec is not None
-    assert spec.loader is not None
-    maker = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(maker)
-    return Vault.open(path, KeyFileUnlocker(maker.KEY))
+    return Vault.open(path, KeyFileUnlocker(golden_maker(source).KEY))
 
 
 def test_the_generation_stands_in_the_index_and_cannot_be_put_there_by_hand(path: Path) -> None:
@@ -407,6 +393,8 @@ class Interrupt:
         self.at, self.seen = at, 0
 
     def __enter__(self) -> Interrupt:
+        # Python 3.12 looks once, when tracing begins, whether anybody wants opcodes.
+        sys._getframe().f_trace_opcodes = True
         sys.settrace(self._called)
         return self
 

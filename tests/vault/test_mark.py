@@ -91,7 +91,7 @@ def test_the_mark_says_nothing_without_the_vault(path: Path, state: Path) -> Non
     assert len(data) < 200
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's")
+@pytest.mark.skipif(sys.platform == "win32", reason="left out: modes of POSIX")
 def test_a_state_folder_that_cannot_be_used_hinders_nothing(path: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     with open_vault(path, state_dir=tmp_path / "file" / "deeper") as vault:

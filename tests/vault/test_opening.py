@@ -37,7 +37,7 @@ from vault.errors import (
 )
 from vault.folder import SUBFOLDERS, Folder, Staging
 
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's")
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="left out: modes of POSIX")
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def test_a_wrong_secret_does_not_keep_the_lock(path: Path) -> None:
 
 
 @posix_only
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="left out: what root may not write to")
 def test_a_folder_that_may_not_be_written_is_read_only(path: Path) -> None:
     path.chmod(0o500)
     for each in path.iterdir():

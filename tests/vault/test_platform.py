@@ -19,13 +19,13 @@ from vault.platform import Hardening
 
 ROOT = Path(__file__).parents[2]
 
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="asks the Linux kernel")
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's")
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="left out: asks the Linux kernel")
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="left out: modes of POSIX")
 
 
 def python(code: str) -> str:
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=30).stdout.strip()
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120).stdout.strip()
 
 
 @linux_only

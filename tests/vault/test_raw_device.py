@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from vaults import key_file, make_vault
+from vaults import drawn_seeds, key_file, make_vault
 
-from crypto.keys import StepKey
 from vault.logkey import LogKey
 
 SIZE = 48 << 20
@@ -41,7 +40,6 @@ def test_no_block_of_a_key_that_signed_can_be_found_on_the_raw_device(
 ) -> None:
     image, place = mounted
     blocks: list[bytes] = []
-    seeds: list[bytes] = []
     sealed = LogKey._sealed
 
     def remembered(self: LogKey, held: object) -> bytes:
@@ -49,15 +47,8 @@ def test_no_block_of_a_key_that_signed_can_be_found_on_the_raw_device(
         blocks.append(block)
         return block
 
-    random = StepKey.random
-
-    def drawn() -> StepKey:
-        key = random()
-        seeds.append(key.raw)
-        return key
-
     monkeypatch.setattr(LogKey, "_sealed", remembered)
-    monkeypatch.setattr(StepKey, "random", drawn)
+    seeds = drawn_seeds(monkeypatch)
     with make_vault(place / "v") as vault:
         vault.cases.new("Harbour", code="HARBOUR")
         for number in range(50):

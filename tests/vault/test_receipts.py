@@ -100,7 +100,7 @@ def test_after_a_request_its_receipt_opens_nothing_whether_it_succeeded_or_faile
         assert receipt._grants == set(), receipt.act
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="left out: fork")
 def test_a_receipt_is_refused_in_another_process() -> None:
     script = """
 import os, sys

@@ -277,7 +277,7 @@ def test_without_a_log_no_receipt_is_signed_and_none_is_taken_in(pair: Pair, mon
 
 def test_a_client_that_goes_away_leaves_no_receipt_and_no_open_intent(pair: Pair, home: Path) -> None:
     found = pair.open(pair.seal().path)
-    with session(pair.theirs, home / "run" / "theirs") as served:
+    with session(pair.theirs, home.parent / "run" / "b") as served:
         client = served.attach()
         made = client.keeper.receipt_make(receipt_files._request(found, None))
         client.close()
@@ -290,8 +290,8 @@ def test_a_client_that_goes_away_leaves_no_receipt_and_no_open_intent(pair: Pair
 
 def test_in_a_session_all_of_it_is_the_same(pair: Pair, home: Path) -> None:
     with (
-        session(pair.ours, home / "run" / "ours") as at_ours,
-        session(pair.theirs, home / "run" / "theirs") as at_theirs,
+        session(pair.ours, home.parent / "run" / "a") as at_ours,
+        session(pair.theirs, home.parent / "run" / "b") as at_theirs,
         at_ours.attach() as ours,
         at_theirs.attach() as theirs,
     ):

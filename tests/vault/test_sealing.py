@@ -248,6 +248,16 @@ def test_a_removed_partner_gets_nothing_more_and_is_told_of(vault, case, out):
     assert share.removed is not None
 
 
+def test_what_a_removed_partner_has_is_not_told_of_the_next_one_with_the_name(vault, case, out):
+    sealed(case, out, to="Crane")
+    vault.partners.get("Crane").remove()
+    vault.partners.add("Crane", card=Somebody(3).card())
+    assert vault.shares(partner="Crane") == ()
+    sealed(case, out, to="Crane")
+    (share,) = vault.shares(partner="Crane")
+    assert (share.removed, len(vault.shares())) == (None, 2)
+
+
 # The chain of files to one partner
 
 

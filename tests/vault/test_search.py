@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from searched import in_one_text, lone_case
 from vaults import make_vault
 
-from crypto.keys import CaseKey
 from vault import Description, PersonFields, Vault, search, wordforms
 from vault.compartment import Compartment
 from vault.errors import BadValue, VaultError
@@ -32,19 +31,9 @@ def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
 @pytest.fixture(scope="module")
 def compartment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compartment]:
     """A case without a vault, for tests that look at one text after the other."""
-    path = tmp_path_factory.mktemp("case") / "case"
-    made = Compartment.create(path, CaseKey.random(), code="CASE", case_id=secrets.token_bytes(16), clock=lambda: "now")
+    made = lone_case(tmp_path_factory.mktemp("case") / "case")
     yield made
     made.close()
-
-
-def in_one_text(compartment: Compartment, text: str, words: str) -> list[list[str]]:
-    """The marked words of each hit, where a case holds this text alone."""
-    with compartment.changing():
-        search.forget(compartment, "1")
-        search.index(compartment, "1", "note", text)
-    hits = search.find(compartment, search.query(words), "CASE")
-    return [[hit.excerpt[start:end] for start, end in hit.spans] for hit in hits]
 
 
 def small_vault(path: Path) -> Iterator[Vault]:

@@ -77,7 +77,7 @@ def test_it_is_held_exclusively_in_write_ahead_mode_with_full_synchronisation(op
     }
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's")
+@pytest.mark.skipif(sys.platform == "win32", reason="left out: modes of POSIX")
 def test_only_the_owner_may_read_it_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:

@@ -48,6 +48,12 @@ def shared(log: TheirLog, manifest: SealedManifest | None = None, **wrong: Any) 
     return bags.tags_of(manifest, replaced=log.share(manifest.to_bytes(), manifest.to, **wrong))
 
 
+def logged(sender: Partner, log: TheirLog, manifest: SealedManifest, to: To) -> bytes:
+    """A file for a vault, in a log of its sender's."""
+    proofs = log.share(manifest.to_bytes(), manifest.to)
+    return sealed(bags.packed(sender.members(manifest, replaced=proofs)), to.hybrid)
+
+
 def test_what_the_log_has_is_shown_with_nothing_else_of_the_entry() -> None:
     log = TheirLog(SENDER)
     files = shared(log)
@@ -199,14 +205,16 @@ def test_a_checkpoint_of_another_form_is_refused(change: Callable[[bytes], bytes
         judged(bags.share(), bags.tags_of(bags.share(), replaced=files))
 
 
-@pytest.mark.parametrize("place", ["form", "earlier", "generations", "share", "key"])
 @pytest.mark.parametrize("value", [None, True, 2, "text", [], {}, [None] * 65, {"leaf": 1, "proof": []}])
-def test_proofs_of_another_form_are_refused(place: str, value: object) -> None:
+def test_proofs_of_another_form_are_refused(value: object) -> None:
     data = json.loads(TheirLog(SENDER).share(b"file", bags.TO.hex())[bag.LOG_PROOFS])
-    if data[place] == value or (place == "key" and value is None):
-        return
-    with pytest.raises(SealedFileRefused):
-        LogProofs.from_bytes(canonical_json(data | {place: value}))
+    allowed = {"earlier": [], "key": None}
+    places = [name for name in data if value != allowed.get(name, "")]
+    assert len(places) >= 4
+    for place in places:
+        with pytest.raises(SealedFileRefused):
+            LogProofs.from_bytes(canonical_json(data | {place: value}))
+    assert LogProofs.from_bytes(canonical_json(data | allowed))
 
 
 # Two vaults
@@ -576,10 +584,8 @@ def test_two_roots_for_one_size_are_kept_as_the_proof_whoever_was_shown_them(tmp
 
         def file(history: TheirLog, number: int, **values: Any) -> Path:
             manifest = anna.share(to.fingerprint, sequence=number, purpose=f"{history.history}{number}", **values)
-            proofs = history.share(manifest.to_bytes(), manifest.to)
             path = tmp_path / f"{history.history}{number}.age"
-            members = anna.members(manifest, replaced=proofs)
-            path.write_bytes(sealed(bags.packed(members), to.hybrid))
+            path.write_bytes(logged(anna, history, manifest, to))
             return path
 
         vault.open_file(file(log, 1), accept=lambda _: True)
@@ -606,9 +612,8 @@ def test_no_gap_is_hidden_by_an_earlier_state_of_a_generation_that_never_was(tmp
 
         def file(log: TheirLog, number: int) -> Path:
             manifest = anna.share(to.fingerprint, sequence=number, previous="00" * 32 if number > 1 else None)
-            proofs = log.share(manifest.to_bytes(), manifest.to)
             path = tmp_path / f"{number}{len(log.misstated)}.age"
-            path.write_bytes(sealed(bags.packed(anna.members(manifest, replaced=proofs)), to.hybrid))
+            path.write_bytes(logged(anna, log, manifest, to))
             return path
 
         log = TheirLog(anna)
@@ -638,9 +643,8 @@ def test_a_state_that_nothing_connects_stays_suspect_while_the_other_history_goe
             manifest = anna.share(
                 to.fingerprint, sequence=number, previous=f"{number - 1:064x}" if number > 1 else None
             )
-            proofs = history.share(manifest.to_bytes(), manifest.to)
             path = tmp_path / f"{history.history}{number}.age"
-            path.write_bytes(sealed(bags.packed(anna.members(manifest, replaced=proofs)), to.hybrid))
+            path.write_bytes(logged(anna, history, manifest, to))
             return path
 
         vault.open_file(file(log, 1), accept=lambda _: True)
@@ -661,8 +665,7 @@ def test_a_stranger_who_names_the_vault_of_a_partner_accuses_nobody(tmp_path: Pa
         vault.open_file(tmp_path / "1.age", accept=lambda _: True)
         stranger.card_bytes = stranger.claiming(vault_id=anna.vault_id, name="Anna")
         manifest = stranger.share(to.fingerprint, vault_id=anna.vault_id.hex())
-        proofs = TheirLog(stranger, anna.vault_id).share(manifest.to_bytes(), manifest.to)
-        (tmp_path / "2.age").write_bytes(sealed(bags.packed(stranger.members(manifest, replaced=proofs)), to.hybrid))
+        (tmp_path / "2.age").write_bytes(logged(stranger, TheirLog(stranger, anna.vault_id), manifest, to))
         found = vault.inspect_file(tmp_path / "2.age")
         assert found.verdict.sender.trust == "changed"
         assert vault.log_status().forks == ()

@@ -100,7 +100,7 @@ def test_a_refused_card_leaves_nothing_but_the_log(vault: Vault) -> None:
     assert vault.partners.list() == ()
     assert acts(vault)[:2] == [
         ("partner-add", "intent", "Lena", (), None),
-        ("partner-add", "failed", None, (), "BadCard"),
+        ("partner-add", "failed", None, (), "BadCard: its signatures do not hold"),
     ]
 
 

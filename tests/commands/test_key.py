@@ -132,7 +132,7 @@ def test_nothing_is_removed_that_was_not_confirmed(cv: Any, terminal: Callable[.
         screen = terminal(*cv.options, "key", "remove", "1")
         screen.answer("Remove it? [yes/no]", answers[0])
         for again in answers[1:]:
-            screen.answer("Please type yes or no. Remove it? [yes/no]", again)
+            screen.answer("Please type yes or no.\r\nRemove it? [yes/no]", again)
         status, rest = screen.finish()
         assert status == 15
         assert "Nothing was done." in rest

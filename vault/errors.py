@@ -289,7 +289,7 @@ class PartnerChanged(VaultError):
     template = "The card of {name} is another one than before, and it was not compared yet"
 
 
-class OnlyClassical(VaultError):
+class OnlyClassical(Refused):
     """Of ``name`` no recipient is known that is safe against quantum computers."""
 
     template = "Of {name} only a recipient is known that quantum computers to come may break"

@@ -386,9 +386,7 @@ class Door:
 
     def adopt(self, found: Header, registry: Registry) -> None:
         """Go on in a new epoch, whose files are complete."""
-        for case_id in list(self._open):
-            self.drop(case_id)
-        self.registry.close()
+        self.let_go()
         self.header, self.registry = found, registry
         self.log = Log(registry, wall_time=self.clock, actor=self.log.actor, said=True)
 
@@ -400,6 +398,10 @@ class Door:
             for intent in self.log.unanswered():
                 if intent.case_id in self._open and self.registry.case_by_id(intent.case_id) is None:
                     self.settle(intent, phase="failed", reason="interrupted")
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close the databases, and record nothing."""
         for case_id in list(self._open):
             self.drop(case_id)
         self.registry.close()

@@ -141,6 +141,7 @@ def open_locked(
         if state_dir:
             failures.add(state_dir, copies[0].folder_id)
         raise
+    let_go = registry.close
     try:
         older = _is_older(registry, state_dir, accepted=accept_older)
         if restored:
@@ -150,6 +151,7 @@ def open_locked(
             raise errors.LogKeyLost
         label = _label(registry, unlocked)
         keeper = Keeper(folder, found, registry, actor=label or unlocked.kind, clock=clock)
+        let_go = keeper.let_go
         if label is None:
             keeper.warn("unknown-slot")
             keeper.unknown_slot = unlocked.slot
@@ -180,7 +182,7 @@ def open_locked(
         if state_dir:
             _absorb_failures(keeper, state_dir)
     except BaseException:
-        registry.close()
+        let_go()
         raise
     return keeper
 

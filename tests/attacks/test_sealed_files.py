@@ -15,7 +15,7 @@ from vaults import make_vault, object_files
 from commands._errors import status_of as commands_status
 from crypto import age
 from crypto.labels import SignedKind
-from vault import bag, errors, schema
+from vault import archive, bag, errors, schema
 
 ANNA, MALLORY, BORIS = Sender(0, "Anna"), Sender(1, "Anna"), Sender(2, "Boris")
 CHUNK = age.CHUNK + 16
@@ -425,8 +425,8 @@ def test_a_file_that_announces_more_than_the_disk_has_is_refused_before_work(our
     tags = ANNA.tags(manifest)
     layout = bag.layout(manifest.top, tags, manifest.items)
     plaintext = b"".join(
-        bags.archive.header(name, size) + data + bytes(-size % 512)
+        archive.header(name, size) + data + bytes(-size % 512)
         for (name, size), data in zip(layout.members, tags.values(), strict=False)
     )
-    plaintext += bags.archive.header(*layout.members[len(tags)]) + b"a beginning"
+    plaintext += archive.header(*layout.members[len(tags)]) + b"a beginning"
     ours.refuses(sealed(plaintext, ours.to.hybrid), errors.NoSpace)

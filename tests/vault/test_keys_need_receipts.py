@@ -184,7 +184,6 @@ for line in json.load(sys.stdin):
 # What unwraps nothing, and why.
 NOTHING = {
     "init": "there is no case",
-    "case new": "its key is drawn, not unwrapped",
     "lock": "the service ends",
     "drop": "no vault is opened",
     "help": "no vault is opened",

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from faults import FatDisk, FaultyDisk, replaced
@@ -28,6 +29,7 @@ from vault.errors import (
     AlreadyThere,
     DatabaseDamaged,
     LogKeyLost,
+    LogUnavailable,
     NoSpace,
     NoSuchVault,
     OlderCopy,
@@ -36,6 +38,7 @@ from vault.errors import (
     VaultInUse,
 )
 from vault.folder import SUBFOLDERS, Folder, Staging
+from vault.log import Log
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="left out: modes of POSIX")
 
@@ -400,6 +403,24 @@ def test_a_case_that_does_not_open_keeps_its_intent_waiting_and_the_vault_opens(
     with open_vault(crashed) as vault:
         assert vault.warnings == ("recovered",)
         assert vault.check().findings == ()
+
+
+def test_an_opening_that_fails_holds_nothing_that_the_next_one_needs(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = open_vault(path)
+    act = vault.keeper._begin("case-note", "HARBOUR", item=None, purpose=None, grants=())
+    compartment = vault.keeper._compartment(act)
+    vault.keeper.log.refine(act.receipt, before=compartment.state, after=b"\x01" * 32, objects=())
+    crashed = copied(path, tmp_path / "crashed")
+    vault.close()
+    with monkeypatch.context() as full:
+        full.setattr(Log, "conclude", mock.Mock(side_effect=LogUnavailable))
+        with pytest.raises(LogUnavailable) as failed:
+            open_vault(crashed)
+    with open_vault(crashed) as again:
+        assert again.warnings == ("recovered",)
+    assert failed.value  # whoever keeps the error keeps nothing open with it
 
 
 def test_both_headers_are_written_and_a_half_written_one_is_healed(path: Path) -> None:

@@ -134,10 +134,14 @@ STEPS = (
         after={
             "en": (
                 "It must end with WHOLE. Do not open files that these lists do not name: nobody vouches for them.\n"
+                "What was sent lies in the folder data. Titles, purpose and terms, as far as the sender sent them, are in "
+                "sealed.json, which any text editor shows.\n"
                 'The file "padding" holds only zeros, to hide the size. You can delete it.'
             ),
             "ru": (
                 "В конце должно стоять WHOLE. Не открывайте файлы, которых нет в этих списках: за них никто не ручается.\n"
+                "Присланное лежит в папке data. Названия, цель и условия, если отправитель их приложил, написаны в файле "
+                "sealed.json; его покажет любой текстовый редактор.\n"
                 "Файл padding состоит из нулей и только скрывает размер. Его можно удалить."
             ),
         },

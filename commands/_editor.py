@@ -78,16 +78,24 @@ class _Buffer(Buffer):
 
 
 class _Visible(Processor):
-    """Shows what a terminal would obey, or not show, as ``<U+202E>``, breaks no word, and leaves the text as it is."""
+    """Shows what a terminal would obey, or not show, as ``<U+202E>``, and leaves the text as it is.
+
+    In a text of many rows it breaks no word; a single one is moved to where the cursor stands.
+    """
+
+    def __init__(self, *, many_rows: bool) -> None:
+        self._many_rows = many_rows
 
     def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
         fragments = transformation_input.fragments
         line = fragment_list_to_text(fragments)
         simple = (line.isascii() and line.isprintable()) or not any(hidden(char) for char in line)
-        if simple and (len(line) > LONGEST_LINE or get_cwidth(line) <= transformation_input.width):
+        fits = not self._many_rows or len(line) > LONGEST_LINE or get_cwidth(line) <= transformation_input.width
+        if simple and fits:
             return Transformation(fragments)
-        looks = [_TAB if char == "\t" else visible(char) if hidden(char) else char for char in line]
-        shown = broken_at_words(looks, [get_cwidth(look) for look in looks], transformation_input.width)
+        shown = [_TAB if char == "\t" else visible(char) if hidden(char) else char for char in line]
+        if self._many_rows:
+            shown = broken_at_words(shown, [get_cwidth(look) for look in shown], transformation_input.width)
         starts = [0, *accumulate(len(look) for look in shown)]
         return Transformation(
             [("", "".join(shown))],
@@ -255,8 +263,8 @@ class Editor:
     # What is seen
 
     def _application(self) -> Application[Ending]:
-        text = Window(BufferControl(self._buffer, input_processors=[_Visible()]), wrap_lines=True)
-        self._title_window = Window(BufferControl(self._title, input_processors=[_Visible()]), height=1)
+        text = Window(BufferControl(self._buffer, input_processors=[_Visible(many_rows=True)]), wrap_lines=True)
+        self._title_window = Window(BufferControl(self._title, input_processors=[_Visible(many_rows=False)]), height=1)
         asking = ConditionalContainer(
             VSplit([Window(FormattedTextControl(lambda: _("Title: ")), dont_extend_width=True), self._title_window]),
             filter=Condition(lambda: self._mode == "title"),

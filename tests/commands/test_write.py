@@ -603,3 +603,20 @@ def test_rows_end_after_words_and_the_cursor_stands_where_it_writes(harbour: Any
     screen.see("слово0- слово1")
     assert screen.end(KEEP) == 0
     assert drafts_of(harbour) == [words.replace("слово0 ", "слово0- ", 1)]
+
+
+def test_a_long_title_is_one_row_as_it_was_typed(harbour: Any, write: Write) -> None:
+    screen = write()
+    words, more = " ".join(f"слово{number}" for number in range(9)), "и ещё несколько слов в заглавие, для полноты"
+    screen.type(words)
+    screen.type(F10)
+    screen.see("1 store")
+    screen.type("1")
+    screen.see("Title: ")
+    screen.type(" " + more)
+    screen.see("полноты")
+    row = next(row for row in screen.display if row.startswith("Title: ")).removeprefix("Title: ").strip()
+    assert len(row) > 80
+    assert row in f"{words} {more}"
+    screen.type("\r")
+    assert screen.wait() == 0

@@ -174,14 +174,21 @@ class NoSuchWord(click.UsageError):
     """No command, or no option, is called so; perhaps another one was meant."""
 
 
-def no_such_command(context: click.Context, name: str, names: Iterable[str]) -> NoSuchWord:
-    """What to raise for a command that is not there, with the one that is called most like it."""
+def meant_by(name: str, names: Iterable[str]) -> str | None:
+    """The name that is most like one that is not there, if any is like it; of options what follows the dashes is compared."""
     from difflib import get_close_matches
 
+    known = {each.lstrip("-"): each for each in names}
+    close = get_close_matches(name.lstrip("-").casefold(), known, 1, _ALIKE)
+    return known[close[0]] if close else None
+
+
+def no_such_command(context: click.Context, name: str, names: Iterable[str]) -> NoSuchWord:
+    """What to raise for a command that is not there, with the one that is called most like it."""
     said = {"name": name, "path": context.command_path}
-    close = get_close_matches(name.casefold(), list(names), 1, _ALIKE)
+    close = meant_by(name, names)
     if close:
-        message = _("There is no command {name}. Perhaps `{path} {close}` is meant?").format(close=close[0], **said)
+        message = _("There is no command {name}. Perhaps `{path} {close}` is meant?").format(close=close, **said)
     else:
         message = _("There is no command {name}").format(**said)
     return NoSuchWord(message, context)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from commands import _errors, _terminal
-from commands._options import Settings, global_options, no_such_command
+from commands._options import Settings, global_options, meant_by, no_such_command
 from commands._terminal import visible
 from commands._text import _
 
@@ -210,8 +210,9 @@ def _sentence(error: click.ClickException) -> str:
     if not isinstance(error, click.NoSuchOption):
         return error.format_message()
     said = {"name": error.option_name}
-    if error.possibilities:
-        return _("There is no option {name}. Perhaps {close} is meant?").format(close=error.possibilities[0], **said)
+    close = meant_by(error.option_name, error.possibilities or ())
+    if close:
+        return _("There is no option {name}. Perhaps {close} is meant?").format(close=close, **said)
     return _("There is no option {name}").format(**said)
 
 

@@ -288,6 +288,7 @@ def test_each_kind_of_failure_has_its_status(error: Exception, status: int) -> N
         (("qwertz",), "There is no command qwertz\n"),
         (("q\x1b[31m",), "There is no command q<U+001B>[31m\n"),
         (("case", "list", "--jsno"), "There is no option --jsno. Perhaps --json is meant?"),
+        (("restore", "--to", "there"), "There is no option --to\n"),
         (("case", "list", "--qwertz"), "There is no option --qwertz\n"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -136,7 +136,7 @@ def test_a_deleted_case_and_one_that_is_open_are_passed_over(vault: Vault) -> No
     held = dict(vault.keeper._open)
     ahead.open_one()
     assert vault.keeper._open == held
-    del vault.keeper.registry._rows["cases", schema.CASES.key_text([case_row(vault, "ECHO").case_id])]
+    vault.keeper.registry._rows.erase(schema.CASES, [case_row(vault, "ECHO").case_id])
     ahead.open_one()
     assert vault.keeper._open == held
     ahead.open_one()

@@ -173,6 +173,7 @@ EXEMPT = {
     "item_close": "the outcome of an intent that was recorded",
     "draft_end": "the outcome of an intent that was recorded",
     "known_drafts": "inside",
+    "let_go": "inside",
     "remove_draft": "inside",
     "is_writing": "inside",
     "settled_case": "the outcome of an intent that was recorded",

@@ -227,7 +227,7 @@ def belongs(staged: Staged, folder: Path, *, folder_id: bytes, case_id: bytes) -
     """
     context = object_context(folder_id=folder_id, case_id=case_id, object_id=staged.object_id, segment=0)
     path = staged_path(folder, staged.object_id, 0)
-    with files.translated(path), path.open("rb", buffering=0) as file:
+    with files.translated(path), open(path, "rb", buffering=0, opener=files.open_own) as file:
         try:
             ChunkDecryptor(ObjectKey(staged.key), context, file.read(PREFIX)).decrypt_chunk(0, file.read(SEALED_CHUNK))
         except CryptoError:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import random
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +21,7 @@ from crypto.objects import ciphertext_size
 from crypto.padding import padded_size
 from vault import errors, objects
 from vault.errors import NoSpace, ObjectDamaged, ObjectMissing
-from vault.objects import ObjectReader, Staged, place, remove_object, write_object
+from vault.objects import ObjectReader, Staged, belongs, place, remove_object, staged_path, write_object
 from vault.requests import ObjectGrant
 
 FOLDER_ID, CASE_ID = b"f" * 32, b"c" * 16
@@ -412,3 +415,20 @@ def test_an_object_s_key_is_one_object_s_key(pool: Pool) -> None:
     keys = {pool.store(b"x").key for _ in range(20)}
     assert len(keys) == 20
     assert all(ObjectKey(key).raw == key for key in keys)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="left out: pipes and links of POSIX")
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_what_took_the_place_of_a_staged_object_is_neither_waited_for_nor_followed(tmp_path: Path, kind: str) -> None:
+    ids = {"folder_id": FOLDER_ID, "case_id": CASE_ID}
+    staged = write_object(Bytes(b"words"), tmp_path, **ids, size_hint=5)
+    assert belongs(staged, tmp_path, **ids)
+    assert not belongs(staged, tmp_path, folder_id=FOLDER_ID, case_id=b"d" * 16)
+    path = staged_path(tmp_path, staged.object_id, 0)
+    path.rename(tmp_path / "elsewhere")
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(tmp_path / "elsewhere")
+    with contextlib.suppress(OSError, errors.VaultError):
+        assert not belongs(staged, tmp_path, **ids)

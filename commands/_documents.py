@@ -222,7 +222,7 @@ STATUS = {
     "`log_steps`, `log_verified_step` (0: never), `keys`, `memory_kib`, `passes`, `last_check`, `last_backup`, `backups` "
     "(each with place and made), `last_unlock`, `failed_unlocks`, `warnings`, "
     "`unknown_slot` (of the way in that opened it, if the vault does not know it), `has_identity` (partners may have a card "
-    "of ours)",
+    "of ours), `drafts` (number of texts that were begun and not stored)",
 }
 
 BACKED_UP = {

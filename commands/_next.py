@@ -10,7 +10,7 @@ from commands._output import Output
 from commands._places import runtime_folders
 from commands._session import attached, vault_path
 from commands._terminal import visible
-from commands._text import _
+from commands._text import _, ngettext
 from vault import errors
 
 
@@ -53,7 +53,7 @@ def say_what_next(settings: Settings) -> None:
         _offer(output, ("casevault status", _("says what can be said of it")))
     elif state == "unlocked":
         output.line(_("The vault at {path} is unlocked.").format(path=where))
-        _offer(output, *_work(), ("casevault lock", _("closes it")))
+        _offer(output, *_waiting(output, path), *_work(), ("casevault lock", _("closes it")))
     else:
         _offer(output)
 
@@ -67,6 +67,30 @@ def _has_session(path: Path) -> bool:
         return False
     there.close()
     return True
+
+
+def _waiting(output: Output, path: Path) -> list[tuple[str, str]]:
+    """What should not be forgotten, before all else; nothing where the session does not say."""
+    found: list[tuple[str, str]] = []
+    try:
+        there = attached(path)
+        if there is None:
+            return found
+        with there:
+            info = there.info()
+    except errors.VaultError:
+        return found
+    if info.drafts:
+        output.line(
+            ngettext(
+                "{number} text was begun and not stored.", "{number} texts were begun and not stored.", info.drafts
+            ).format(number=info.drafts)
+        )
+        found.append(("casevault write CASE", _("goes on with it")))
+    if info.cases and info.last_backup is None:
+        output.line(_("There is no backup of it yet."))
+        found.append(("casevault backup FOLDER", _("makes one, best on a stick that is kept elsewhere")))
+    return found
 
 
 def _work() -> list[tuple[str, str]]:

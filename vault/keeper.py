@@ -106,6 +106,7 @@ class Keeper(Confirming):
             warnings=tuple(self.warnings),
             unknown_slot=self.unknown_slot,
             has_identity=identity.own_fingerprint(registry) is not None,
+            drafts=len(self.known_drafts()),
         )
 
     def keys(self) -> tuple[KeyLabel, ...]:

@@ -315,7 +315,7 @@ class VaultInfo:
     ``last_unlock`` is when it had been used before it was opened this time, ``failed_unlocks`` how many attempts to open
     it this machine counted between the two. ``log_verified_step`` is where ``log verify`` last came to (0: nowhere).
     ``unknown_slot`` is the one that opened it, if the vault does not know it. ``has_identity``: partners may have a card of
-    ours.
+    ours. ``drafts``: how many texts were begun and neither stored nor thrown away.
     """
 
     vault_id: str
@@ -336,6 +336,7 @@ class VaultInfo:
     warnings: tuple[str, ...]
     unknown_slot: int | None = None
     has_identity: bool = False
+    drafts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

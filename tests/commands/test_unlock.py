@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from commands._places import runtime_folders
+from vault import KeyFileUnlocker, Vault
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="left out: Unix sockets")
 
 PASSPHRASE = "seven quiet herons over the harbour at dawn"
@@ -436,6 +439,28 @@ def resident_kib(process: int) -> int:
         if line.startswith("VmRSS"):
             return int(line.split()[1])
     raise AssertionError("no VmRSS")
+
+
+def test_in_a_session_the_program_alone_names_first_what_waits(harbour: Any, folder: Path) -> None:
+    key = KeyFileUnlocker(harbour.key_file.read_bytes())
+    with Vault.open(harbour.vault, key) as vault, vault.cases.get("HARBOUR").drafts.begin(text="one"):
+        pass
+    session = Unlocked(harbour)
+    try:
+        before = session().stdout
+        assert "1 text was begun and not stored" in before
+        assert "There is no backup of it yet" in before
+        assert before.index("casevault write CASE") < before.index("casevault case new")
+        session("backup", folder / "backup")
+        with Vault.attach(harbour.vault, runtime_dir=next(runtime_folders())) as vault:
+            drafts = vault.cases.get("HARBOUR").drafts
+            drafts.discard(drafts.list()[0].draft_id)
+        after = session().stdout
+        assert "begun" not in after
+        assert "backup" not in after
+        assert "casevault lock" in after
+    finally:
+        session("lock")
 
 
 def test_the_document_of_a_session_is_json_alone(unlocked: Unlocked) -> None:

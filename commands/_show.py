@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from commands._output import Fact, Output, exact_size, moment
 from commands._terminal import visible
 from commands._text import _, ngettext
 from commands._words import word
+
+_LISTS = frozenset({"aliases", "phones", "mails", "messengers", "addresses"})
 
 if TYPE_CHECKING:
     from vault.arrivals import Origin
@@ -95,9 +98,8 @@ def circumstance_facts(given: Circumstances | None) -> list[Fact]:
     """How a statement came about; nothing if nobody said."""
     if given is None:
         return []
-    reach = {"yes": _("yes"), "no": _("no"), "unknown": _("not known")}
     return [
-        (_("In custody or within reach of the accused"), reach.get(given.within_reach or "")),
+        (_("In custody or within reach of the accused"), _reach(given.within_reach)),
         (_("Statement of"), given.person),
         (_("Given on"), given.date),
         (_("Place"), given.place),
@@ -163,15 +165,62 @@ def _notes(notes: Sequence[Note]) -> list[Fact]:
 
 def _history(history: Sequence[Change]) -> list[Fact]:
     was, was_empty = _("{when}: {field} was “{before}”"), _("{when}: {field} was empty")
-    return [
-        (
-            _("Changed"),
-            (was if each.before else was_empty).format(
-                when=moment(each.when), field=word(each.field), before=each.before
-            ),
-        )
-        for each in history
-    ]
+    found: list[Fact] = []
+    for each in history:
+        before = _value(each.field, each.before)
+        said = (was if before else was_empty).format(when=moment(each.when), field=_label(each.field), before=before)
+        found.append((_("Changed"), said))
+    return found
+
+
+def _label(field: str) -> str:
+    """What a field is called where its value is shown."""
+    known = {
+        "title": _("Title"),
+        "description": _("Description"),
+        "kind": _("Kind"),
+        "source": _("From"),
+        "via": _("Came by"),
+        "recorded": _("Recorded"),
+        "received": _("Received"),
+        "language": _("Language"),
+        "within_reach": _("In custody or within reach of the accused"),
+        "person": _("Statement of"),
+        "date": _("Given on"),
+        "place": _("Place"),
+        "started": _("Began"),
+        "ended": _("Ended"),
+        "interpreter": _("Interpreter"),
+        "present": _("In the room"),
+        "earlier_accounts": _("Earlier accounts"),
+        "read_back": _("Read back and confirmed"),
+        "signed": _("Signed"),
+        "recorded_by": _("Recorded by"),
+        "name": _("Name"),
+        "aliases": _("Alias"),
+        "role": _("Role"),
+        "phones": _("Phone"),
+        "mails": _("Mail"),
+        "messengers": _("Messenger"),
+        "addresses": _("Address"),
+        "safe_times": _("Safe times"),
+    }
+    return known[field]
+
+
+def _value(field: str, stored: str | None) -> str:
+    """A value of before as a person reads it; what may come more than once is kept as a list."""
+    if stored is None:
+        return ""
+    if field == "kind":
+        return word(stored)
+    if field == "within_reach":
+        return _reach(stored) or ""
+    return ", ".join(json.loads(stored)) if field in _LISTS else stored
+
+
+def _reach(said: str | None) -> str | None:
+    return {"yes": _("yes"), "no": _("no"), "unknown": _("not known")}.get(said or "")
 
 
 def _receptions(item: ItemDetails) -> list[Fact]:

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from commands import _show
+from vault import items, persons, statements
+
 
 @pytest.fixture
 def item(harbour: Any) -> Any:
@@ -21,11 +24,25 @@ def test_edit_changes_what_is_given_keeps_the_rest_and_remembers(item: Any) -> N
         ("recorded", None, "2026-11-20"),
         ("title", "film.mp4", "The film"),
     ]
-    assert "via was empty" in item("show", "HARBOUR/1").stdout
+    assert "Came by was empty" in item("show", "HARBOUR/1").stdout
     assert item("edit", "HARBOUR/1", "--via", "", "--json").json["via"] is None
     item("edit", "HARBOUR/1", status=2)
     item("edit", "HARBOUR/1", "--title", " ", status=2)
     item("edit", "HARBOUR/2", "--title", "x", status=14)
+
+
+def test_what_was_before_is_told_in_the_words_of_what_is_now(item: Any) -> None:
+    item("person", "add", "HARBOUR", "-", "--phone", "+995 32 1", typed="A Name")
+    item("person", "edit", "HARBOUR/p1", "--phone", "+995 32 2")
+    assert "Phone was “+995 32 1”" in item("person", "show", "HARBOUR/p1").stdout
+    item("edit", "HARBOUR/1", "--kind", "statement")
+    for given in ("yes", "no"):
+        item("statement", "HARBOUR/1", "--within-reach", given)
+    shown = item("show", "HARBOUR/1").stdout
+    assert "Kind was “video”" in shown
+    assert "In custody or within reach of the accused was “yes”" in shown
+    for field in {*items._EDITABLE, *persons._FIELDS, *statements.FIELDS, "title", "description"}:
+        assert _show._label(field) != field
 
 
 def test_on_a_terminal_edit_asks_for_each_field(item: Any, terminal: Callable[..., Any]) -> None:

@@ -23,7 +23,7 @@ from commands._session import Session, opened
 from commands._show import case_facts, say_who_has
 from commands._terminal import visible
 from commands._text import _, ngettext
-from vault import errors, references
+from vault import references
 from vault.requests import KnownBackup
 
 case = group("case", _("Cases: new, list, show, edit, delete."))
@@ -44,8 +44,6 @@ def new(settings: Settings, title: str | None, code: str | None) -> None:
     refuse_unasked(title, name="TITLE")
     with opened(settings) as session:
         if wanted:
-            if any(each.code == wanted for each in session.vault.cases.list()):
-                raise errors.CodeTaken(code=wanted)
             _warn_of_similar(session, wanted)
         given = required(title, _("Title of the case:"), name="TITLE")
         made = session.go_on().cases.new(given, code=wanted)

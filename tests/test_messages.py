@@ -13,9 +13,8 @@ from typing import Any
 import click
 import messages
 import pytest
-from loading import story
+from loading import lay_out, story
 from mnemonic import Mnemonic
-from somebody import material
 
 from commands import cli
 
@@ -154,16 +153,7 @@ DATA = "Item Signatures and manifests of sealed Lena Marta MARTA Office receipt 
 def test_every_command_speaks_the_language_of_the_user(
     form: tuple[str, ...], language: Path, source: Path, tmp_path: Path
 ) -> None:
-    for name, content in {
-        "first": b"seven quiet herons over the harbour at dawn",
-        "second": b"eleven loud cranes under the bridge at noon",
-        "file.txt": b"one",
-        "file2.txt": b"two",
-        **material(),
-    }.items():
-        (tmp_path / name).write_bytes(content)
-        (tmp_path / name).chmod(0o600)
-    (tmp_path / "out").mkdir()
+    lay_out(tmp_path)
     lines = []
     for arguments in story(source):
         unlock = () if "--passphrase-file" in arguments else ("--passphrase-file", "words")

@@ -50,7 +50,10 @@ class Cases:
         return self._keeper().case_new(title, code)
 
     def codes_like(self, code: str) -> tuple[str, ...]:
-        """The codes that are easily taken for this one: another letter, a digit like a letter."""
+        """The codes that are easily taken for this one: another letter, a digit like a letter.
+
+        Raises ``BadCode``, and ``CodeTaken`` where a case has it.
+        """
         return self._keeper().codes_like(code)
 
     def list(self) -> tuple[CaseSummary, ...]:

@@ -292,9 +292,11 @@ class Keeper(Confirming):
         return CaseSummary(chosen, title, now, now, 0, 0)
 
     def codes_like(self, code: str) -> tuple[str, ...]:
-        """The codes of cases that are easily taken for ``code``. Raises ``BadCode``."""
+        """The codes of cases that are easily taken for ``code``. Raises ``BadCode``, and ``CodeTaken`` where a case has it."""
         wanted = references.parse_case(code)
         with self._act("case-codes"):
+            if any(case.code == wanted for case in self.registry.cases()):
+                raise errors.CodeTaken(code=wanted)
             return tuple(case.code for case in self.registry.cases() if references.look_alike(wanted, case.code))
 
     def case_list(self) -> tuple[CaseSummary, ...]:

@@ -105,3 +105,4 @@ def test_nobody_types_a_title_to_hear_that_the_code_is_taken(harbour: Any, termi
     assert status == 15
     assert "There is already a case HARBOUR" in shown
     assert "Title of the case" not in shown
+    assert "case-list" not in {each["act"] for each in harbour("log", "list", "--json").json}, "no title was looked at"

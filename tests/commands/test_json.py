@@ -5,13 +5,10 @@ from typing import Any
 
 import click
 import pytest
-from somebody import material
+from loading import lay_out
 
 from commands import cli
 from commands._options import Command
-
-PASSPHRASE = "seven quiet herons over the harbour at dawn"
-NEW = "eleven loud cranes under the bridge at noon"
 
 # In this order they tell one story; {…} are files of the test.
 STORY: tuple[tuple[str, ...], ...] = (
@@ -99,13 +96,7 @@ def test_every_document_has_the_fields_of_its_page(cv: Any) -> None:
     known = commands_with_fields(cli.root)
     told = {path_of(arguments, known) for arguments in STORY}
     assert set(known) - told == {("demo",)}  # its own test looks at it
-    cv.secret("first", PASSPHRASE.encode())
-    cv.secret("second", NEW.encode())
-    cv.file("file.txt", b"a")
-    (cv.folder / "out").mkdir()
-    cv.file("file2.txt", b"b")
-    for name, content in material().items():
-        cv.file(name, content)
+    lay_out(cv.folder)
     vault = ("--vault", cv.folder / "v", "--json")
     for arguments in STORY:
         command = known[path_of(arguments, known)]

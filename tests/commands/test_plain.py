@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from loading import story
-from somebody import material
+from loading import lay_out, story
 
 from commands import cli
 
@@ -35,13 +34,7 @@ for line in json.load(sys.stdin):
 
 
 def test_every_command_is_plain_on_a_terminal_when_asked_to(cv: Any, source: Path) -> None:
-    cv.secret("first", b"seven quiet herons over the harbour at dawn")
-    cv.secret("second", b"eleven loud cranes under the bridge at noon")
-    cv.file("file.txt", b"a")
-    cv.file("file2.txt", b"b")
-    for name, content in material().items():
-        cv.file(name, content)
-    (cv.folder / "out").mkdir()
+    lay_out(cv.folder)
     lines = []
     for arguments in story(source):
         unlock = () if "--passphrase-file" in arguments else ("--passphrase-file", "words")

@@ -6,6 +6,8 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
+from somebody import material
+
 
 def loaded(path: Path) -> ModuleType:
     """The module that a file makes."""
@@ -26,3 +28,17 @@ def story(source: Path) -> tuple[tuple[str, ...], ...]:
     """Every command with its arguments, as the test of the JSON documents runs them."""
     found: tuple[tuple[str, ...], ...] = loaded(source / "tests" / "commands" / "test_json.py").STORY
     return found
+
+
+def lay_out(folder: Path) -> None:
+    """What the story reads, and the folder that it writes to."""
+    for name, content in {
+        "first": b"seven quiet herons over the harbour at dawn",
+        "second": b"eleven loud cranes under the bridge at noon",
+        "file.txt": b"one",
+        "file2.txt": b"two",
+        **material(),
+    }.items():
+        (folder / name).write_bytes(content)
+        (folder / name).chmod(0o600)
+    (folder / "out").mkdir()

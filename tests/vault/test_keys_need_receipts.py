@@ -13,7 +13,6 @@ from pathlib import Path
 import click
 import loading
 import pytest
-from somebody import material
 
 from commands import cli
 
@@ -196,6 +195,7 @@ NOTHING = {
     "log list": "what the log says, under the log's own keys",
     "key list": "ways in",
     "key add": "ways in; no key of a case is renewed",
+    "case new": "its key is drawn, not unwrapped",
     "status": "the index alone",
     "partner list": "the index alone",
     "partner show": "the index alone",
@@ -232,16 +232,7 @@ def story(source: Path) -> list[tuple[str, ...]]:
 
 
 def test_for_every_command_each_key_is_unwrapped_for_an_intent_that_is_durable(source: Path, tmp_path: Path) -> None:
-    for name, content in {
-        "first": b"seven quiet herons over the harbour at dawn",
-        "second": b"eleven loud cranes under the bridge at noon",
-        "file.txt": b"one",
-        "file2.txt": b"two",
-        **material(),
-    }.items():
-        (tmp_path / name).write_bytes(content)
-        (tmp_path / name).chmod(0o600)
-    (tmp_path / "out").mkdir()
+    loading.lay_out(tmp_path)
     known = set(leaves(cli.root))
     lines = []
     for arguments in story(source):
